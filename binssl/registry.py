@@ -1,0 +1,114 @@
+"""Every registry of binssl, and the checks that a config meets when one of its parts is built.
+
+``ALGORITHMS`` is the child of mmengine's ``MODELS`` (a root takes one child per scope); the parts of a
+network have registries of their own, without a parent. The children of the other roots exist so that the
+Runner finds our classes by name and falls back on mmengine's.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+import mmengine.registry as roots
+from mmengine.config import Config, ConfigDict
+
+SCOPE = 'binssl'
+
+
+class ConfigError(ValueError):
+    """A config asks for something that does not exist or does not fit."""
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """A phrase that helps with a mistyped ``name``: the nearest of ``known``, or all of a short list."""
+    known = sorted(set(known))
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return 'did you mean ' + ' or '.join(repr(match) for match in close) + '?'
+    shown = ', '.join(known[:30]) + (', ...' if len(known) > 30 else '')
+    return f'known: {shown}' if known else 'there is none to choose from'
+
+
+class Registry(roots.Registry):
+    """mmengine's registry with answers: an unknown type names the nearest registered ones, a stray or
+    missing key names the part that it was meant for.
+
+    Raises:
+        ConfigError: from :meth:`build`, before anything is constructed.
+    """
+
+    def build(self, cfg: dict | ConfigDict | Config, *args: Any, **kwargs: Any) -> Any:
+        self._check(cfg, kwargs.get('default_args') or (args[0] if args else None) or {})
+        return super().build(cfg, *args, **kwargs)
+
+    def _check(self, cfg: Any, default_args: dict) -> None:
+        if not isinstance(cfg, (dict, Config)):
+            raise ConfigError(f'a {self.name} is built from a dict with a `type`, not from {cfg!r}')
+        kind = cfg.get('type', default_args.get('type'))
+        if kind is None:
+            raise ConfigError(f'a {self.name} needs a `type`; this has only {sorted(cfg)}')
+        part = self.get(kind) if isinstance(kind, str) else kind
+        if part is None:
+            raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self._names())}')
+        given = (set(cfg) | set(default_args)) - {'type', '_scope_'}
+        self._check_keys(getattr(part, '__name__', str(kind)), part, given)
+
+    def _names(self) -> set[str]:
+        names = set(self.module_dict)
+        return names | set(self.parent.module_dict) if self.parent is not None else names
+
+    def _check_keys(self, name: str, part: Any, given: set[str]) -> None:
+        try:
+            parameters = inspect.signature(part).parameters.values()
+        except (TypeError, ValueError):  # C classes have no signature: they check for themselves
+            return
+        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+        stray = sorted(given - {p.name for p in named})
+        if stray and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            hints = '; '.join(f'{key!r}: {nearest_names(key, (p.name for p in named))}' for key in stray)
+            raise ConfigError(f'{self.name} {name} does not take {", ".join(map(repr, stray))} ({hints})')
+        missing = [p.name for p in named if p.default is p.empty and p.name not in given]
+        if missing:
+            raise ConfigError(f'{self.name} {name} needs {", ".join(map(repr, missing))}')
+
+
+def _part(name: str, location: str) -> Registry:
+    return Registry(name, scope=SCOPE, locations=[f'binssl.{location}'])
+
+
+def _child(root: roots.Registry, location: str) -> Registry:
+    return Registry(root.name, parent=root, scope=SCOPE, locations=[f'binssl.{location}'])
+
+
+CONVS = _part('convolution', 'binary')
+BINARIZERS = _part('binarizer', 'binary')
+BACKBONES = _part('backbone', 'backbones')
+NECKS = _part('neck', 'necks')
+HEADS = _part('head', 'heads')
+
+ALGORITHMS = Registry('algorithm', parent=roots.MODELS, scope=SCOPE, locations=['binssl.algorithms'])
+DATASETS = _child(roots.DATASETS, 'datasets')
+DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, 'datasets')
+TRANSFORMS = _child(roots.TRANSFORMS, 'datasets')
+FUNCTIONS = _child(roots.FUNCTIONS, 'datasets')
+METRICS = _child(roots.METRICS, 'evaluation')
+EVALUATOR = _child(roots.EVALUATOR, 'evaluation')
+HOOKS = _child(roots.HOOKS, 'hooks')
+RUNNERS = _child(roots.RUNNERS, 'engine')
+RUNNER_CONSTRUCTORS = _child(roots.RUNNER_CONSTRUCTORS, 'engine')
+LOOPS = _child(roots.LOOPS, 'engine')
+STRATEGIES = _child(roots.STRATEGIES, 'engine')
+MODEL_WRAPPERS = _child(roots.MODEL_WRAPPERS, 'engine')
+OPTIMIZERS = _child(roots.OPTIMIZERS, 'engine')
+OPTIM_WRAPPERS = _child(roots.OPTIM_WRAPPERS, 'engine')
+OPTIM_WRAPPER_CONSTRUCTORS = _child(roots.OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
+PARAM_SCHEDULERS = _child(roots.PARAM_SCHEDULERS, 'engine')
+WEIGHT_INITIALIZERS = _child(roots.WEIGHT_INITIALIZERS, 'engine')
+TASK_UTILS = _child(roots.TASK_UTILS, 'engine')
+VISUALIZERS = _child(roots.VISUALIZERS, 'engine')
+VISBACKENDS = _child(roots.VISBACKENDS, 'engine')
+LOG_PROCESSORS = _child(roots.LOG_PROCESSORS, 'engine')
+INFERENCERS = _child(roots.INFERENCERS, 'engine')
