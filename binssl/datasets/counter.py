@@ -1,0 +1,93 @@
+"""Randomness by counter: numbers are a function of (seed, epoch, index, stream), not of earlier draws.
+
+A sample therefore looks the same whoever loads it: any number of workers or processes, any batch, and a
+run that was resumed in the middle of an epoch.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+_GOLDEN = 0x9E3779B97F4A7C15
+_MASK = (1 << 64) - 1
+
+
+def mix(state: np.ndarray) -> np.ndarray:
+    """SplitMix64's output function (Steele, Lea, Flood, OOPSLA 2014): uint64 -> uint64, a bijection."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def hash_counters(
+    seed: int, epochs: np.ndarray | int, indices: np.ndarray | int, stream: int = 0
+) -> np.ndarray:
+    """One key for each sample.
+
+    Args:
+        seed: of the run.
+        epochs: integers (N,), or one for all.
+        indices: integers (N,), or one.
+        stream: tells uses of the same sample apart (view 0, view 1, ...).
+
+    Returns:
+        uint64 (N,); for scalars (1,).
+    """
+    key = np.full(1, (seed + _GOLDEN) & _MASK, dtype=np.uint64)
+    for part in (epochs, indices, stream):
+        counter = np.atleast_1d(np.asarray(part, dtype=np.int64)).astype(np.uint64)
+        key = mix(mix(key) + counter + np.uint64(_GOLDEN))
+    return key
+
+
+def uniforms(keys: np.ndarray, count: int) -> np.ndarray:
+    """``count`` numbers of U[0, 1) for each key: SplitMix64 started at the key.
+
+    Args:
+        keys: uint64 (N,), from :func:`hash_counters`.
+        count: D.
+
+    Returns:
+        float64 (N, D), multiples of 2^-53.
+    """
+    steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
+    return (mix(keys[:, None] + steps) >> np.uint64(11)) * 2.0**-53
+
+
+def normals(keys: np.ndarray, count: int) -> np.ndarray:
+    """``count`` numbers of N(0, 1) for each key, by Box and Muller: float64 (N, D)."""
+    half = (count + 1) // 2
+    drawn = uniforms(keys, 2 * half)
+    radius = np.sqrt(-2.0 * np.log1p(-drawn[:, :half]))
+    angle = 2.0 * np.pi * drawn[:, half:]
+    return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)], axis=1)[:, :count]
+
+
+def permutation(seed: int, epoch: int, length: int) -> np.ndarray:
+    """A random order of ``range(length)`` that (seed, epoch) alone decide: int64 (length,)."""
+    return np.argsort(hash_counters(seed, epoch, np.arange(length), stream=-1), kind='stable')
+
+
+@contextmanager
+def seeded_generators(key: int) -> Iterator[None]:
+    """Inside, the global generators of torch (CPU), numpy and random start at ``key``; after, all is as before.
+
+    For transforms that draw from them. A loader without workers runs in the training process, whose own
+    randomness (dropout) must not notice.
+    """
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    # default_generator: torch.manual_seed would seed every accelerator as well, at a hundred times the cost
+    torch.default_generator.manual_seed(key)
+    np.random.seed(key & 0xFFFFFFFF)
+    random.seed(key)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
