@@ -1,0 +1,186 @@
+"""Checkpoint files: read without running what they hold, write whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import pickle
+import re
+import zipfile
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from binssl.registry import ConfigError
+
+FORMAT_VERSION = 1
+
+
+class CheckpointError(ConfigError):
+    """A checkpoint cannot be read, written or used for what was asked."""
+
+
+class _LogHistory:
+    """Stands in for mmengine's HistoryBuffer in files of others: its values are kept, its methods are not."""
+
+
+def _log_method(owner: Any, name: Any) -> None:
+    """The only use of ``getattr`` that a file is granted: stock files name methods of their log histories.
+
+    With the real one a file can reach any function and run code, even under ``weights_only=True``.
+    """
+    if owner is not _LogHistory:
+        raise pickle.UnpicklingError(f'Unsupported global: GLOBAL builtins.getattr({owner!r}, {name!r})')
+
+
+def _allowed() -> list[Callable | tuple[Callable, str]]:
+    """What files of others may name besides tensors: plain containers, numpy numbers and log histories."""
+    rebuild_array: Any = np.zeros(0).__reduce__()[0]
+    rebuild_scalar: Any = np.float64(0).__reduce__()[0]
+    modules = ('numpy.core.multiarray', 'numpy._core.multiarray')  # numpy 1 and 2
+    return [
+        argparse.Namespace,
+        np.ndarray,
+        np.dtype,
+        *{type(np.dtype(code)) for code in '?bBhHiIlLqQefd'},
+        *[(rebuild_array, f'{module}._reconstruct') for module in modules],
+        *[(rebuild_scalar, f'{module}.scalar') for module in modules],
+        (_LogHistory, 'mmengine.logging.history_buffer.HistoryBuffer'),
+        (_log_method, 'builtins.getattr'),
+    ]
+
+
+def read_checkpoint(path: str | os.PathLike) -> dict[str, Any]:
+    """The content of a checkpoint file, ours or another's, with every tensor on the CPU.
+
+    The file never runs code: ``weights_only=True``, and besides tensors and plain data only an
+    ``argparse.Namespace``, numpy numbers and mmengine's log histories (without their methods) are built.
+
+    Raises:
+        CheckpointError: the file is missing, a folder, damaged, asks for more than the above, or is none.
+    """
+    path = Path(path)
+    _check_is_file(path)
+    try:
+        with torch.serialization.safe_globals(_allowed()):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except PermissionError as error:
+        raise CheckpointError(f'{path} cannot be read: {error.strerror}') from error
+    except Exception as error:  # torch answers a bad file with whatever its reader trips over
+        raise CheckpointError(_why_unreadable(path, error)) from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f'{path} is no checkpoint: it holds a {type(content).__name__}, not a dict')
+    return content
+
+
+def _check_is_file(path: Path) -> None:
+    if path.is_dir():
+        raise CheckpointError(f'{path} is a folder; name the checkpoint file in it')
+    if not path.is_file():
+        raise CheckpointError(f'there is no checkpoint {path}')
+    if path.stat().st_size == 0:
+        raise CheckpointError(f'{path} is empty: its writing was interrupted; take an earlier checkpoint')
+
+
+def _why_unreadable(path: Path, error: Exception) -> str:
+    forbidden = re.search(r'(?:GLOBAL|unsupported global) ([\w.]+)', str(error))
+    if forbidden:
+        return (f'{path} is refused: it asks for {forbidden[1]}, and a file that needs more than tensors and '
+                'plain data could run code; save its state dict alone where it was made')
+    with path.open('rb') as file:
+        is_archive = file.read(4) == b'PK\x03\x04'
+    if is_archive and not zipfile.is_zipfile(path):
+        return f'{path} is truncated: its end is missing; copy it again or take an earlier checkpoint'
+    return f'{path} is no checkpoint, or a damaged one: torch.load cannot read it'
+
+
+def find_state_dict(content: Mapping[str, Any], path: str | os.PathLike = 'the file') -> dict[str, Tensor]:
+    """The weights in a checkpoint's content: under ``state_dict`` or ``model``, or the content itself.
+
+    Args:
+        content: what :func:`read_checkpoint` gives.
+        path: where it came from, for the message.
+
+    Raises:
+        CheckpointError: there are none, or entries that are no tensors.
+    """
+    wrapped = [content[key] for key in ('state_dict', 'model') if isinstance(content.get(key), dict)]
+    inside = wrapped[0] if wrapped else content
+    if not inside:
+        raise CheckpointError(f'{path} holds an empty state dict')
+    strange = [str(key) for key, value in inside.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise CheckpointError(f'{path} holds no state dict, neither under `state_dict` or `model` nor bare: '
+                              f'no tensor stands at {", ".join(map(repr, strange[:5]))}')
+    return dict(inside)
+
+
+def write_checkpoint(content: Mapping[str, Any], path: str | os.PathLike) -> None:
+    """Write ``content`` so that ``path`` holds either all of it or what it held before.
+
+    Written beside ``path`` under another name, flushed to the disk, then renamed; the folder is made.
+
+    Raises:
+        CheckpointError: ``content`` has something that :func:`read_checkpoint` would refuse.
+    """
+    _check_plain(content, 'content')
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f'.{path.name}.*.tmp'):  # of a writer that was killed
+        leftover.unlink(missing_ok=True)
+    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
+    try:
+        with temporary.open('wb') as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:  # Ctrl-C too must leave nothing behind
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Flush the folder's entries: without it a power cut can undo the rename."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# exact types: a numpy.float64 is a float and an IntEnum an int, but neither reads back safely
+_LEAVES = (type(None), bool, int, float, complex, str, bytes, Tensor, torch.nn.Parameter, torch.Size,
+           torch.dtype, torch.device)
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if type(value) in (dict, OrderedDict, Counter):
+        for key, item in value.items():
+            _check_plain(key, f'a key of {where}')
+            _check_plain(item, f'{where}[{key!r}]')
+    elif type(value) in (list, tuple, set):
+        for position, item in enumerate(value):
+            _check_plain(item, f'{where}[{position}]')
+    elif type(value) not in _LEAVES:
+        kind = f'{type(value).__module__}.{type(value).__qualname__}'
+        raise CheckpointError(f'{where} is a {kind}, which a checkpoint that loads safely cannot hold; '
+                              'make it a tensor or a plain Python value first')
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's bytes, as 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

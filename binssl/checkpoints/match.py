@@ -1,0 +1,121 @@
+"""Strict loading: everything fits, or nothing is loaded and a table says what does not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from binssl.checkpoints.files import CheckpointError
+
+ROWS_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What :func:`load_weights` did: the keys loaded, those left as they were, those of the file not used."""
+
+    loaded: tuple[str, ...]
+    missed: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        parts = [f'{len(self.loaded)} tensors loaded']
+        if self.missed:
+            parts.append(f'{len(self.missed)} kept as initialised ({_parts_of(self.missed)})')
+        if self.ignored:
+            parts.append(f'{len(self.ignored)} of the file not used ({_parts_of(self.ignored)})')
+        return ', '.join(parts)
+
+
+def load_weights(model: nn.Module, state_dict: Mapping[str, Tensor], may_miss: Sequence[str] = (),
+                 ignore: Sequence[str] = ()) -> LoadReport:
+    """Load ``state_dict`` into ``model``, strictly; on any mismatch nothing is loaded.
+
+    Args:
+        model: any module.
+        state_dict: weights by key.
+        may_miss: parts of the model (``'head'``, ``'head.projector'``) that the file need not have.
+        ignore: parts of the file that are not used.
+
+    Raises:
+        CheckpointError: with a table of the keys that are missing, unexpected or of another shape.
+    """
+    if not state_dict:
+        raise CheckpointError('the state dict is empty: nothing to load')
+    expected = model.state_dict()
+    ignored = tuple(key for key in state_dict if in_parts(key, ignore))
+    given = {key: value for key, value in state_dict.items() if not in_parts(key, ignore)}
+    missed = tuple(key for key in expected if key not in given and in_parts(key, may_miss))
+    check_match({key: value for key, value in expected.items() if key not in missed}, given)
+    model.load_state_dict(given, strict=not missed)
+    return LoadReport(tuple(given), missed, ignored)
+
+
+def check_match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Compare the keys and shapes of two state dicts.
+
+    Raises:
+        CheckpointError: they differ; the message is the table.
+    """
+    missing = [key for key in expected if key not in given]
+    unexpected = [key for key in given if key not in expected]
+    reshaped = [key for key in given if key in expected and given[key].shape != expected[key].shape]
+    if not (missing or unexpected or reshaped):
+        return
+    rows = {
+        'missing': [f'{key} {_shape(expected[key])}' for key in missing],
+        'unexpected': [f'{key} {_shape(given[key])}' for key in unexpected],
+        'other shape': [f'{key} {_shape(given[key])}, needed {_shape(expected[key])}' for key in reshaped],
+    }
+    fitting = len(expected) - len(missing) - len(reshaped)
+    title = f'the weights do not fit the model: {fitting} of its {len(expected)} tensors match, none loaded'
+    raise CheckpointError('\n'.join([title, *_table(rows), *_prefix_hint(missing, unexpected)]))
+
+
+def in_parts(key: str, parts: Iterable[str]) -> bool:
+    """Whether ``key`` is one of ``parts`` or lies inside one; a trailing dot of a part does not matter."""
+    return any(key == part.rstrip('.') or key.startswith(part.rstrip('.') + '.') for part in parts)
+
+
+def select_part(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries whose keys start with ``prefix``, without it."""
+    return {key.removeprefix(prefix): value for key, value in state_dict.items() if key.startswith(prefix)}
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def _parts_of(keys: Iterable[str]) -> str:
+    return ', '.join(dict.fromkeys(key.split('.')[0] for key in keys))
+
+
+def _table(rows: Mapping[str, list[str]]) -> list[str]:
+    lines = []
+    for title, entries in rows.items():
+        if entries:
+            lines.append(f'  {title} ({len(entries)}):')
+            lines += [f'    {entry}' for entry in entries[:ROWS_SHOWN]]
+        if len(entries) > ROWS_SHOWN:
+            lines.append(f'    ... and {len(entries) - ROWS_SHOWN} more')
+    return lines
+
+
+def _prefix_hint(missing: Sequence[str], unexpected: Sequence[str]) -> list[str]:
+    """A line for the usual case: the same names, but one side has a prefix (``module.``) before them."""
+    too_long, too_short = _common_prefix(unexpected, missing), _common_prefix(missing, unexpected)
+    if too_long:
+        return [f"  hint: the file's keys start with {too_long!r}, the model's do not"]
+    return [f"  hint: the model's keys start with {too_short!r}, the file's do not"] if too_short else []
+
+
+def _common_prefix(longer: Sequence[str], shorter: Sequence[str]) -> str | None:
+    """The prefix that turns most of ``shorter`` into keys of ``longer``, if there is one."""
+    known = set(shorter)
+    found = Counter(key[:cut] for key in longer
+                    for cut in range(1, len(key)) if key[cut - 1] == '.' and key[cut:] in known)
+    prefix, hits = found.most_common(1)[0] if found else (None, 0)
+    return prefix if 2 * hits > len(shorter) else None
