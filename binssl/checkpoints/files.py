@@ -128,10 +128,18 @@ def write_checkpoint(content: Mapping[str, Any], path: str | os.PathLike) -> Non
     Written beside ``path`` under another name, flushed to the disk, then renamed; the folder is made.
 
     Raises:
-        CheckpointError: ``content`` has something that :func:`read_checkpoint` would refuse.
+        CheckpointError: ``content`` has something that :func:`read_checkpoint` would refuse, or the disk is
+            full, read-only or the like.
     """
     _check_plain(content, 'content')
-    path = Path(path)
+    try:
+        _write_beside_and_rename(content, Path(path))
+    except (OSError, RuntimeError) as error:  # on a full disk torch.save fails in its archive writer
+        reason = getattr(error, 'strerror', None) or f'{error}; is the disk full?'
+        raise CheckpointError(f'{path} cannot be written: {reason}') from error
+
+
+def _write_beside_and_rename(content: Mapping[str, Any], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f'.{path.name}.*.tmp'):  # of a writer that was killed
         leftover.unlink(missing_ok=True)

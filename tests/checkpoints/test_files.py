@@ -179,7 +179,8 @@ def test_all_plain_types_read_back(tmp_path):
     assert torch.load(tmp_path / 'a.pth', weights_only=True) == content
 
 
-@pytest.mark.parametrize('interruption', [OSError('disk full'), KeyboardInterrupt()], ids=['error', 'ctrl-c'])
+@pytest.mark.parametrize('interruption', [OSError(28, 'disk full'), KeyboardInterrupt()],
+                         ids=['full', 'ctrl-c'])
 @pytest.mark.parametrize('step', ['save', 'fsync', 'replace'])
 def test_an_interrupted_write_keeps_the_old_file_alone(tmp_path, monkeypatch, step, interruption):
     write_checkpoint(CONTENT, tmp_path / 'a.pth')
@@ -191,10 +192,16 @@ def test_an_interrupted_write_keeps_the_old_file_alone(tmp_path, monkeypatch, st
         raise interruption
 
     monkeypatch.setattr(torch if step == 'save' else os, step, interrupted)
-    with pytest.raises(type(interruption)):
+    with pytest.raises((CheckpointError, KeyboardInterrupt), match=r'disk full|^$'):
         write_checkpoint({'other': 1}, tmp_path / 'a.pth')
     assert (tmp_path / 'a.pth').read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ['a.pth']
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(CheckpointError, match=r'file/a\.pth cannot be written: '):
+        write_checkpoint(CONTENT, tmp_path / 'file' / 'a.pth')
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
