@@ -1,0 +1,129 @@
+"""Binarizers: modules that turn real numbers into two values, registered and built from config.
+
+``BoxSign``, ``ApproxSign`` and ``IdentitySign`` fit activations and weights, ``ScaledSign`` weights. A
+binarizer states its maths in ``rule``; :class:`~binssl.binary.conv.BinaryConv2d` reads it and does forward and
+backward in one lean autograd function. A binarizer without a rule (``rule = None``) is called like any module.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from binssl.binary.sign import scaled_sign, straight_through_sign
+from binssl.registry import BINARIZERS, ConfigError
+
+
+class SignRule(NamedTuple):
+    """A binarizer in three constants: y = sign(x), times mean|x| per filter where ``scaled``.
+
+    Args:
+        gradient: Pseudo-gradient of the sign, one of :data:`binssl.binary.sign.GRADIENTS`.
+        scaled: Multiply by the mean magnitude of the output filter.
+        scale_gradient: Multiply the gradient by that mean as well.
+    """
+
+    gradient: str
+    scaled: bool = False
+    scale_gradient: bool = False
+
+
+class Binarizer(nn.Module):
+    """Base of all binarizers. It holds no persistent state: a checkpoint goes into any precision.
+
+    Attributes:
+        rule: The maths as a :class:`SignRule`, or None where ``forward`` alone knows it.
+    """
+
+    rule: SignRule | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Binary values of ``x``, the same shape and dtype."""
+        raise NotImplementedError
+
+
+class _PlainSign(Binarizer):
+    """Sign without a scale."""
+
+    rule: SignRule
+
+    def forward(self, x: Tensor) -> Tensor:
+        return straight_through_sign(x, self.rule.gradient)
+
+
+@BINARIZERS.register_module()
+class BoxSign(_PlainSign):
+    """Sign with a clipped straight-through gradient (BinaryNet, arXiv:1602.02830); BURN's activations.
+
+    forward:  y = +1 if x >= 0 else -1
+    backward: dy/dx = 1 inside [-1, 1], both ends included, 0 outside
+
+    Keeps one signed byte an element for the backward. Shape: any -> same. Dtype is kept.
+    """
+
+    rule = SignRule('clip')
+
+
+@BINARIZERS.register_module()
+class ApproxSign(_PlainSign):
+    """Sign with a triangular pseudo-gradient (Bi-Real Net, arXiv:1808.00278); the activations of ReActNet
+    and S2-BNN. It is the derivative of the piecewise polynomial 2x + x^2 (x < 0), 2x - x^2 (x >= 0).
+
+    forward:  y = +1 if x >= 0 else -1
+    backward: dy/dx = 2 - 2|x| inside [-1, 1], 0 outside
+
+    Keeps its input for the backward. Shape: any -> same. Dtype is kept.
+    """
+
+    rule = SignRule('triangle')
+
+
+@BINARIZERS.register_module()
+class IdentitySign(_PlainSign):
+    """Sign with the identity as its gradient: the straight-through estimator without a clip.
+
+    forward:  y = +1 if x >= 0 else -1
+    backward: dy/dx = 1
+
+    Keeps one signed byte an element for the backward. Shape: any -> same. Dtype is kept.
+    """
+
+    rule = SignRule('identity')
+
+
+@BINARIZERS.register_module()
+class ScaledSign(Binarizer):
+    """Binary weights with one real scale for each output filter (XNOR-Net, arXiv:1603.05279).
+
+    forward:  y = s sign(w), s = mean|w| over the filter
+    backward: dy/dw = window(w), times s where ``scale_gradient``; window = [|w| <= 1] for 'clip', 1 for
+              'identity'. Nothing flows through s: it is a statistic, not a parameter.
+
+    The published ones: ReActNet, S2-BNN and Bi-Real's PyTorch code are ``ste='clip'``; Bi-Real's paper
+    (magnitude-aware) is ``ste='clip', scale_gradient=True``; BURN's release is ``ste='identity',
+    scale_gradient=True``.
+
+    Shape: (O, I, ...) -> same. Dtype is kept.
+
+    Args:
+        ste: Window of the straight-through gradient, 'clip' or 'identity'.
+        scale_gradient: Multiply the gradient by s.
+
+    Raises:
+        ConfigError: ``ste`` is neither.
+    """
+
+    rule: SignRule
+
+    def __init__(self, ste: str = 'clip', scale_gradient: bool = False) -> None:
+        super().__init__()
+        if ste not in ('clip', 'identity'):
+            raise ConfigError(f"ScaledSign's ste is {ste!r}; it must be 'clip' or 'identity'")
+        self.rule = SignRule(ste, scaled=True, scale_gradient=bool(scale_gradient))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return scaled_sign(x, self.rule.gradient, self.rule.scale_gradient)
+
+    def extra_repr(self) -> str:
+        return f'ste={self.rule.gradient!r}, scale_gradient={self.rule.scale_gradient}'
