@@ -1,0 +1,125 @@
+"""The contract of every algorithm: a backbone, a neck, a head, and what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.model import BaseModel
+from torch import Tensor, nn
+
+from binssl.registry import ALGORITHMS, BACKBONES, HEADS, NECKS, ConfigError
+
+Images = Tensor | Sequence[Tensor]
+
+
+@ALGORITHMS.register_module()
+class Encoder(BaseModel):
+    """A trunk, with a head if there is one: the base of every algorithm, and what a trained one is used as.
+
+    Subclasses say how many views their loss needs (``views``) and define :meth:`loss`.
+
+    Args:
+        backbone: config; gives a tuple of maps (N, C, H, W).
+        neck: config; maps -> (N, D). The mean pool by default.
+        head: config of a projector or classifier, with its loss; or None.
+        data_preprocessor: config, usually an ImageNormalizer; by default a batch is only moved to the device.
+
+    Raises:
+        ConfigError: two parts whose widths do not fit.
+    """
+
+    views = 1
+    head: Any  # what a head must offer beyond ``forward`` is between it and its algorithm
+
+    def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
+                 data_preprocessor: dict | None = None) -> None:
+        preprocessor = data_preprocessor or {'type': 'BaseDataPreprocessor'}
+        super().__init__(data_preprocessor=ALGORITHMS.build(preprocessor))
+        self.backbone = BACKBONES.build(backbone)
+        self.neck = NECKS.build(neck or {'type': 'PoolMLP'})
+        self.head = None if head is None else HEADS.build(head)
+        if getattr(self.neck, 'pool', 'mean') == 'mean':  # a flattened map is as wide as the image is large
+            check_widths('the neck', width_in(self.neck), 'the backbone', width_out(self.backbone))
+        check_widths('the head', width_in(self.head), 'the neck', self.out_channels)
+
+    @property
+    def out_channels(self) -> int | None:
+        """D, the width of the features; None where the parts do not tell."""
+        if width_out(self.neck) is None and getattr(self.neck, 'pool', 'mean') == 'mean':
+            return width_out(self.backbone)
+        return width_out(self.neck)
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Features: (N, 3, H, W) -> (N, D), the neck's output."""
+        return self.neck(self.backbone(images))
+
+    def forward(self, images: Images, labels: Tensor | None = None, indices: Tensor | None = None,
+                mode: str = 'tensor', **extras: Tensor) -> Any:
+        """What the runner, or a person, asks of the model.
+
+        Args:
+            images: (N, 3, H, W), or a list of them, one a view.
+            labels: (N,), where there are any.
+            indices: (N,), the samples' places in the data set.
+            mode: 'tensor' gives the head's output, before any normalisation, or the features where there is
+                no head; 'loss' a dict with one ``loss`` and numbers for the log; 'predict' a list with one
+                dict for the batch: ``features``, what the algorithm adds, all of the batch but the images.
+            extras: whatever else the batch holds, (N,) each.
+
+        Outside the loss the first view is looked at.
+        """
+        if mode == 'loss':
+            return self.loss(images, labels)
+        view = images if isinstance(images, Tensor) else images[0]
+        if mode == 'tensor':
+            features = self.extract(view)
+            return features if self.head is None else self.head(features)
+        if mode == 'predict':
+            batch = dict(labels=labels, indices=indices, **extras)
+            given = {key: value for key, value in batch.items() if value is not None}
+            return [dict(self.describe(view), **given)]
+        raise ValueError(f"mode {mode!r} is unknown: take 'tensor', 'loss' or 'predict'")
+
+    def describe(self, images: Tensor) -> dict[str, Tensor]:
+        """What is known of each image (N, 3, H, W) after training: ``features`` (N, D)."""
+        return {'features': self.extract(images)}
+
+    def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """The loss of one batch, as ``loss``; other entries, for the log, are detached and never named so."""
+        raise ConfigError(f'{type(self).__name__} has no loss: it holds a trained network. To train, take an '
+                          'algorithm (BURN, MoCo, Classifier, ...)')
+
+    def take_views(self, images: Images) -> list[Tensor]:
+        """The views of a batch, as many as the loss needs.
+
+        Raises:
+            ConfigError: there are more or fewer.
+        """
+        given = [images] if isinstance(images, Tensor) else list(images)
+        if len(given) != self.views:
+            wanted = f'{self.views} view{"s" if self.views > 1 else ""}'
+            raise ConfigError(f'{type(self).__name__} needs {wanted}, the data set gave {len(given)}: '
+                              'change the views of the data set in the config')
+        return given
+
+
+def width_in(part: nn.Module | None) -> int | None:
+    """The width that a part says it takes."""
+    return getattr(part, 'in_channels', None)
+
+
+def width_out(part: nn.Module | None) -> int | None:
+    """The width that a part says it gives."""
+    return getattr(part, 'out_channels', None)
+
+
+def check_widths(taker: str, taken: int | None, giver: str, given: int | None) -> None:
+    """Compare two widths where both are known.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if taken is not None and given is not None and taken != given:
+        raise ConfigError(f'{taker} takes {taken} channels, {giver} gives {given}; '
+                          'change either in the config')

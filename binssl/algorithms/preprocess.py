@@ -1,0 +1,64 @@
+"""From uint8 views to normalised floats on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from mmengine.model import BaseDataPreprocessor
+from torch import Tensor
+
+from binssl.registry import ALGORITHMS, ConfigError
+
+
+@ALGORITHMS.register_module()
+class ImageNormalizer(BaseDataPreprocessor):
+    """Moves a batch to the device and gives its images as (x - mean) / std.
+
+    Images travel as uint8, a quarter of the bytes; the floats take the dtype of ``mean``, so that
+    ``model.double()`` reaches them.
+
+    Shape: ``images``, a tensor (N, C, H, W) or a list of them, one a view -> the same. All else is moved.
+
+    Args:
+        mean: one a channel, in units of the pixel values, 0 to 255.
+        std: likewise.
+        channels_last: give the images in that memory format.
+
+    Raises:
+        ConfigError: mean and std of different length, or in units of 0 to 1; a std <= 0.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float], channels_last: bool = False) -> None:
+        super().__init__(non_blocking=True)
+        _check(mean, std)
+        self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+
+    def forward(self, data: Mapping, training: bool = False) -> dict:
+        """A batch of the data loader -> the same on the device, images normalised."""
+        batch = dict(self.cast_data(data))
+        images = batch['images']
+        batch['images'] = self.normalize(images) if isinstance(images, Tensor) else [
+            self.normalize(view) for view in images]
+        return batch
+
+    def normalize(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) of any dtype -> (x - mean) / std, same shape."""
+        # the format is changed while the images are still uint8; the division may then work in place
+        return (images.contiguous(memory_format=self.memory_format) - self.mean).div_(self.std)
+
+
+def _check(mean: Sequence[float], std: Sequence[float]) -> None:
+    if len(mean) != len(std):
+        raise ConfigError(f'ImageNormalizer needs a mean and a std a channel: {len(mean)} and {len(std)} '
+                          'were given')
+    if min(std) <= 0:
+        raise ConfigError(f'std {list(std)} of ImageNormalizer must be positive')
+    if max(std) <= 1:
+        raise ConfigError(f'std {list(std)} of ImageNormalizer looks like units of 0 to 1; mean and std are '
+                          'in those of the pixel values, 0 to 255: multiply both by 255')

@@ -1,0 +1,59 @@
+"""One multi-layer perceptron for every projector, predictor and classifier of the papers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from binssl.registry import NECKS, ConfigError
+
+
+@NECKS.register_module()
+class MLP(nn.Sequential):
+    """Linear layers with ReLU, and normalisation if asked, between them.
+
+    A layer i is ``linear<i>``, ``norm<i>``, then a ReLU; the last one is linear alone unless told otherwise.
+    MoCo v2's projector is ``widths=[1024, 128], norm=None`` (arXiv:2003.04297), BURN's classifiers are
+    ``widths=[2000, 2000], norm='BN'`` (arXiv:2110.08851).
+
+    Shape: (N, in_channels) -> (N, widths[-1]).
+
+    Args:
+        in_channels: width of the input.
+        widths: outputs of each linear layer; at least one.
+        norm: 'BN' for BatchNorm1d, which several processes synchronise as all others, or None.
+        bias: whether the linear layers have one.
+        last_activation: whether a ReLU follows the last layer.
+        last_norm: whether ``norm`` follows the last layer.
+
+    Raises:
+        ConfigError: no width, a width below 1, an unknown norm.
+    """
+
+    def __init__(self, in_channels: int, widths: Sequence[int], norm: str | None = 'BN', bias: bool = True,
+                 last_activation: bool = False, last_norm: bool = False) -> None:
+        super().__init__()
+        _check(in_channels, widths, norm, last_norm)
+        self.in_channels, self.out_channels = in_channels, widths[-1]
+        width_before = in_channels
+        for layer, width in enumerate(widths):
+            last = layer == len(widths) - 1
+            self.add_module(f'linear{layer}', nn.Linear(width_before, width, bias=bias))
+            if norm and (last_norm or not last):
+                self.add_module(f'norm{layer}', nn.BatchNorm1d(width))
+            if last_activation or not last:
+                # in place: neither a linear layer nor a BatchNorm keeps its output for the backward pass
+                self.add_module(f'relu{layer}', nn.ReLU(inplace=True))
+            width_before = width
+
+
+def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm: bool) -> None:
+    if not widths:
+        raise ConfigError('an MLP needs at least one layer: widths is empty')
+    if min(in_channels, *widths) < 1:
+        raise ConfigError(f'an MLP needs widths of 1 and more, not {in_channels} -> {list(widths)}')
+    if norm not in ('BN', None):
+        raise ConfigError(f"norm {norm!r} is unknown: take 'BN' or None")
+    if last_norm and norm is None:
+        raise ConfigError("last_norm=True needs norm='BN'; with norm=None there is nothing to add")
