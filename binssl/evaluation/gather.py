@@ -1,0 +1,131 @@
+"""Metrics over a whole data set: batches kept, gathered over processes, each sample counted once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast_object_list, gather_object, is_main_process
+from mmengine.evaluator import BaseMetric
+from torch import Tensor
+
+from binssl.registry import ConfigError
+
+
+class EvaluationError(ConfigError):
+    """What is to be scored does not allow it: no labels, one class, too few samples, not finite."""
+
+
+class GatheredMetric(BaseMetric):
+    """A metric of all samples together, the same number with any number of processes.
+
+    Reads the dict that ``mode='predict'`` gives for a batch. Samplers pad the processes' shares to equal
+    length; a sample seen twice counts once, by its index, and samples are scored in the order of indices.
+    Subclasses name the entries they read in ``needs`` and compute their results in :meth:`score`.
+    """
+
+    needs: tuple[str, ...] = ()
+    default_prefix = ''
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        """Keep what :meth:`score` reads of one batch, on the CPU."""
+        for batch in data_samples:
+            missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
+            if missing:
+                raise EvaluationError(f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
+                                      f'sample; the data set and the model give only {sorted(batch)}')
+            self.results.append(self.keep({key: _on_cpu(batch[key]) for key in (*self.needs, 'indices')}))
+
+    def keep(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What to store of a batch (all of it by default); ``indices`` must stay."""
+        return batch
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """The results over all processes, on every process.
+
+        mmengine's own way writes files into the working folder and leaves the other processes waiting when
+        the first one meets an error; here results travel by the process group, and so does an error.
+        """
+        shares = gather_object(self.results)
+        outcome: list[Any] = [None]
+        if is_main_process():
+            try:
+                outcome = [self.compute_metrics([batch for share in shares or [] for batch in share])]
+            except EvaluationError as error:
+                outcome = [error]
+        self.results.clear()
+        broadcast_object_list(outcome)
+        if isinstance(outcome[0], EvaluationError):
+            raise outcome[0]
+        return outcome[0]
+
+    def compute_metrics(self, results: list) -> dict[str, float]:
+        """Join the batches, each sample once and in order, and score them."""
+        if not results:
+            raise EvaluationError(f'{type(self).__name__} was given no sample: the data set is empty')
+        joined = {key: torch.cat([batch[key] for batch in results]) for key in results[0]}
+        indices, order = joined['indices'].sort(stable=True)
+        first = torch.ones_like(indices, dtype=torch.bool)
+        first[1:] = indices[1:] != indices[:-1]
+        return self.score({key: value[order[first]] for key, value in joined.items()})
+
+    @abstractmethod
+    def score(self, samples: dict[str, Tensor]) -> dict[str, float]:
+        """The results, in percent, of all samples: one row of each entry per sample."""
+
+
+@dataclass(frozen=True)
+class FeatureSplit:
+    """Features to learn from, (N, D) with labels (N,), and features to score, (M, D) with labels (M,)."""
+
+    bank: Tensor
+    bank_labels: Tensor
+    queries: Tensor
+    query_labels: Tensor
+
+
+def split_features(samples: Mapping[str, Tensor]) -> FeatureSplit:
+    """Split samples by ``banks`` (True: its label may be learnt from), and check that they can be scored.
+
+    Raises:
+        EvaluationError: no bank or no query samples, labels missing (negative), fewer than two classes in the
+            bank, or features that are not finite.
+    """
+    features, labels, banks = samples['features'], samples['labels'], samples['banks'].bool()
+    if banks.all() or not banks.any():
+        what = 'query samples to score' if banks.all() else 'bank samples to learn from'
+        raise EvaluationError(f'there are no {what}: evaluate on a BankAndQuery data set')
+    if (labels < 0).any():
+        raise EvaluationError(f'{int((labels < 0).sum())} of {len(labels)} samples have no label')
+    if len(labels[banks].unique()) < 2:
+        raise EvaluationError(f'the bank has only class {int(labels[banks][0])}; at least two are needed')
+    finite = features.isfinite().all(1)
+    if not finite.all():
+        raise EvaluationError(f'the features of {int((~finite).sum())} of {len(features)} samples are not '
+                              'finite: the network diverged or its weights are damaged')
+    return FeatureSplit(features[banks], labels[banks], features[~banks], labels[~banks])
+
+
+class FeatureMetric(GatheredMetric):
+    """A metric of frozen features: learns from the bank samples, scores the others."""
+
+    needs = ('features', 'labels', 'banks')
+
+    def score(self, samples: dict[str, Tensor]) -> dict[str, float]:
+        """See :class:`GatheredMetric`."""
+        return self.score_features(split_features(samples))
+
+    @abstractmethod
+    def score_features(self, split: FeatureSplit) -> dict[str, float]:
+        """The results, in percent."""
+
+
+def _on_cpu(value: Any) -> Tensor:
+    value = torch.as_tensor(value).detach().cpu()
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value

@@ -1,0 +1,89 @@
+"""k-NN against a plain loop and scikit-learn."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from planted import digits, planted
+from sklearn.neighbors import KNeighborsClassifier
+
+from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracy, nearest_neighbours
+from binssl.registry import ConfigError
+
+
+def loop_accuracy(bank, bank_labels, queries, query_labels, num_neighbours, temperature):
+    """The vote as the paper words it, one query and one neighbour at a time."""
+    hits = 0
+    for query, truth in zip(queries, query_labels, strict=True):
+        similar = sorted(((float(F.cosine_similarity(query, sample, dim=0)), int(label))
+                          for sample, label in zip(bank, bank_labels, strict=True)), reverse=True)
+        votes: dict[int, float] = {}
+        for similarity, label in similar[:num_neighbours]:
+            votes[label] = votes.get(label, 0.0) + math.exp(similarity / temperature)
+        hits += max(votes, key=votes.__getitem__) == int(truth)
+    return hits / len(queries)
+
+
+@pytest.mark.parametrize('num_neighbours', [1, 5, 20])
+@pytest.mark.parametrize('temperature', [0.07, 1.0])
+def test_agrees_with_a_plain_loop(num_neighbours, temperature):
+    bank, bank_labels = planted(60, noise=2.5, seed=1)
+    queries, query_labels = planted(40, noise=2.5, seed=2)
+    arguments = bank.double(), bank_labels, queries.double(), query_labels, num_neighbours, temperature
+    expected = loop_accuracy(*arguments)
+    assert 0.2 < expected < 1
+    assert knn_accuracy(*arguments) == pytest.approx(expected, abs=1e-12)
+
+
+def test_agrees_with_scikit_learn_on_digits():
+    bank, bank_labels, queries, query_labels = digits()
+
+    def weights(distance):  # cosine distance = 1 - similarity
+        return torch.exp((1 - torch.as_tensor(distance)) / 0.07).numpy()
+
+    oracle = KNeighborsClassifier(20, metric='cosine', weights=weights).fit(bank, bank_labels)
+    expected = oracle.score(queries, query_labels)
+    assert knn_accuracy(bank, bank_labels, queries, query_labels) == pytest.approx(expected, abs=1e-3)
+
+
+def test_chunks_change_nothing(monkeypatch):
+    data = *planted(60, noise=2.5, seed=1), *planted(41, noise=2.5, seed=2)
+    whole = knn_accuracy(*data)
+    monkeypatch.setattr(nearest_neighbours, 'SIMILARITIES_AT_ONCE', 7 * 60)
+    assert knn_accuracy(*data) == whole
+
+
+def test_planted_classes_are_found():
+    assert knn_accuracy(*planted(200, seed=1), *planted(100, seed=2)) >= 0.99
+
+
+def test_shuffled_labels_score_chance():
+    bank, labels = planted(500, seed=1)
+    shuffled = labels[torch.randperm(500, generator=torch.Generator().manual_seed(0))]
+    assert knn_accuracy(bank, shuffled, *planted(1000, noise=1.0, seed=2)) == pytest.approx(0.2, abs=0.1)
+
+
+def test_a_small_temperature_does_not_overflow():
+    data = *planted(60, seed=1), *planted(40, seed=2)
+    assert knn_accuracy(*data, temperature=1e-4) == knn_accuracy(*data, num_neighbours=1)
+
+
+def test_class_numbers_need_not_be_dense_and_unknown_classes_count_as_wrong():
+    bank, labels = planted(60, seed=1)
+    queries, truth = planted(40, seed=2)
+    assert knn_accuracy(bank, 100 * labels, queries, 100 * truth) == 1
+    assert knn_accuracy(bank, labels, queries, torch.where(truth == 0, 77, truth)) == pytest.approx(0.8)
+
+
+def test_more_neighbours_than_samples_is_an_error():
+    with pytest.raises(EvaluationError, match='num_neighbours 20 is more than the 10 bank samples'):
+        knn_accuracy(*planted(10), *planted(10))
+
+
+@pytest.mark.parametrize('bad', [dict(num_neighbours=0), dict(temperature=0.0), dict(temperature=-1.0)])
+def test_impossible_settings_are_refused_at_construction(bad):
+    with pytest.raises(ConfigError, match=next(iter(bad))):
+        KNNAccuracy(**bad)
