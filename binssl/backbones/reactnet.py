@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from mmengine.config import ConfigDict
@@ -123,8 +124,8 @@ class ReActNet(nn.Module):
         self.out_indices = tuple(index % len(channels) for index in out_indices)
         self.out_channels = channels[self.out_indices[-1]]
         self.stem = Stem(channels[0], stem_stride)
-        plan = zip(channels[:-1], channels[1:], strides, strict=True)
-        self.blocks = nn.ModuleList(Block(wide, wider, stride, conv_cfg) for wide, wider, stride in plan)
+        plan = zip(pairwise(channels), strides, strict=True)
+        self.blocks = nn.ModuleList(Block(*widths, stride, conv_cfg) for widths, stride in plan)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
@@ -162,13 +163,15 @@ def _check_plan(
 ) -> None:
     if len(channels) != len(strides) + 1:
         raise ConfigError(
-            f'{len(channels)} channels and {len(strides)} strides do not fit: channels lists the stem and each '
-            f'block, strides each block, so give {len(channels) - 1} strides'
+            f'{len(channels)} channels and {len(strides)} strides do not fit: channels lists the stem and '
+            f'each block, strides each block, so give {len(channels) - 1} strides'
         )
     if bad := [stride for stride in (stem_stride, *strides) if stride not in (1, 2)]:
         raise ConfigError(f'strides must be 1 or 2, not {bad[0]!r}')
-    for before, after in zip(channels[:-1], channels[1:], strict=True):
+    for before, after in pairwise(channels):
         if before < 1 or after % before or after < before:
-            raise ConfigError(f'a block cannot go from {before} to {after} channels; the output must be a multiple')
+            raise ConfigError(f'a block goes from {before} to a multiple of it, not to {after} channels')
     if not out_indices or not all(-len(channels) <= index < len(channels) for index in out_indices):
-        raise ConfigError(f'out_indices {tuple(out_indices)} must name some of the {len(channels)} maps (0 = stem)')
+        raise ConfigError(
+            f'out_indices {tuple(out_indices)} must name some of the {len(channels)} maps; 0 is the stem'
+        )

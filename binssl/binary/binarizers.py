@@ -1,8 +1,8 @@
 """Binarizers: modules that turn real numbers into two values, registered and built from config.
 
 ``BoxSign``, ``ApproxSign`` and ``IdentitySign`` fit activations and weights, ``ScaledSign`` weights. A
-binarizer states its maths in ``rule``; :class:`~binssl.binary.conv.BinaryConv2d` reads it and does forward and
-backward in one lean autograd function. A binarizer without a rule (``rule = None``) is called like any module.
+binarizer states its maths in ``rule``; :class:`~binssl.binary.conv.BinaryConv2d` reads it and does forward
+and backward in one lean autograd function. One without a rule (``rule = None``) is called like any module.
 """
 
 from __future__ import annotations

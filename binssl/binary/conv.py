@@ -1,8 +1,8 @@
 """The convolution of every network here: real, with binary inputs, or wholly binary, by config.
 
 One autograd function does sign, scale and convolution. It keeps the input of the convolution once (see
-:func:`binssl.binary.sign.keep`) and the weight parameter itself; signs and binary weights are computed again in
-the backward, which costs a few percent of the convolution and saves most of the memory.
+:func:`binssl.binary.sign.keep`) and the weight parameter itself; signs and binary weights are computed again
+in the backward.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ def binary_conv2d(
 ) -> Tensor:
     """conv2d(sign(x), s sign(w)) + b with pseudo-gradients, keeping as little as possible for the backward.
 
-    Under autocast the convolution runs in the autocast dtype; gradients come back in the dtypes of x, w and b.
+    Under autocast the convolution runs in the autocast dtype; gradients have the dtypes of x, w and b.
 
     Args:
         x: (N, C, H, W).
@@ -177,6 +177,8 @@ class BinaryConv2d(nn.Conv2d):
 
     activation: nn.Module | None
     weight_binarizer: nn.Module | None
+    stride: tuple[int, int]
+    padding: tuple[int, int]
 
     def __init__(
         self,
@@ -196,14 +198,16 @@ class BinaryConv2d(nn.Conv2d):
         if pad_value not in (-1, 0, 1):
             raise ConfigError(f'pad_value is {pad_value!r}; the border of a binary map is 0, 1 or -1')
         if pad_value and activation is None:
-            raise ConfigError(f'pad_value {pad_value!r} needs binary inputs: give an activation, or leave it at 0')
+            raise ConfigError(f'pad_value {pad_value!r} needs binary inputs: give an activation, or take 0')
         self.pad_value = float(pad_value)
         self.activation = None if activation is None else BINARIZERS.build(activation)
         self.weight_binarizer = None if weight is None else BINARIZERS.build(weight)
         rule = getattr(self.activation, 'rule', None)
         if rule is not None and rule.scaled:
-            raise ConfigError(f'{activation["type"]} scales filters, so it is for weights; '  # type: ignore[index]
-                              'for activations take ApproxSign or BoxSign')
+            raise ConfigError(
+                f'{type(self.activation).__name__} scales filters, so it is for weights; '
+                'for activations take ApproxSign or BoxSign'
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, H, W); the module's docstring has the maths."""
@@ -245,12 +249,16 @@ def build_conv(
     Raises:
         ConfigError: ``cfg`` is no convolution's config.
     """
-    shape = dict(
-        in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride,
-        padding=padding, bias=bias,
-    )  # fmt: skip
+    shape = {
+        'in_channels': in_channels,
+        'out_channels': out_channels,
+        'kernel_size': kernel_size,
+        'stride': stride,
+        'padding': padding,
+        'bias': bias,
+    }
     if not isinstance(cfg, dict):
         raise ConfigError(f'conv_cfg is {cfg!r}; give a dict such as {REAL} or {BINARY}')
-    if set(cfg) & set(shape):
-        raise ConfigError(f'conv_cfg sets {sorted(set(cfg) & set(shape))}; the network gives these itself: remove them')
+    if given := sorted(set(cfg) & set(shape)):
+        raise ConfigError(f'conv_cfg sets {given}, which the network gives itself: remove them')
     return CONVS.build({**shape, **cfg})

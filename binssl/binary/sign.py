@@ -72,8 +72,8 @@ def pull_back(grad: Tensor, kept: Tensor, gradient: str) -> Tensor:
 
 
 def _clip(values: Tensor, x: Tensor) -> Tensor:
-    """``values`` where |x| <= 1, else 0, in one pass; hardtanh's window is open, hence the next number above 1."""
-    bound = 1 + torch.finfo(x.dtype).eps
+    """``values`` where |x| <= 1, else 0, in one pass."""
+    bound = 1 + torch.finfo(x.dtype).eps  # hardtanh's window is open: the next number above 1
     return torch.ops.aten.hardtanh_backward(values, x, -bound, bound)
 
 
