@@ -153,8 +153,10 @@ class BURNHead(nn.Module):
             terms['feature_distance'] = self.distance(mapped, target_features)
         elif self.feature_similarity == 'outputs':
             terms['feature_distance'] = self.distance(outputs, target_outputs)
-        loss = balance(**terms, kl_weight=self.kl_weight) if len(terms) == 2 else next(iter(terms.values()))
-        return {'loss': loss, **terms}
+        if len(terms) == 1:
+            return {'loss': next(iter(terms.values())), **terms}
+        # a 0-dim float64 would make the loss one too
+        return {'loss': balance(**terms, kl_weight=self.kl_weight.to(terms['kl'].dtype)), **terms}
 
     def information(self, target_outputs: Tensor) -> Tensor:
         """Mutual information of image and class in g's answers (N, C), nats, over all processes."""

@@ -1,0 +1,76 @@
+"""Small configs of every registered algorithm, for images of 8 x 8 pixels."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from binssl.binary import BINARY
+from binssl.checkpoints import write_checkpoint
+from binssl.registry import ALGORITHMS
+
+CLASSES = 10
+
+BACKBONE = dict(type='ReActNet', channels=[8, 8, 16], strides=[1, 2], stem_stride=1, conv_cfg=BINARY)
+NECK = dict(type='PoolMLP', in_channels=16, widths=[12], last_activation=True)
+TEACHER_BACKBONE = dict(type='TorchvisionResNet', depth=18, stem='small', widths=[8, 16], depths=[1, 1])
+NORMALIZER = dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3)
+TRUNK = dict(backbone=BACKBONE, neck=NECK, data_preprocessor=NORMALIZER)
+
+ENCODER = dict(type='Encoder', **TRUNK)
+CLASSIFIER = dict(
+    type='Classifier', head=dict(type='LinearHead', num_classes=CLASSES, in_channels=12), **TRUNK)
+MOCO = dict(
+    type='MoCo',
+    head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6], norm=None)),
+    teacher=dict(type='MomentumTeacher', momentum=0.9),
+    queue_length=32,
+    **TRUNK)
+BURN = dict(
+    type='BURN',
+    head=dict(type='BURNHead', projector=dict(type='MLP', in_channels=12, widths=[20, 20]),
+              feature_channels=16),
+    target_head=dict(type='MLP', in_channels=16, widths=[20, 20]),
+    teacher=dict(type='FrozenTeacher', backbone=TEACHER_BACKBONE),
+    **TRUNK)
+
+
+def changed(config: dict, **changes: object) -> dict:
+    """A copy of ``config``; ``head__kl=False`` sets ``config['head']['kl']``."""
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *parts, last = path.split('__')
+        inner = config
+        for part in parts:
+            inner = inner[part]
+        inner[last] = value
+    return config
+
+
+def write_teacher(path: Path, backbone: dict = TEACHER_BACKBONE) -> str:
+    """Random weights of the teacher's plan, with BatchNorm statistics that are not the initial ones."""
+    encoder = ALGORITHMS.build(dict(type='Encoder', backbone=backbone))
+    with torch.no_grad():
+        encoder.extract(torch.randn(64, 3, 8, 8))
+    write_checkpoint({'format_version': 1, 'state_dict': encoder.state_dict(), 'meta': {}}, path)
+    return str(path)
+
+
+def build(config: dict, folder: Path) -> torch.nn.Module:
+    """The algorithm of ``config``, in float64; a frozen teacher without a checkpoint gets a random file."""
+    torch.manual_seed(0)
+    if config.get('teacher', {}).get('type') == 'FrozenTeacher' and 'checkpoint' not in config['teacher']:
+        config = changed(config, teacher__checkpoint=write_teacher(folder / 'teacher.pth'))
+    return ALGORITHMS.build(config).double()
+
+
+def batch(views: int, images: int = 8, seed: int = 0) -> dict:
+    """What the data loader gives: uint8 views, labels, indices."""
+    draw = torch.Generator().manual_seed(seed)
+    pixels: Callable[[], torch.Tensor] = lambda: torch.randint(
+        0, 256, (images, 3, 8, 8), generator=draw, dtype=torch.uint8)
+    return dict(images=[pixels() for _ in range(views)], labels=torch.arange(images) % CLASSES,
+                indices=torch.arange(images))
