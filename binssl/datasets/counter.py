@@ -75,7 +75,7 @@ def permutation(seed: int, epoch: int, length: int) -> np.ndarray:
 
 @contextmanager
 def seeded_generators(key: int) -> Iterator[None]:
-    """Inside, the global generators of torch (CPU), numpy and random start at ``key``; after, all is as before.
+    """Inside, the generators of torch (CPU), numpy and random start at ``key``; then all is as it was.
 
     For transforms that draw from them. A loader without workers runs in the training process, whose own
     randomness (dropout) must not notice.

@@ -57,7 +57,8 @@ class Digits(Dataset):
         images, labels = _read_digits()
         self.split, self.seed = split, seed
         self.images, self.labels = (part[slice(*SPLITS[split])] for part in (images, labels))
-        self.views = build_views([dict(type='DigitsAugment')] if views is None else views, owner='Digits')
+        plain = [dict(type='DigitsAugment')]
+        self.views = build_views(plain if views is None else views, owner='Digits', batchwise=True)
 
     @property
     def num_views(self) -> int:

@@ -59,6 +59,8 @@ class DigitsAugment:
         size: height and width of what comes out.
     """
 
+    batchwise = True
+
     def __init__(
         self,
         degrees: float = 0.0,

@@ -1,0 +1,169 @@
+"""Photos on disk: decoded once for all views, each view seeded by the sample."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from logging import ERROR, WARNING
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from PIL import Image, ImageOps
+from torch import Tensor
+from torch.utils.data import Dataset
+from torchvision.transforms.v2.functional import pil_to_tensor
+
+from binssl.datasets.counter import hash_counters, seeded_generators, uniforms
+from binssl.datasets.errors import DataError
+from binssl.datasets.file_index import FileIndex, index_folder, index_list
+from binssl.datasets.views import build_views
+from binssl.registry import DATASETS, ConfigError
+
+PLAIN_VIEW = (dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224))
+_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+_REPLACEMENT_STREAM = -2  # views count from 0, the order of samples has -1
+
+
+def read_image(path: str) -> Image.Image:
+    """A decoded image, turned upright by its EXIF orientation, as RGB."""
+    with Image.open(path) as image:
+        image.load()
+        with suppress(*_UNREADABLE):  # the pixels are whole, only the EXIF data may not be
+            ImageOps.exif_transpose(image, in_place=True)
+        return image.convert('RGB')
+
+
+class ImageFiles(Dataset):
+    """The images of an index, with views.
+
+    A sample is asked for by (index, epoch), a bare index means epoch 0, and comes as ``images`` (a list with
+    a uint8 tensor (3, H, W) per view), ``labels`` (-1 if unknown) and ``indices``.
+
+    An image that cannot be decoded is named in the log and replaced by another, which (seed, epoch, index)
+    choose; ``indices`` stays what was asked for. Each process counts the bad images that it and its workers
+    have met.
+
+    Args:
+        index: which files, with which labels.
+        views: for each view a transform's config or a list of them, from PIL image to PIL image or uint8
+            tensor. None: one plain view, ``Resize`` 256 and ``CenterCrop`` 224.
+        seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
+        most_bad_fraction: more bad images than this fraction of the set are an error. One alone never is.
+    """
+
+    def __init__(
+        self, index: FileIndex, views: Sequence | None = None, seed: int = 0, most_bad_fraction: float = 0.01
+    ) -> None:
+        name = type(self).__name__
+        if not 0 <= most_bad_fraction <= 1:
+            raise ConfigError(f'{name}: most_bad_fraction {most_bad_fraction} is a fraction, between 0 and 1')
+        self.index, self.seed, self.most_bad_fraction = index, seed, most_bad_fraction
+        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=name, batchwise=False)
+        # shared memory: the workers of a loader mark their finds for all
+        self.bad = torch.zeros(len(index), dtype=torch.bool).share_memory_()
+
+    @property
+    def num_views(self) -> int:
+        """Images that one sample has."""
+        return len(self.views)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        index, epoch = key if isinstance(key, tuple) else (key, 0)
+        if not 0 <= index < len(self):
+            raise IndexError(f'index {index} is not among the {len(self)} samples')
+        image, source = self._read(index, epoch)
+        views = [self._make_view(image, index, epoch, stream) for stream in range(self.num_views)]
+        return dict(images=views, labels=int(self.index.labels[source]), indices=index)
+
+    def _make_view(self, image: Image.Image, index: int, epoch: int, stream: int) -> Tensor:
+        with seeded_generators(int(hash_counters(self.seed, epoch, index, stream)[0])):
+            view = self.views[stream](image)
+        if isinstance(view, Image.Image):
+            view = pil_to_tensor(view)
+        if not isinstance(view, Tensor) or view.dtype != torch.uint8 or view.ndim != 3:
+            raise ConfigError(
+                f'view {stream} of {type(self).__name__} must be a PIL image or a uint8 tensor (3, H, W), '
+                f'not {getattr(view, "dtype", type(view).__name__)}; the model normalises, not the data set'
+            )
+        return view
+
+    def _read(self, index: int, epoch: int) -> tuple[Image.Image, int]:
+        """The image at ``index``, or the first readable one of those that replace it, and where it was."""
+        source = index
+        # replacements are drawn at random: some may be bad too, and one may come twice
+        for draw in uniforms(hash_counters(self.seed, epoch, index, _REPLACEMENT_STREAM), 100)[0]:
+            try:
+                return read_image(self.index.path(source)), source
+            except _UNREADABLE as error:
+                self._note_bad(source, error)
+            source = int(draw * len(self))
+        raise DataError(f'no readable image was found among 100 of {self.index.folder!r}')
+
+    def _note_bad(self, index: int, error: Exception) -> None:
+        if self.bad[index]:
+            return
+        self.bad[index] = True
+        count, path = int(self.bad.sum()), self.index.path(index)
+        print_log(
+            f'bad image {path!r} ({error}), replaced by another; {count} of {len(self)} so far',
+            logger='current',
+            level=WARNING,
+        )
+        if count > max(1, self.most_bad_fraction * len(self)):
+            first = ', '.join(repr(self.index.path(int(bad))) for bad in self.bad.nonzero()[:3])
+            message = (
+                f'{count} of {len(self)} images cannot be decoded, more than '
+                f'{self.most_bad_fraction:.1%}: {first}, ...; repair or remove them, or set most_bad_fraction'
+            )
+            print_log(message, logger='current', level=ERROR)
+            raise DataError(message) from error
+
+
+@DATASETS.register_module()
+class ImageFolder(ImageFiles):
+    """The images of ``folder/CLASS/IMAGE``, labelled by the class folders' alphabetical order.
+
+    Args:
+        folder: the folder of class folders.
+        views, seed, most_bad_fraction: as in :class:`ImageFiles`.
+        num_classes: more class folders than this are an error. None: any number.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        views: Sequence | None = None,
+        num_classes: int | None = None,
+        seed: int = 0,
+        most_bad_fraction: float = 0.01,
+    ) -> None:
+        super().__init__(index_folder(folder, num_classes), views, seed, most_bad_fraction)
+
+
+@DATASETS.register_module()
+class ImageList(ImageFiles):
+    """The images that a list file names, in lines ``PATH`` or ``PATH LABEL``.
+
+    Args:
+        list_file: the list.
+        folder: what its paths are relative to.
+        views, seed, most_bad_fraction: as in :class:`ImageFiles`.
+        num_classes: labels must lie below it. None: any number.
+    """
+
+    def __init__(
+        self,
+        list_file: str | Path,
+        folder: str | Path,
+        views: Sequence | None = None,
+        num_classes: int | None = None,
+        seed: int = 0,
+        most_bad_fraction: float = 0.01,
+    ) -> None:
+        super().__init__(index_list(list_file, [folder], num_classes), views, seed, most_bad_fraction)

@@ -1,0 +1,44 @@
+"""ImageNet with labels, as linear evaluation has it: crops and flips to train, centre crops to validate.
+
+32 images per GPU: 256 on 8. The model normalises, by mean (123.675, 116.28, 103.53) and std (58.395, 57.12,
+57.375).
+"""
+
+train_dataloader = dict(
+    batch_size=32,
+    num_workers=5,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=True,
+    sampler=dict(type='EpochSampler', shuffle=True),
+    collate_fn=dict(type='whole_batch'),
+    dataset=dict(
+        type='ImageNet',
+        split='train',
+        labeled=True,
+        views=[
+            [
+                dict(type='torchvision/RandomResizedCrop', size=224),
+                dict(type='torchvision/RandomHorizontalFlip'),
+            ]
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=64,
+    num_workers=5,
+    persistent_workers=True,
+    pin_memory=True,
+    drop_last=False,
+    sampler=dict(type='EpochSampler', shuffle=False),
+    collate_fn=dict(type='whole_batch'),
+    dataset=dict(
+        type='ImageNet',
+        split='val',
+        labeled=True,
+        views=[
+            [dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224)],
+        ],
+    ),
+)
+test_dataloader = val_dataloader
