@@ -76,7 +76,7 @@ class TorchvisionResNet(nn.Module):
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
         maps = []
         for index in range(max(self.out_indices) + 1):
-            x = self.get_submodule(f'layer{index + 1}')(x)
+            x = getattr(self, f'layer{index + 1}')(x)
             maps.append(x)
         return tuple(maps[index] for index in self.out_indices)
 

@@ -18,11 +18,9 @@ from binssl.binary.binarizers import SignRule
 from binssl.binary.sign import binary_sign, filter_scale, keep, kept_sign, pull_back
 from binssl.registry import BINARIZERS, CONVS, ConfigError
 
-REAL: dict[str, Any] = dict(type='Conv2d')
-BINARY_INPUT: dict[str, Any] = dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))
-BINARY: dict[str, Any] = dict(
-    type='BinaryConv2d', activation=dict(type='ApproxSign'), weight=dict(type='ScaledSign', ste='clip')
-)
+REAL: dict[str, Any] = {'type': 'Conv2d'}
+BINARY_INPUT: dict[str, Any] = {'type': 'BinaryConv2d', 'activation': {'type': 'ApproxSign'}}
+BINARY: dict[str, Any] = {**BINARY_INPUT, 'weight': {'type': 'ScaledSign', 'ste': 'clip'}}
 
 CONVS.register_module(name='Conv2d', module=nn.Conv2d)
 
@@ -43,7 +41,7 @@ class _BinaryConv(torch.autograd.Function):
         pad_value: float,
         dtype: torch.dtype,
     ) -> Tensor:
-        scale = filter_scale(weight) if weight_rule is not None and weight_rule.scaled else None
+        scale = _scale(weight, weight_rule)
         signs = binary_sign(x) if activation is not None else x
         kept = keep(x, signs, activation.gradient) if activation is not None else x
         ctx.save_for_backward(kept, weight, scale)
@@ -51,13 +49,8 @@ class _BinaryConv(torch.autograd.Function):
         ctx.bias_dtype = None if bias is None else bias.dtype
         ctx.activation, ctx.weight_rule = activation, weight_rule
         ctx.stride, ctx.padding, ctx.pad_value = stride, padding, pad_value
-        return torch.conv2d(
-            _padded(signs.to(dtype), padding, pad_value),
-            _binary_weight(weight, weight_rule, scale).to(dtype),
-            None if bias is None else bias.to(dtype),
-            stride,
-            (0, 0) if pad_value else padding,
-        )
+        weight = _binary_weight(weight, weight_rule, scale)
+        return _convolve(signs, weight, bias, stride, padding, pad_value, dtype)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -89,6 +82,24 @@ class _BinaryConv(torch.autograd.Function):
         if ctx.needs_input_grad[2]:
             grad_bias = grad_bias.to(ctx.bias_dtype)
         return grad_x, grad_weight, grad_bias, None, None, None, None, None, None
+
+
+def _convolve(
+    signs: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    pad_value: float,
+    dtype: torch.dtype,
+) -> Tensor:
+    signs = _padded(signs.to(dtype), padding, pad_value)
+    bias = None if bias is None else bias.to(dtype)
+    return torch.conv2d(signs, weight.to(dtype), bias, stride, (0, 0) if pad_value else padding)
+
+
+def _scale(weight: Tensor, rule: SignRule | None) -> Tensor | None:
+    return filter_scale(weight) if rule is not None and rule.scaled else None
 
 
 def _binary_weight(weight: Tensor, rule: SignRule | None, scale: Tensor | None) -> Tensor:
@@ -140,11 +151,22 @@ def binary_conv2d(
     Returns:
         (N, O, H', W') as of :func:`torch.conv2d`.
     """
-    kind = x.device.type
-    dtype = x.dtype
-    if torch.is_autocast_enabled(kind) and dtype != torch.float64:  # autocast leaves double alone
-        dtype = torch.get_autocast_dtype(kind)
+    if x.dim() != 4:
+        raise ValueError(f'a binary convolution takes a batch (N, C, H, W), not a tensor of {tuple(x.shape)}')
+    dtype = _compute_dtype(x)
+    if not torch.is_grad_enabled():  # nothing is to be kept
+        signs = binary_sign(x) if activation is not None else x
+        weight = _binary_weight(weight, weight_rule, _scale(weight, weight_rule))
+        return _convolve(signs, weight, bias, stride, padding, pad_value, dtype)
     return _BinaryConv.apply(x, weight, bias, activation, weight_rule, stride, padding, pad_value, dtype)
+
+
+def _compute_dtype(x: Tensor) -> torch.dtype:
+    kind = x.device.type
+    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+        return x.dtype
+    # as for torch's own convolutions: autocast leaves double alone
+    return x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
 
 
 @CONVS.register_module()
