@@ -103,7 +103,10 @@ class BURNHead(nn.Module):
         self.distance = DISTANCES[distance]
         self.projector = None if projector is None else NECKS.build(projector)
         self.in_channels = in_channels if self.projector is None else self.projector.in_channels
-        self.out_channels = self.in_channels if self.projector is None else self.projector.out_channels
+        self.out_channels = in_channels if self.projector is None else self.projector.out_channels
+        if in_channels not in (None, self.in_channels):
+            raise ConfigError(f'in_channels {in_channels} of BURNHead is not what its projector takes, '
+                              f'{self.in_channels}; leave it out')
         self.feature_map = self._build_feature_map(feature_channels)
 
     def _build_feature_map(self, feature_channels: int | None) -> nn.Linear | None:

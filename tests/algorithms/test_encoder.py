@@ -1,0 +1,61 @@
+"""The base of all algorithms: default parts, the first view, no loss."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from contracts.small import BACKBONE, ENCODER, MOCO, batch, build, changed
+
+from binssl.algorithms import Encoder
+from binssl.registry import ALGORITHMS, ConfigError
+
+
+def test_the_default_neck_is_the_mean_pool(tmp_path):
+    model = build(dict(type='Encoder', backbone=BACKBONE), tmp_path).eval()
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    assert torch.equal(model.extract(images), model.backbone(images)[-1].mean((2, 3)))
+    assert model.out_channels == 16
+
+
+def test_tensor_gives_the_heads_output_before_normalisation(tmp_path):
+    model = build(changed(ENCODER, head=MOCO['head']), tmp_path).eval()
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    assert torch.equal(model(images), model.head.projector(model.extract(images)))
+
+
+def test_evaluation_looks_at_the_first_view(tmp_path):
+    model = build(ENCODER, tmp_path).eval()
+    data = model.data_preprocessor(batch(2))
+    answers, = model(**data, mode='predict')
+    assert torch.equal(answers['features'], model.extract(data['images'][0]))
+
+
+def test_runner_steps_work(tmp_path):
+    model = build(ENCODER, tmp_path).eval()
+    answers, = model.val_step(batch(1))
+    assert set(answers) == {'features', 'labels', 'indices'}
+
+
+def test_raw_pixels_as_features(tmp_path):
+    neck = dict(type='PoolMLP', pool='flatten')
+    model = build(dict(type='Encoder', backbone=dict(type='Pixels'), neck=neck), tmp_path)
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    assert torch.equal(model.extract(images), images.flatten(1))
+
+
+def test_it_has_no_loss(tmp_path):
+    model = build(ENCODER, tmp_path)
+    with pytest.raises(ConfigError, match='Encoder has no loss: it holds a trained network'):
+        model(**model.data_preprocessor(batch(1)), mode='loss')
+
+
+def test_unknown_part_is_named():
+    with pytest.raises(ConfigError, match="no backbone is called 'ReActNett'; did you mean 'ReActNet'"):
+        ALGORITHMS.build(dict(type='Encoder', backbone=dict(type='ReActNett')))
+
+
+def test_a_part_that_does_not_tell_its_width_is_not_checked(tmp_path):
+    model = build(dict(type='Encoder', backbone=dict(type='Pixels'),
+                       neck=dict(type='PoolMLP', pool='flatten', in_channels=192, widths=[5])), tmp_path)
+    assert isinstance(model, Encoder)
+    assert model.out_channels == 5
