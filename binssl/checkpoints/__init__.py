@@ -1,5 +1,7 @@
 """Checkpoints: safe reading, atomic writing, strict loading, extraction and conversion."""
 
+from binssl.checkpoints.convert import convert_checkpoint
+from binssl.checkpoints.extract import MULTI_STAGE, TRUNK, extract_weights
 from binssl.checkpoints.files import (
     FORMAT_VERSION,
     CheckpointError,
@@ -8,7 +10,11 @@ from binssl.checkpoints.files import (
     read_checkpoint,
     write_checkpoint,
 )
+from binssl.checkpoints.layouts import CONVERSIONS, Conversion
 from binssl.checkpoints.match import LoadReport, check_match, load_weights, select_part
+from binssl.checkpoints.weights import Trained, load_model, read_trained
 
-__all__ = ['FORMAT_VERSION', 'CheckpointError', 'LoadReport', 'check_match', 'file_sha256', 'find_state_dict',
-           'load_weights', 'read_checkpoint', 'select_part', 'write_checkpoint']
+__all__ = ['CONVERSIONS', 'FORMAT_VERSION', 'MULTI_STAGE', 'TRUNK', 'CheckpointError', 'Conversion',
+           'LoadReport', 'Trained', 'check_match', 'convert_checkpoint', 'extract_weights', 'file_sha256',
+           'find_state_dict', 'load_model', 'load_weights', 'read_checkpoint', 'read_trained', 'select_part',
+           'write_checkpoint']

@@ -43,9 +43,9 @@ def load_weights(model: nn.Module, state_dict: Mapping[str, Tensor], may_miss: S
     Raises:
         CheckpointError: with a table of the keys that are missing, unexpected or of another shape.
     """
-    if not state_dict:
-        raise CheckpointError('the state dict is empty: nothing to load')
     expected = model.state_dict()
+    if expected and not state_dict:
+        raise CheckpointError('the state dict is empty: nothing to load')
     ignored = tuple(key for key in state_dict if in_parts(key, ignore))
     given = {key: value for key, value in state_dict.items() if not in_parts(key, ignore)}
     missed = tuple(key for key in expected if key not in given and in_parts(key, may_miss))

@@ -1,0 +1,159 @@
+"""Files of ours: trained networks that can be built again from the file alone.
+
+A training checkpoint is written by the runner, a weights file by extraction or conversion. Both hold
+``format_version``, ``state_dict`` and ``meta``, and ``meta['model']`` is the model's config as JSON text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from binssl.checkpoints.files import (
+    FORMAT_VERSION,
+    CheckpointError,
+    file_sha256,
+    find_state_dict,
+    read_checkpoint,
+    write_checkpoint,
+)
+from binssl.checkpoints.match import check_match, in_parts, load_weights
+from binssl.registry import ALGORITHMS
+
+INFERENCE_PARTS = ('backbone', 'neck', 'head')
+HANDED_OVER = 'target_head'  # part of BURN's next stage, not of a trained network
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a file of ours holds: the weights, the config of the model they belong to, and other facts."""
+
+    state_dict: dict[str, Tensor]
+    model: dict[str, Any]
+    meta: dict[str, Any]
+
+
+def load_model(path: str | os.PathLike, device: str | torch.device = 'cpu') -> nn.Module:
+    """The network in a file of ours, in eval mode: ``model(images)``, ``model.extract(images)``.
+
+    Of a training checkpoint the student's backbone, neck and head are taken; a classifier comes back as one,
+    every label-free method as an Encoder.
+
+    Args:
+        path: a training checkpoint or a weights file.
+        device: where the model goes.
+
+    Raises:
+        CheckpointError: the file cannot be read, is not ours, or does not fit its own config.
+    """
+    trained = read_trained(path)
+    model = build_inference_model(inference_config(trained.model))
+    weights = {key: value for key, value in trained.state_dict.items() if in_parts(key, INFERENCE_PARTS)}
+    _explain(path, lambda: load_weights(model, weights))
+    return model.to(device).eval()
+
+
+def read_trained(path: str | os.PathLike) -> Trained:
+    """Read a file of ours.
+
+    Raises:
+        CheckpointError: it cannot be read, is not ours, or of a later format.
+    """
+    content = read_checkpoint(path)
+    meta = content.get('meta')
+    text = meta.get('model') if isinstance(meta, dict) else None
+    if 'format_version' not in content or not isinstance(meta, dict) or not isinstance(text, str):
+        raise CheckpointError(f"{path} is not binssl's: it does not say which model it holds; a published "
+                              'checkpoint goes through tools/convert_checkpoint.py SRC OUT --from NAME')
+    if content['format_version'] > FORMAT_VERSION:
+        raise CheckpointError(f'{path} has format {content["format_version"]}, this binssl reads up to '
+                              f'{FORMAT_VERSION}; install a later one')
+    return Trained(_state_dict(content, path), json.loads(text), meta)
+
+
+def inference_config(model: Mapping[str, Any], parts: Sequence[str] = INFERENCE_PARTS) -> dict[str, Any]:
+    """The config of a trained network without what only its training needs.
+
+    Args:
+        model: config of the algorithm that trained it.
+        parts: which to keep, of those that a trained network has: backbone, neck, head. A Classifier without
+            its head becomes an Encoder.
+    """
+    if not isinstance(model.get('backbone'), dict):
+        raise CheckpointError(f'the checkpoint is of a {model.get("type")!r} without a backbone')
+    wanted = (*(part for part in INFERENCE_PARTS if part in parts), 'data_preprocessor')
+    kept = {part: model[part] for part in wanted if model.get(part) is not None}
+    is_classifier = model.get('type') == 'Classifier' and 'head' in kept
+    return {'type': 'Classifier' if is_classifier else 'Encoder', **kept}
+
+
+def build_inference_model(config: Mapping[str, Any]) -> nn.Module:
+    """Build an Encoder or Classifier; the random numbers of the caller go on as if nothing had been drawn."""
+    with torch.random.fork_rng(devices=[]):
+        return ALGORITHMS.build(dict(config))
+
+
+def check_output(source: str | os.PathLike, out: str | os.PathLike, force: bool) -> None:
+    """Refuse to write over the source, or, unless ``force``, over any file.
+
+    Raises:
+        CheckpointError: ``out`` may not be written.
+    """
+    if Path(out).is_dir():
+        raise CheckpointError(f'{out} is a folder; name the file to write')
+    if Path(out).exists() and Path(out).samefile(source):
+        raise CheckpointError(f'{out} is the source itself; name another file')
+    if Path(out).exists() and not force:
+        raise CheckpointError(f'{out} exists; remove it, name another file, or give --force to overwrite it')
+
+
+def write_weights(out: str | os.PathLike, state_dict: Mapping[str, Tensor], model: Mapping[str, Any],
+                  source: str | os.PathLike, facts: Mapping[str, Any]) -> None:
+    """Write a weights file, after making sure that its weights fit the model that it names.
+
+    Args:
+        out: the file.
+        state_dict: the weights of the model and, to be handed to a next stage, those of a ``target_head``.
+        model: config of the Encoder or Classifier.
+        source: the file that they came from; its SHA-256 goes along.
+        facts: more plain data for ``meta``.
+
+    Raises:
+        CheckpointError: the weights do not fit, and nothing is written; or writing failed.
+    """
+    fitting = {key: value for key, value in state_dict.items() if not in_parts(key, [HANDED_OVER])}
+    _explain(source, lambda: check_match(build_inference_model(model).state_dict(), fitting))
+    meta = {**facts, 'kind': 'weights', 'model': json.dumps(model), 'source': Path(source).name,
+            'sha256_source': file_sha256(source)}
+    weights = {key: value.detach().clone() for key, value in state_dict.items()}  # no larger storage behind
+    write_checkpoint({'format_version': FORMAT_VERSION, 'state_dict': weights, 'meta': meta}, out)
+
+
+def parts_table(state_dict: Mapping[str, Tensor]) -> str:
+    """Tensors and numbers in each part of a state dict, a line each."""
+    lines = [f'{"part":<14}{"tensors":>9}{"numbers":>14}']
+    for part in dict.fromkeys(key.split('.')[0] for key in state_dict):
+        tensors = [value for key, value in state_dict.items() if key.split('.')[0] == part]
+        lines.append(f'{part:<14}{len(tensors):>9}{sum(tensor.numel() for tensor in tensors):>14,}')
+    return '\n'.join(lines)
+
+
+def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:
+    if content.get('state_dict') == {}:  # a model without any weight: raw pixels
+        return {}
+    return find_state_dict(content, path)
+
+
+def _explain(path: str | os.PathLike, step: Any) -> None:
+    """Run ``step``; its CheckpointError gets the file's name before it."""
+    try:
+        step()
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}') from error
