@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str
     return find_state_dict(content, path)
 
 
-def _explain(path: str | os.PathLike, step: Any) -> None:
+def _explain(path: str | os.PathLike, step: Callable[[], object]) -> None:
     """Run ``step``; its CheckpointError gets the file's name before it."""
     try:
         step()
