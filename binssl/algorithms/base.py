@@ -17,7 +17,8 @@ Images = Tensor | Sequence[Tensor]
 class Encoder(BaseModel):
     """A trunk, with a head if there is one: the base of every algorithm, and what a trained one is used as.
 
-    Subclasses say how many views their loss needs (``views``) and define :meth:`loss`.
+    Subclasses say how many views their loss needs (``views``) and what they ask of the head besides its
+    forward (``head_offers``), and define :meth:`loss`.
 
     Args:
         backbone: config; gives a tuple of maps (N, C, H, W).
@@ -26,11 +27,12 @@ class Encoder(BaseModel):
         data_preprocessor: config, usually an ImageNormalizer; by default a batch is only moved to the device.
 
     Raises:
-        ConfigError: two parts whose widths do not fit.
+        ConfigError: two parts whose widths do not fit, or a head that is another algorithm's.
     """
 
     views = 1
-    head: Any  # what a head must offer beyond ``forward`` is between it and its algorithm
+    head_offers: tuple[str, ...] = ()
+    head: Any
 
     def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
                  data_preprocessor: dict | None = None) -> None:
@@ -42,6 +44,11 @@ class Encoder(BaseModel):
         if getattr(self.neck, 'pool', 'mean') == 'mean':  # a flattened map is as wide as the image is large
             check_widths('the neck', width_in(self.neck), 'the backbone', width_out(self.backbone))
         check_widths('the head', width_in(self.head), 'the neck', self.out_channels)
+        lacks = [name for name in self.head_offers if not hasattr(self.head, name)]
+        if lacks:
+            given = 'none is given' if head is None else f'{type(self.head).__name__} does not'
+            wanted = ', '.join(self.head_offers)
+            raise ConfigError(f'{type(self).__name__} needs a head that offers {wanted}; {given}')
 
     @property
     def out_channels(self) -> int | None:

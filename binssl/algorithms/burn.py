@@ -33,6 +33,7 @@ class BURN(Encoder):
     """
 
     views = 2
+    head_offers = ('compares_outputs', 'target_channels', 'loss', 'information')
 
     def __init__(self, backbone: dict, head: dict, teacher: dict, neck: dict | None = None,
                  target_head: dict | None = None, train_target_head: bool = True,

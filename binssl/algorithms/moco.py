@@ -31,6 +31,7 @@ class MoCo(Encoder):
     """
 
     views = 2
+    head_offers = ('embed', 'loss')
     queue: Tensor
     queue_pointer: Tensor
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from binssl.heads.scheduled import keep_scheduled
@@ -48,6 +49,7 @@ class _InfoNCE(torch.autograd.Function):
         return loss, top1
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor, Tensor, None, None]:
         grad_query, grad_key = ctx.saved_tensors
         return grad_loss * grad_query, grad_loss * grad_key, None, None

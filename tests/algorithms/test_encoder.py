@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contracts.small import BACKBONE, ENCODER, MOCO, batch, build, changed
+from contracts.small import BACKBONE, BURN, CLASSIFIER, ENCODER, MOCO, batch, build, changed
 
 from binssl.algorithms import Encoder
 from binssl.registry import ALGORITHMS, ConfigError
@@ -47,6 +47,16 @@ def test_it_has_no_loss(tmp_path):
     model = build(ENCODER, tmp_path)
     with pytest.raises(ConfigError, match='Encoder has no loss: it holds a trained network'):
         model(**model.data_preprocessor(batch(1)), mode='loss')
+
+
+@pytest.mark.parametrize(('config', 'head', 'message'), [
+    (MOCO, CLASSIFIER['head'], 'MoCo needs a head that offers embed, loss; LinearHead does not'),
+    (BURN, MOCO['head'], 'BURN needs a head that offers .*information; ContrastiveHead does not'),
+    (CLASSIFIER, None, 'Classifier needs a head that offers loss; none is given'),
+])
+def test_the_head_of_another_algorithm_is_an_error(config, head, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        build(changed(config, head=head), tmp_path)
 
 
 def test_unknown_part_is_named():
