@@ -1,0 +1,90 @@
+"""Batch normalisation with the statistics of all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from binssl.registry import ConfigError
+
+
+class ProcessBatchNorm(_BatchNorm):
+    """BatchNorm whose training statistics are taken over the batches of all processes, on any device.
+
+    torch's ``SyncBatchNorm`` refuses CPU tensors; this one is plain tensor arithmetic around a differentiable sum over
+    processes, in two passes (mean, then squared deviations), so that it equals BatchNorm on the joined batch.
+    Same parameters, buffers and eval mode as ``nn.BatchNorm1d/2d``.
+
+    Shape: (N, C) or (N, C, ...) -> same.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.dim() < 2:
+            raise ValueError(f'expected (N, C, ...), got {tuple(input.shape)}')
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not (self.training and dist.is_initialized() and dist.get_world_size() > 1):
+            return super().forward(input)
+        axes = [axis for axis in range(input.dim()) if axis != 1]
+        shape = [1, -1] + [1] * (input.dim() - 2)
+        count = all_reduce(input.new_tensor(float(input.numel() // input.shape[1])))
+        mean = all_reduce(input.sum(axes)) / count
+        centred = input - mean.view(shape)
+        variance = all_reduce(centred.square().sum(axes)) / count
+        self._track(mean.detach(), variance.detach() * (count / (count - 1).clamp(min=1)))
+        output = centred * (variance + self.eps).rsqrt().view(shape)
+        return output * self.weight.view(shape) + self.bias.view(shape) if self.affine else output
+
+    def _track(self, mean: Tensor, unbiased_variance: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        # momentum None means the plain average over all batches, as in nn.BatchNorm
+        share = 1.0 / self.num_batches_tracked if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean), share)
+        self.running_var.lerp_(unbiased_variance.to(self.running_var), share)
+
+
+def synchronise_batch_norm(model: nn.Module, where: bool | Sequence[str], on_gpu: bool) -> int:
+    """Replace the BatchNorms of ``model`` by ones that share statistics over processes.
+
+    Args:
+        where: True for all of them, or name prefixes (``['head', 'target_head']``).
+        on_gpu: torch's ``SyncBatchNorm`` on GPUs, :class:`ProcessBatchNorm` elsewhere.
+
+    Returns:
+        How many layers were replaced.
+
+    Raises:
+        ConfigError: a prefix under which there is no BatchNorm.
+    """
+    prefixes = [''] if where is True else list(where or [])
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
+    for prefix in prefixes:
+        if layers and not any(_is_under(name, prefix) for name in layers):
+            raise ConfigError(f'sync_bn: the model has no BatchNorm under {prefix!r}')
+    chosen = {name: layer for name, layer in layers.items() if any(_is_under(name, prefix) for prefix in prefixes)}
+    for name, layer in chosen.items():
+        parent, _, leaf = name.rpartition('.')
+        setattr(model.get_submodule(parent), leaf, _synchronised(layer, on_gpu))
+    return len(chosen)
+
+
+def _is_under(name: str, prefix: str) -> bool:
+    return not prefix or name == prefix or name.startswith(prefix + '.')
+
+
+def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:
+    if on_gpu:
+        return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
+    synced = ProcessBatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+    synced.to(next(iter(layer.state_dict().values()), torch.empty(0)).device)
+    synced.weight, synced.bias = layer.weight, layer.bias  # the same parameters: nothing is copied
+    synced._buffers.update(layer._buffers)
+    synced.train(layer.training)
+    return synced

@@ -1,0 +1,196 @@
+"""Reading a config: the file, the options of the command line, and what is checked before any work."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from binssl.registry import (
+    ALGORITHMS,
+    DATASETS,
+    HOOKS,
+    LOOPS,
+    METRICS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    ConfigError,
+    Registry,
+    nearest_names,
+)
+
+#: every top-level key that something reads; helper variables of a config start with `_` or are UPPER_CASE
+KNOWN_KEYS = frozenset({
+    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg',
+    'test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
+    'default_hooks', 'custom_hooks', 'custom_imports', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_level',
+    'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile', 'model_wrapper_cfg',
+    'schedules', 'global_batch_size', 'sync_bn', 'pretrained', 'how_to_get',
+})  # fmt: skip
+
+#: what makes two runs the same experiment; the rest (logging, workers, paths of the run) may differ on resume
+EXPERIMENT_KEYS = ('model', 'train_dataloader', 'optim_wrapper', 'schedules', 'train_cfg', 'global_batch_size', 'sync_bn',
+                   'randomness', 'param_scheduler', 'custom_hooks')  # fmt: skip
+RUNTIME_KEYS = frozenset({'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'checkpoint'})
+
+
+def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
+    """The config at ``path`` (with or without ``.py``), with ``options`` ({'a.b': value}) merged in.
+
+    Raises:
+        ConfigError: the file is missing or cannot be run, a key is not known to anything, an option addresses
+            nothing.
+    """
+    file = _config_file(Path(path))
+    try:
+        cfg = Config.fromfile(str(file))
+    except Exception as error:
+        # a config is Python: anything may come out of it, and what the person needs is which file and what
+        raise ConfigError(f'config {file} cannot be read: {type(error).__name__}: {error}') from error
+    for key in options or {}:
+        _check_option(cfg, key)
+    cfg.merge_from_dict(dict(options or {}))
+    _check_top_level(cfg)
+    return cfg
+
+
+def _config_file(path: Path) -> Path:
+    for candidate in (path, path.with_name(path.name + '.py')):
+        if candidate.is_file():
+            return candidate
+    folder = path.parent
+    if not folder.is_dir():
+        raise ConfigError(f'no config {path}: the folder {folder} does not exist')
+    known = [file.stem for file in folder.glob('*.py')]
+    raise ConfigError(f'no config {path}; in {folder}: {nearest_names(path.stem, known)}')
+
+
+def _check_top_level(cfg: Config) -> None:
+    for key in cfg:
+        if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper():
+            raise ConfigError(f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); a helper '
+                              'variable starts with an underscore or is written in UPPER_CASE')
+
+
+def _check_option(cfg: Config, dotted: str) -> None:
+    """An option may set a key that is there, or add one to a part that is there (its constructor checks it)."""
+    first, *rest = dotted.split('.')
+    if first not in KNOWN_KEYS:
+        raise ConfigError(f'--cfg-options {dotted}: nothing reads {first!r}; {nearest_names(first, KNOWN_KEYS)}')
+    node: Any = cfg
+    for depth, key in enumerate([first, *rest][:-1]):
+        if isinstance(node, (list, tuple)) and key.isdigit() and int(key) < len(node):
+            node = node[int(key)]
+        elif isinstance(node, Mapping) and key in node or isinstance(node, Config) and key in node:
+            node = node[key]
+        else:
+            known = [str(k) for k in node] if isinstance(node, (Mapping, Config)) else []
+            where = '.'.join([first, *rest][: depth + 1])
+            raise ConfigError(f'--cfg-options {dotted}: the config has no {where!r}; {nearest_names(key, known)}')
+
+
+def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
+    """``['a.b=[1, 2]', 'c=dict(type="X")']`` as ``{'a.b': [1, 2], 'c': {'type': 'X'}}``.
+
+    A value is a Python literal, ``dict(...)`` of literals, a comma-separated list, or else a string.
+    """
+    options = {}
+    for argument in arguments:
+        key, equals, text = argument.partition('=')
+        if not equals or not key:
+            raise ConfigError(f'--cfg-options takes key=value, not {argument!r}')
+        options[key] = _parse_value(text)
+    return options
+
+
+def _parse_value(text: str) -> Any:
+    spelled = {'true': True, 'false': False, 'none': None, 'null': None}
+    if text.lower() in spelled:
+        return spelled[text.lower()]
+    try:
+        return _literal(ast.parse(text.strip(), mode='eval').body)
+    except (SyntaxError, ValueError):
+        if ',' in text and not set(text) & set('()[]{}'):
+            return [_parse_value(item) for item in text.split(',')]
+        return text
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
+        return {str(word.arg): _literal(word.value) for word in node.keywords}
+    if isinstance(node, ast.Dict):
+        return {_literal(k): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k is not None}
+    if isinstance(node, (ast.List, ast.Tuple)):
+        return [_literal(item) for item in node.elts]
+    return ast.literal_eval(node)
+
+
+def check_parts(cfg: Config) -> list[str]:
+    """What is wrong with the types and keys of the config's parts, each as a sentence; nothing is built."""
+    problems = []
+    for registry, part, given_later in _parts(cfg):
+        try:
+            registry.check(part, given_later)
+        except ConfigError as error:
+            problems.append(str(error))
+    return problems
+
+
+def _parts(cfg: Config) -> list[tuple[Registry, Any, tuple[str, ...]]]:
+    parts: list[tuple[Registry, Any, tuple[str, ...]]] = [(ALGORITHMS, cfg.get('model'), ())]
+    for name in ('train', 'val', 'test'):
+        loader = cfg.get(f'{name}_dataloader')
+        if loader:
+            parts.append((DATASETS, loader.get('dataset'), ()))
+        evaluators = cfg.get(f'{name}_evaluator') or []
+        parts += [(METRICS, metric, ()) for metric in (evaluators if isinstance(evaluators, list) else [evaluators])]
+    if cfg.get('train_cfg'):
+        parts.append((LOOPS, cfg.train_cfg, ('runner', 'dataloader')))
+    if cfg.get('optim_wrapper'):
+        wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('constructor', 'paramwise_cfg')}
+        parts += [(OPTIM_WRAPPERS, wrapper, ()), (OPTIMIZERS, cfg.optim_wrapper.get('optimizer'), ('params',))]
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    parts += [(HOOKS, {k: v for k, v in hook.items() if k != 'priority'}, ()) for hook in hooks if hook]
+    return parts
+
+
+def plain(value: Any) -> Any:
+    """``value`` as data that JSON can hold: dicts, lists, numbers, strings, None."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise ConfigError(f'a config holds plain data (numbers, strings, lists, dicts), not {value!r}')
+
+
+def experiment(cfg: Config) -> dict[str, Any]:
+    """The part of ``cfg`` that decides what is trained, as plain data (see ``EXPERIMENT_KEYS``)."""
+    return {key: _without_runtime(plain(cfg.get(key))) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
+
+
+def _without_runtime(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _without_runtime(v) for k, v in value.items() if k not in RUNTIME_KEYS}
+    if isinstance(value, list):
+        return [_without_runtime(item) for item in value]
+    return value
+
+
+def config_hash(data: Any) -> str:
+    """SHA-256 of plain data in its canonical JSON form."""
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+
+
+def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
+    """Dotted names of what differs between two pieces of plain data, with both values."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        keys = sorted(set(ours) | set(theirs))
+        return [row for key in keys for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))]
+    return [] if ours == theirs else [f'{where}: {theirs!r} there, {ours!r} here']

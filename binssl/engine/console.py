@@ -1,0 +1,43 @@
+"""What a person sees on the terminal; everything goes into the log file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from typing import Any
+
+from mmengine.logging import MMLogger
+
+#: standing notices of mmengine that nobody can act on
+_STANDING = ('FileClient', 'HardDiskBackend', '"save_param_scheduler"', 'metainfo')
+
+
+class _ForPeople(logging.Filter):
+    """Warnings, and what was said with :func:`say`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, 'for_people', False):
+            return True
+        return record.levelno >= logging.WARNING and not any(word in record.getMessage() for word in _STANDING)
+
+
+class _Short(logging.Formatter):
+    """``12:30:01 message``; warnings and errors carry their level."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = '' if record.levelno < logging.WARNING else f'{record.levelname.lower()}: '
+        return f'{self.formatTime(record, "%H:%M:%S")} {level}{record.getMessage()}'
+
+
+def quieten(logger: MMLogger) -> None:
+    """Leave on the terminal what matters; the file handlers of ``logger`` keep everything."""
+    warnings.filterwarnings('ignore', message='.*(FileClient|HardDiskBackend|lr_scheduler.step).*')
+    for handler in logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_ForPeople())
+            handler.setFormatter(_Short())
+
+
+def say(logger: logging.Logger, message: str, *values: Any) -> None:
+    """Log ``message`` so that it shows on the terminal too."""
+    logger.info(message, *values, extra={'for_people': True})

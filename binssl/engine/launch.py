@@ -1,0 +1,105 @@
+"""Devices and processes: which are there, which were asked for, and how the processes find each other."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+
+from binssl.registry import ConfigError
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def check_devices(processes: int, device: str = 'auto') -> str | None:
+    """What is wrong with running ``processes`` processes on this machine, as a sentence, or None.
+
+    Without ``device='cpu'`` there must be a GPU for each process, or, on a machine without GPUs, a core.
+    """
+    gpus, cores = torch.cuda.device_count(), len(os.sched_getaffinity(0))
+    if device == 'cpu':
+        return None
+    if gpus and processes > gpus:
+        return (f'{processes} processes were asked for and this machine has {gpus} GPU(s): ask for at most {gpus}, '
+                'or use --device cpu')
+    if not gpus and device == 'cuda':
+        return 'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use --device cpu'
+    if not gpus and processes > cores:
+        return (f'{processes} GPUs were asked for; this machine has none, and {cores} CPU core(s): ask for at most '
+                f'{cores} processes, or force it with --device cpu')
+    return None
+
+
+def local_processes(launcher: str) -> int:
+    """How many processes of this run share this machine."""
+    if launcher == 'none':
+        return 1
+    names = ('LOCAL_WORLD_SIZE', 'SLURM_NTASKS_PER_NODE', 'OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS')
+    return next((int(os.environ[name]) for name in names if os.environ.get(name)), 1)
+
+
+@contextmanager
+def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: float = 30) -> Iterator[torch.device]:
+    """The process group of a run, and this process's device; nccl on GPUs, gloo on CPUs.
+
+    Args:
+        launcher: ``none`` (this process alone), ``pytorch`` (torchrun), ``slurm`` or ``mpi``.
+        device: ``auto`` (a GPU where there is one), ``cuda`` or ``cpu``.
+
+    Raises:
+        ConfigError: a launcher whose environment is not there, or more processes than devices.
+    """
+    problem = check_devices(local_processes(launcher), device)
+    if problem:
+        raise ConfigError(problem)
+    on_gpu = device != 'cpu' and torch.cuda.is_available()
+    if not on_gpu and torch.cuda.is_available():
+        os.environ['CUDA_VISIBLE_DEVICES'] = '-1'  # mmengine asks torch which device there is
+    if launcher != 'none':
+        _map_environment(launcher)
+        if on_gpu:
+            torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
+        dist.init_process_group('nccl' if on_gpu else 'gloo', timeout=timedelta(minutes=timeout_minutes))
+    try:
+        yield torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if on_gpu else torch.device('cpu')
+    finally:
+        if dist.is_initialized():
+            gc.collect()  # a DDP reducer that outlives its group ends the process by `terminate called`
+            dist.destroy_process_group()
+
+
+def _map_environment(launcher: str) -> None:
+    """Give torch's names to what SLURM or MPI says of this process."""
+    if launcher == 'slurm':
+        names = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
+        first_node = os.environ.get('MASTER_ADDR') or _first_slurm_node(os.environ.get('SLURM_NODELIST', ''))
+        os.environ.setdefault('MASTER_ADDR', first_node)
+        # steps of one job differ in nothing else that every process knows: spread jobs over ports
+        os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
+    elif launcher == 'mpi':
+        names = dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK')
+        os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
+        os.environ.setdefault('MASTER_PORT', '29500')
+    else:
+        names = {}
+    for ours, theirs in names.items():
+        if theirs in os.environ:
+            os.environ[ours] = os.environ[theirs]
+    missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if name not in os.environ]
+    if missing:
+        raise ConfigError(f'--launcher {launcher}: {", ".join(missing)} not set in the environment; start through '
+                          'tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)')
+
+
+def _first_slurm_node(node_list: str) -> str:
+    """The first host of SLURM's compressed list, as ``scontrol`` expands it."""
+    if '[' not in node_list:
+        return node_list.split(',')[0] or '127.0.0.1'
+    hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
+    return hosts.stdout.split()[0]

@@ -1,0 +1,150 @@
+"""The optimiser: mixed precision on any device, parameter groups, gradients looked at before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper as _OptimWrapper
+from torch import Tensor, nn
+
+from binssl.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, ConfigError
+
+PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(_OptimWrapper):
+    """mmengine's wrapper with mixed precision on GPUs and CPUs.
+
+    Args:
+        optimizer: built by the constructor below.
+        accumulative_counts: batches whose gradients are averaged for one step; filled in from ``global_batch_size``
+            where the config gives that.
+        clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``, None for no clipping.
+        precision: None (as the model is), ``'fp16'`` (with loss scaling; a CPU trains in the model's precision
+            instead, and the log says so) or ``'bf16'``.
+
+    Attributes:
+        before_first_step: called once, when the first step's gradients are complete.
+        last_gradient_norm: of the latest step, when gradients are clipped; a tensor, so that nothing waits for it.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer, accumulative_counts: int = 1, clip_grad: dict | None = None,
+                 precision: str | None = None) -> None:  # fmt: skip
+        if accumulative_counts < 1:
+            raise ConfigError(f'accumulative_counts is {accumulative_counts}; it must be at least 1')
+        if precision is not None and precision not in PRECISIONS:
+            raise ConfigError(f'precision {precision!r} is none of {sorted(PRECISIONS)} or None')
+        super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
+        self.base_param_settings = None  # every group has a learning rate of its own to log
+        self.before_first_step: Callable[[], None] | None = None
+        self.last_gradient_norm: Tensor | None = None
+        self._device = optimizer.param_groups[0]['params'][0].device.type
+        if precision == 'fp16' and self._device == 'cpu':
+            print_log('fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current')
+            precision = None
+        self._autocast_dtype = PRECISIONS.get(precision or '')
+        self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        enabled = self._autocast_dtype is not None
+        with super().optim_context(model), torch.autocast(self._device, self._autocast_dtype, enabled=enabled):
+            yield
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        self._scaler.scale(loss).backward(**kwargs)
+        self._inner_count += 1
+
+    def step(self, **kwargs: Any) -> None:
+        if self.before_first_step is not None:
+            self.before_first_step()
+            self.before_first_step = None
+        if self.clip_grad_kwargs:
+            self._scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self._scaler.step(self.optimizer, **kwargs)
+        self._scaler.update()
+
+    def _clip_grad(self) -> None:
+        parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
+        self.last_gradient_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self.optimizer.state_dict(), 'loss_scaler': self._scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        state = dict(state_dict)
+        scaler = state.pop('loss_scaler', {})
+        if scaler and self._scaler.is_enabled():
+            self._scaler.load_state_dict(scaler)
+        self.optimizer.load_state_dict(state)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
+class ParameterGroups:
+    """Builds the optimiser with one group per (learning-rate factor, decayed or not), not one per parameter.
+
+    Args:
+        optim_wrapper_cfg: ``type``, ``optimizer`` and the wrapper's arguments.
+        paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes) or ``'weights'``, which spares biases,
+            norms and learnable shifts: every tensor with fewer than two axes longer than 1;
+            ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead).
+
+    Raises:
+        ConfigError: an unknown key, a prefix that no trainable parameter has, nothing to train.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        self.wrapper_cfg = dict(optim_wrapper_cfg)
+        self.optimizer_cfg = dict(self.wrapper_cfg.pop('optimizer'))
+        paramwise = dict(paramwise_cfg or {})
+        self.decay = paramwise.pop('decay', 'all')
+        self.lr_mult = dict(paramwise.pop('lr_mult', {}))
+        if paramwise:
+            raise ConfigError(f'optim_wrapper.paramwise_cfg takes `decay` and `lr_mult`, not {sorted(paramwise)}')
+        if self.decay not in ('all', 'weights'):
+            raise ConfigError(f"paramwise_cfg.decay is {self.decay!r}; it must be 'all' or 'weights'")
+
+    def __call__(self, model: nn.Module) -> _OptimWrapper:
+        model = getattr(model, 'module', model)
+        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        if not trained:
+            raise ConfigError('the model has no trainable parameter')
+        self._check_prefixes([name for name, _ in trained])
+        groups: dict[tuple[float, bool], dict[str, Any]] = {}
+        for name, parameter in trained:
+            factor, decayed = self._factor(name), self._is_decayed(parameter)
+            group = groups.setdefault((factor, decayed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor))
+            group['params'].append(parameter)
+            if not decayed:
+                group['weight_decay'] = 0.0
+        for group in groups.values():
+            group['initial_lr'] = group['lr']  # what schedules start from; kept in checkpoints
+        optimizer = OPTIMIZERS.build(self._fused(trained), default_args=dict(params=list(groups.values())))
+        return OPTIM_WRAPPERS.build(dict(type='OptimWrapper', **self.wrapper_cfg) if 'type' not in self.wrapper_cfg
+                                    else self.wrapper_cfg, default_args=dict(optimizer=optimizer))  # fmt: skip
+
+    def _check_prefixes(self, names: Sequence[str]) -> None:
+        for prefix, factor in self.lr_mult.items():
+            if not any(name.startswith(prefix + '.') for name in names):
+                raise ConfigError(f'paramwise_cfg.lr_mult: no trainable parameter is under {prefix!r}')
+            if factor <= 0:
+                raise ConfigError(f'paramwise_cfg.lr_mult of {prefix!r} is {factor}; freeze the part instead')
+
+    def _factor(self, name: str) -> float:
+        fitting = [prefix for prefix in self.lr_mult if name.startswith(prefix + '.')]
+        return self.lr_mult[max(fitting, key=len)] if fitting else 1.0
+
+    def _is_decayed(self, parameter: Tensor) -> bool:
+        return self.decay == 'all' or sum(size > 1 for size in parameter.shape) > 1
+
+    def _fused(self, trained: list[tuple[str, nn.Parameter]]) -> dict:
+        """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers."""
+        known = self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
+        plain = all(p.is_floating_point() and p.device.type in ('cpu', 'cuda') for _, p in trained)
+        return {'fused': True, **self.optimizer_cfg} if known and plain else self.optimizer_cfg

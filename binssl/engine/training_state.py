@@ -1,0 +1,126 @@
+"""What a training checkpoint holds, and what a resumed run must agree with."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size
+
+from binssl.checkpoints import CheckpointError, load_weights, read_checkpoint
+from binssl.engine.config import config_hash, differing_keys, experiment, plain
+
+FORMAT_VERSION = 1
+
+
+def training_checkpoint(runner: Any, epoch: int, iteration: int) -> dict[str, Any]:
+    """The content of a training checkpoint after ``iteration`` iterations: tensors and plain data only."""
+    model = getattr(runner.model, 'module', runner.model)
+    meta = dict(
+        kind='training',
+        epoch=epoch,
+        iter=iteration,
+        seed=runner.seed,
+        epoch_length=runner.train_loop.epoch_length,
+        max_epochs=runner.max_epochs,
+        world_size=get_world_size(),
+        threads=torch.get_num_threads(),
+        torch_version=str(torch.__version__),
+        time=time.strftime('%Y-%m-%d %H:%M:%S'),
+        model=json.dumps(plain(runner.cfg.model)),
+        config=json.dumps(plain(runner.cfg.to_dict())),
+        config_hash=config_hash(experiment(runner.cfg)),
+        teacher_sha256=getattr(getattr(model, 'teacher', None), 'sha256', None),
+    )
+    return dict(
+        format_version=FORMAT_VERSION,
+        meta=meta,
+        state_dict=_on_cpu(model.state_dict()),
+        optimizer=_on_cpu(runner.optim_wrapper.state_dict()),
+        param_schedulers=[s.state_dict() for s in runner.param_schedulers or []],
+    )
+
+
+def _on_cpu(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu()
+    if isinstance(value, dict):
+        return {key: _on_cpu(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_on_cpu(item) for item in value]
+    return value
+
+
+def latest_checkpoint(work_dir: str | Path) -> Path | None:
+    """The file that ``last_checkpoint`` in ``work_dir`` points to, None where no checkpoint was written.
+
+    Raises:
+        CheckpointError: the pointer names a file that is not there.
+    """
+    pointer = Path(work_dir) / 'last_checkpoint'
+    if not pointer.is_file():
+        return None
+    target = Path(work_dir) / pointer.read_text().strip()
+    if not target.is_file():
+        raise CheckpointError(f'{pointer} points to {target.name}, which is not in that folder; name the checkpoint to go '
+                              'on from: --resume PATH')
+    return target
+
+
+def resume_training(runner: Any, path: Path) -> tuple[int, int]:
+    """Load everything that ``path`` holds into ``runner``.
+
+    Returns:
+        (epoch, iteration) to go on from.
+
+    Raises:
+        CheckpointError: no training checkpoint, of another experiment, weights that do not fit strictly, another teacher,
+            or a number of processes that changed in the middle of an epoch.
+    """
+    content = read_checkpoint(path)
+    meta = content.get('meta', {})
+    if meta.get('kind') != 'training' or 'optimizer' not in content:
+        raise CheckpointError(f'{path} holds weights, not the state of a training run: start from it with load_from '
+                              '(--cfg-options load_from=...), or resume from a checkpoint of the run')
+    _check_same_experiment(runner, path, meta)
+    model = getattr(runner.model, 'module', runner.model)
+    load_weights(model, content['state_dict'])
+    runner.optim_wrapper.load_state_dict(content['optimizer'])
+    for scheduler, state in zip(runner.param_schedulers or [], content['param_schedulers'], strict=True):
+        scheduler.load_state_dict(state)
+    return meta['epoch'], _iteration(runner, path, meta)
+
+
+def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> None:
+    theirs = experiment(runner.cfg.__class__(json.loads(meta['config'])))
+    rows = differing_keys(experiment(runner.cfg), theirs)
+    if rows:
+        shown = '\n  '.join(rows[:15])
+        raise CheckpointError(f'{path} was written by another experiment:\n  {shown}\nresume with the same config and '
+                              'options, or start a new run from its weights (another --work-dir)')
+    model = getattr(runner.model, 'module', runner.model)
+    teacher = getattr(getattr(model, 'teacher', None), 'sha256', None)
+    if teacher != meta.get('teacher_sha256'):
+        raise CheckpointError(f'{path} was trained with another teacher file (SHA-256 {meta.get("teacher_sha256")}) than '
+                              f'the config names now ({teacher}): put the same file back, or start a new run')
+    if meta['seed'] != runner.seed:
+        raise CheckpointError(f'{path} was trained with seed {meta["seed"]}, this run has {runner.seed}: give the same --seed')
+    threads = torch.get_num_threads()
+    if meta['threads'] != threads:
+        runner.logger.warning(f'the checkpoint was written with {meta["threads"]} CPU threads, this run has {threads}: sums '
+                              'are ordered otherwise, so the result will not be bit-identical (set OMP_NUM_THREADS)')
+
+
+def _iteration(runner: Any, path: Path, meta: dict[str, Any]) -> int:
+    """The iteration to go on from, recounted when other processes share an epoch now."""
+    length = runner.train_loop.epoch_length
+    if meta['epoch_length'] == length:
+        return meta['iter']
+    if meta['iter'] != meta['epoch'] * meta['epoch_length']:
+        raise CheckpointError(f'{path} stands in the middle of an epoch of {meta["epoch_length"]} iterations; with '
+                              f'{get_world_size()} process(es) an epoch has {length}. Resume with {meta["world_size"]} '
+                              'process(es), or from a checkpoint at the end of an epoch')
+    return meta['epoch'] * length
