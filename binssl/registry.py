@@ -22,6 +22,10 @@ class ConfigError(ValueError):
     """A config asks for something that does not exist or does not fit."""
 
 
+class TrainingError(RuntimeError):
+    """Training cannot go on: a loss that is not finite, a parameter without gradient, too many bad images."""
+
+
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """A phrase that helps with a mistyped ``name``: the nearest of ``known``, or all of a short list."""
     known = sorted(set(known))

@@ -7,11 +7,7 @@ from collections.abc import Callable
 
 from mmengine.dist import get_rank
 
-from binssl.registry import ConfigError
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on (a loss that is not finite, a parameter without gradient, too many bad images)."""
+from binssl.registry import ConfigError, TrainingError
 
 
 def run_command(main: Callable[[], None]) -> None:
@@ -21,7 +17,7 @@ def run_command(main: Callable[[], None]) -> None:
     """
     try:
         main()
-    except (ConfigError, TrainingError, OSError) as error:
+    except (ConfigError, TrainingError, ImportError, OSError) as error:
         if get_rank() == 0:
             print(f'error: {error}', file=sys.stderr, flush=True)
         raise SystemExit(1) from None

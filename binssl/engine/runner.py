@@ -1,0 +1,250 @@
+"""mmengine's Runner, with what a run needs to be trusted: strict loading, atomic checkpoints, exact resume."""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import all_reduce, barrier, get_rank, get_world_size, is_main_process
+from mmengine.logging import MMLogger
+from mmengine.model import MMDistributedDataParallel
+from mmengine.runner import Runner as _Runner
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import DataLoader
+
+from binssl.checkpoints import TRUNK, load_weights, read_trained, select_part, write_checkpoint
+from binssl.engine.batch_norm import synchronise_batch_norm
+from binssl.engine.console import quieten, say
+from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
+from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError
+
+DEFAULT_HOOKS: dict[str, dict] = dict(
+    seeds=dict(type='CounterSeedHook'),
+    gradients=dict(type='GradientAuditHook'),
+    not_a_number=dict(type='NotANumberHook'),
+    progress=dict(type='ProgressHook'),
+    information=dict(type='InformationHook'),
+    checkpoint=dict(type='CheckpointHook'),
+)
+
+#: what a student's file cannot hold: copies of the student, and keys that were queued for it
+FOLLOWERS = ('teacher', 'queue', 'queue_pointer')
+
+
+@RUNNERS.register_module()
+class Runner(_Runner):
+    """Runs a config on one CPU, one GPU or many processes of either.
+
+    Made by :meth:`from_cfg`; beyond mmengine's keys it reads ``schedules``, ``global_batch_size``, ``sync_bn``,
+    ``pretrained`` (a trunk for evaluation) and ``compile``. See ``binssl.engine.config.KNOWN_KEYS``.
+
+    Raises:
+        ConfigError: what the config asks for does not fit together; before any training.
+    """
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> Runner:
+        cfg = copy.deepcopy(cfg)
+        cfg.setdefault('default_scope', 'binssl')
+        cfg.setdefault('randomness', dict(seed=0))
+        if cfg.get('optim_wrapper'):
+            cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
+            cfg.optim_wrapper.accumulative_counts = accumulation(cfg, get_world_size())
+        _allow_fallback_launcher(cfg)
+        runner = super().from_cfg(cfg)
+        assert isinstance(runner, cls)
+        return runner
+
+    @property
+    def accumulative_counts(self) -> int:
+        """Batches whose gradients make one optimiser step."""
+        return self.cfg.optim_wrapper.accumulative_counts if self.cfg.get('optim_wrapper') else 1
+
+    def say(self, message: str, *values: Any) -> None:
+        """Log a line that a person should see; the first process speaks for all."""
+        if is_main_process():
+            say(self.logger, message, *values)
+
+    # what mmengine builds, built our way
+
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
+        logger = super().build_logger(log_level, log_file, **kwargs)
+        quieten(logger)
+        return logger
+
+    def set_randomness(self, seed: int | None = 0, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
+        """Seed every generator alike on all processes; what differs between them is drawn by counters."""
+        self._seed, self._deterministic = 0 if seed is None else seed, deterministic
+        random.seed(self._seed)
+        np.random.seed(self._seed % 2**32)
+        torch.manual_seed(self._seed)
+        if deterministic:
+            os.environ.setdefault('CUBLAS_WORKSPACE_CONFIG', ':4096:8')
+            torch.backends.cudnn.benchmark = False
+            torch.use_deterministic_algorithms(True)
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        return model if isinstance(model, nn.Module) else ALGORITHMS.build(model)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Move to the device, share BatchNorm statistics where asked, and join the processes."""
+        on_gpu = torch.cuda.is_available()
+        model = model.to('cuda' if on_gpu else 'cpu')
+        if not self.distributed:
+            return self._compiled(model)
+        if self.cfg.get('sync_bn'):
+            count = synchronise_batch_norm(model, self.cfg.sync_bn, on_gpu)
+            self.logger.info(f'{count} BatchNorms share their statistics over {get_world_size()} processes')
+        if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get('optim_wrapper'):
+            return self._compiled(model)  # an evaluation: nothing to reduce
+        devices = [torch.cuda.current_device()] if on_gpu else None
+        options = dict(broadcast_buffers=False, **(model_wrapper_cfg or {}))
+        return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
+
+    def _compiled(self, model: nn.Module) -> nn.Module:
+        options = self.cfg.get('compile')
+        if options:
+            model.backbone.compile(**({} if options is True else dict(options)))
+        return model
+
+    @staticmethod
+    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
+        """mmengine's, with the run's seed in the data set, and worker options only where there are workers."""
+        if isinstance(dataloader, DataLoader):
+            return dataloader
+        options = copy.deepcopy(dataloader)
+        DATASETS.check(options['dataset'])
+        options['dataset'].setdefault('seed', seed or 0)
+        if not options.get('num_workers'):
+            for key in ('persistent_workers', 'prefetch_factor'):
+                options.pop(key, None)
+        options['pin_memory'] = bool(options.get('pin_memory')) and torch.cuda.is_available()
+        return _Runner.build_dataloader(options, seed, diff_rank_seed)
+
+    def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
+        """Ours, each of which the config may change by name, or remove with None."""
+        chosen: dict[str, Any] = {**DEFAULT_HOOKS, **(hooks or {})}
+        model = getattr(self.model, 'module', self.model)
+        if hasattr(getattr(model, 'teacher', None), 'update'):
+            chosen.setdefault('momentum', dict(type='MomentumUpdateHook'))
+        if self.cfg.get('schedules'):
+            chosen.setdefault('anneal', dict(type='AnnealHook', schedules=self.cfg.schedules.to_dict()))
+        if self.cfg.get('param_scheduler'):
+            chosen.setdefault('param_scheduler', dict(type='ParamSchedulerHook'))
+        for hook in chosen.values():
+            if hook is not None:
+                self.register_hook(copy.deepcopy(hook))
+
+    def register_hook(self, hook: Any, priority: Any = None) -> None:
+        if isinstance(hook, dict):
+            HOOKS.check({key: value for key, value in hook.items() if key != 'priority'})
+        super().register_hook(hook, priority)
+
+    def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
+        """The linear rule: rates times (images a step) / ``base_batch_size``, when ``enable`` is true."""
+        if not auto_scale_lr or not auto_scale_lr.get('enable'):
+            return
+        if 'base_batch_size' not in auto_scale_lr:
+            raise ConfigError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config: the images per step that '
+                              'its learning rate is meant for')
+        images = self.train_dataloader.batch_size * get_world_size() * self.accumulative_counts
+        factor = images / auto_scale_lr['base_batch_size']
+        for group in optim_wrapper.param_groups:
+            group['lr'] *= factor
+            group['initial_lr'] *= factor
+        self.say('learning rates times %.4g: %d images a step, %d in the config', factor, images, auto_scale_lr['base_batch_size'])
+
+    def _init_model_weights(self) -> None:
+        """Constructors have initialised the model; mmengine would list every parameter here."""
+
+    # weights in and out
+
+    def load_or_resume(self) -> None:
+        """Go on where ``resume`` says, else start from ``load_from`` or ``pretrained``, all strictly."""
+        if self._has_loaded:
+            return
+        self._has_loaded = True
+        path = latest_checkpoint(self.work_dir) if self._resume == 'auto' else self._resume or None
+        if path:
+            epoch, iteration = resume_training(self, Path(path))
+            self.train_loop._epoch, self.train_loop._iter = epoch, iteration
+            self.say('resumed from %s: %d epochs, %d iterations done', path, epoch, iteration)
+        elif self._load_from:
+            self._start_from(self._load_from)
+        elif self.cfg.get('pretrained'):
+            trunk = select_part(read_trained(self.cfg.pretrained).state_dict, TRUNK)
+            others = [name for name, _ in self._bare_model.named_children() if name not in TRUNK]
+            self.say('%s: %s', self.cfg.pretrained, load_weights(self._bare_model, trunk, may_miss=others))
+
+    def _start_from(self, path: str) -> None:
+        model = self._bare_model
+        followers = [name for name in FOLLOWERS if hasattr(model, name)]
+        self.say('%s: %s', path, load_weights(model, read_trained(path).state_dict, may_miss=followers))
+        if hasattr(getattr(model, 'teacher', None), 'restart'):
+            model.teacher.restart()
+
+    @property
+    def _bare_model(self) -> Any:
+        return getattr(self.model, 'module', self.model)
+
+    def last_checkpoint(self) -> Path | None:
+        """The newest checkpoint of this run's folder."""
+        return latest_checkpoint(self.work_dir)
+
+    def save_checkpoint(self, out_dir: str, filename: str, epoch: int = 0, iteration: int = 0, **unused: Any) -> None:
+        """Write a training checkpoint, atomically, by the first process.
+
+        BatchNorm statistics that processes keep apart are averaged first, on all of them, so that a resumed run, which
+        gives every process the same file, is the run that was not interrupted.
+        """
+        average_batch_norm(self._bare_model)
+        content = training_checkpoint(self, epoch, iteration)
+        self.call_hook('before_save_checkpoint', checkpoint=content)
+        if get_rank() == 0:
+            write_checkpoint(content, Path(out_dir) / filename)
+        barrier()
+
+    def dump_config(self) -> None:
+        """Write the whole config beside the checkpoints."""
+        if is_main_process():
+            name = Path(self.cfg.filename).name if self.cfg.filename else 'config.py'
+            self.cfg.dump(str(Path(self.work_dir) / name))
+
+
+def accumulation(cfg: Config, world_size: int) -> int:
+    """Batches per optimiser step: as the config says, or so that a step has ``global_batch_size`` images.
+
+    Raises:
+        ConfigError: the batches of all processes do not divide ``global_batch_size``.
+    """
+    wanted = cfg.get('global_batch_size')
+    given = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if not wanted:
+        return given
+    per_pass = cfg.train_dataloader.batch_size * world_size
+    if wanted % per_pass:
+        raise ConfigError(f'global_batch_size {wanted} must be a multiple of train_dataloader.batch_size '
+                          f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config')
+    return wanted // per_pass
+
+
+def average_batch_norm(model: nn.Module) -> None:
+    """Give every process the mean of the processes' running statistics; a no-op for one process."""
+    if get_world_size() == 1:
+        return
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is not None:
+            all_reduce(module.running_mean, op='mean')
+            all_reduce(module.running_var, op='mean')
+
+
+def _allow_fallback_launcher(cfg: Config) -> None:
+    """mmengine asks ``launcher`` only whether the run is distributed: our process group stands by then."""
+    cfg.launcher = 'pytorch' if torch.distributed.is_initialized() else 'none'

@@ -1,0 +1,125 @@
+"""A training run from its command line: flags into the config, everything checked, then the Runner."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from binssl.engine.config import check_parts, load_config, parse_options
+from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.runner import Runner
+from binssl.engine.training_state import latest_checkpoint
+from binssl.registry import ConfigError
+
+
+def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The flags of ``tools/train.py``; OpenSelfSup's spellings are taken too."""
+    parser = argparse.ArgumentParser(prog='tools/train.py', description='Train what a config describes.')
+    parser.add_argument('config', help='path of a config, with or without .py')
+    parser.add_argument('--work-dir', '--work_dir', help="where everything is written; default: the config's path under work_dirs/")
+    parser.add_argument('--resume', '--resume_from', '--resume-from', nargs='?', const='auto', metavar='auto|PATH',
+                        help='go on from the newest checkpoint of the work folder, or from PATH')
+    parser.add_argument('--pretrained', metavar='PATH', help='start with the trunk (backbone and neck) of this weights file')
+    parser.add_argument('--amp', action='store_true', help='mixed precision (fp16 on a GPU; bf16: --cfg-options optim_wrapper.precision=bf16)')
+    parser.add_argument('--seed', type=int, help='default: the one in the config, or 0')
+    parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rates with the images per step')
+    parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='change the config: a.b=1 c="[1, 2]"')
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--check', type=int, metavar='N', help='only check the run, for N processes on this machine')
+    return parser.parse_args(arguments)
+
+
+def train(args: argparse.Namespace) -> None:
+    """Check everything, then train.
+
+    Raises:
+        ConfigError: everything that is wrong with the run, in one message.
+    """
+    cfg = training_config(args)
+    problems = problems_of(cfg, args)
+    if args.check is not None:
+        problems += [problem for problem in [check_devices(args.check, args.device)] if problem]
+    if problems:
+        raise ConfigError('\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0])
+    if args.check is None:
+        with processes(args.launcher, args.device):
+            _train(cfg)
+
+
+def _train(cfg: Config) -> None:
+    Runner.from_cfg(cfg).train()  # the runner lives in this frame only: it has to go before the process group does
+
+
+def training_config(args: argparse.Namespace) -> Config:
+    """The config with the command line's flags merged in."""
+    cfg = load_config(args.config, parse_options(args.cfg_options))
+    flags: dict[str, Any] = {'work_dir': args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))}
+    if args.pretrained:
+        flags['pretrained'] = args.pretrained
+        flags['work_dir'] = args.work_dir or str(Path(flags['work_dir']) / Path(args.pretrained).stem)
+    if args.resume:
+        flags['resume'] = args.resume
+    if args.amp:
+        flags['optim_wrapper.precision'] = 'fp16'
+    if args.seed is not None:
+        flags['randomness.seed'] = args.seed
+    if args.deterministic:
+        flags['randomness.deterministic'] = True
+    if args.auto_scale_lr:
+        flags['auto_scale_lr.enable'] = True
+    cfg.merge_from_dict(flags)
+    if args.no_validate:
+        cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    return cfg
+
+
+def default_work_dir(config: str) -> Path:
+    """``configs/selfsup/burn/stage1.py`` -> ``work_dirs/selfsup/burn/stage1``."""
+    path = Path(config).with_suffix('') if config.endswith('.py') else Path(config)
+    parts = path.parts
+    inside = parts[len(parts) - 1 - parts[::-1].index('configs') + 1 :] if 'configs' in parts else parts[-1:]
+    return Path('work_dirs', *inside)
+
+
+def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
+    """What stands in the way of this run, each as a sentence."""
+    needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
+    if needed:
+        return [f'{args.config} describes no training: it has no {", ".join(needed)}']
+    problems = check_parts(cfg)
+    if not cfg.train_cfg.get('type'):
+        problems.append("train_cfg needs type='EpochLoop' and max_epochs")
+    resumed = bool(args.resume)
+    problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, resumed)]
+    problems += _work_dir_problem(cfg, resumed)
+    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
+    if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
+        problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
+    return problems
+
+
+def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
+    """Input files that are not there; ``how_to_get`` of the config says how to make them."""
+    hints = cfg.get('how_to_get') or {}
+    inputs = dict(load_from=None if resumed else cfg.get('load_from'), pretrained=None if resumed else cfg.get('pretrained'),
+                  teacher=(cfg.model.get('teacher') or {}).get('checkpoint'))  # fmt: skip
+    if cfg.get('resume') and cfg.resume != 'auto':
+        inputs['resume'] = cfg.resume
+    missing = [(name, path) for name, path in inputs.items() if path and not os.path.isfile(path)]
+    return [(name, path, f'\n    {hints[name]}' if name in hints else '') for name, path in missing]
+
+
+def _work_dir_problem(cfg: Config, resumed: bool) -> list[str]:
+    if resumed or latest_checkpoint(cfg.work_dir) is None:
+        return []
+    return [f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir']

@@ -1,0 +1,148 @@
+"""Every scheduled value of a run: learning rate, loss balance, teacher momentum, ReCU's tau, ..."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook
+
+from binssl.registry import HOOKS, ConfigError
+
+CURVES = ('cosine', 'linear', 'exponential', 'step', 'constant')
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A value as a closed form of the iteration, so that a resumed run has nothing to restore.
+
+    With progress p = t / T, t the iteration or the epoch that trains and T their number:
+
+    - cosine: ``end - (end - start) (cos(pi p) + 1) / 2`` (BURN's balance, BYOL's momentum, cosine learning rate)
+    - linear: ``start + (end - start) p`` (S2-BNN's learning rate)
+    - exponential: ``A exp(p) + B`` with A = (end - start) / (e - 1), B = start - A (ReCU's tau, arXiv:2103.12369)
+    - step: ``start * gamma ** (number of milestones passed)``, milestones in epochs
+    - constant: ``start``
+
+    During the first ``warmup_epochs`` the value is multiplied by ``1 - (1 - n / W) (1 - warmup_ratio)``, n the iteration
+    and W the iterations of the warm-up.
+
+    Args:
+        target: ``'lr'``, or the dotted name of an attribute of the model (``'head.kl_weight'``).
+        start: value at the beginning; for ``lr`` left out: each group's own learning rate.
+        end: value at T.
+        by: ``'iter'`` or ``'epoch'``: how often it moves.
+
+    Raises:
+        ConfigError: a curve, unit or milestone that does not exist or a missing end.
+    """
+
+    target: str = 'lr'
+    start: float | None = None
+    end: float | None = None
+    curve: str = 'cosine'
+    by: str = 'iter'
+    warmup_epochs: float = 0
+    warmup_ratio: float = 0.0
+    milestones: tuple[int, ...] = ()
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        name = f'schedule of {self.target!r}'
+        if self.curve not in CURVES:
+            raise ConfigError(f'{name}: no curve is called {self.curve!r}; there are {", ".join(CURVES)}')
+        if self.by not in ('iter', 'epoch'):
+            raise ConfigError(f"{name}: `by` is {self.by!r}; it must be 'iter' or 'epoch'")
+        if self.curve in ('cosine', 'linear', 'exponential') and self.end is None:
+            raise ConfigError(f'{name}: a {self.curve} curve needs `end`')
+        if self.curve == 'step' and not self.milestones:
+            raise ConfigError(f'{name}: a step curve needs `milestones`, in epochs')
+        if self.start is None and self.target != 'lr':
+            raise ConfigError(f'{name}: `start` is missing')
+        if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
+            raise ConfigError(f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]')
+
+    def value(self, base: float, iteration: int, epoch_length: int, max_epochs: int) -> float:
+        """The value that ``iteration`` trains with; ``base`` stands for a ``start`` that is not given."""
+        start, end = base if self.start is None else self.start, self.end or 0.0
+        epoch = iteration // epoch_length
+        progress = epoch / max_epochs if self.by == 'epoch' else iteration / (epoch_length * max_epochs)
+        if self.curve == 'cosine':
+            value = end - (end - start) * (math.cos(math.pi * progress) + 1) / 2
+        elif self.curve == 'linear':
+            value = start + (end - start) * progress
+        elif self.curve == 'exponential':
+            scale = (end - start) / (math.e - 1)
+            value = scale * math.exp(progress) + start - scale
+        elif self.curve == 'step':
+            value = start * self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
+        else:
+            value = start
+        warmup = self.warmup_epochs * epoch_length
+        if iteration < warmup:
+            value *= 1 - (1 - iteration / warmup) * (1 - self.warmup_ratio)
+        return value
+
+
+@HOOKS.register_module()
+class AnnealHook(Hook):
+    """Sets every scheduled value before each iteration, from the config's ``schedules``.
+
+    Args:
+        schedules: ``{name: dict(target=..., start=..., end=..., curve=...)}``, see :class:`Schedule`; a name alone is for
+            people, and lets a child config change one schedule.
+    """
+
+    priority = 'HIGH'
+
+    def __init__(self, schedules: dict[str, dict]) -> None:
+        known = Schedule.__dataclass_fields__
+        for name, schedule in schedules.items():
+            stray = sorted(set(schedule) - set(known))
+            if stray:
+                raise ConfigError(f'schedules.{name} does not take {stray}; it takes {", ".join(known)}')
+        self.schedules = [Schedule(**schedule) for schedule in schedules.values()]
+
+    def before_train(self, runner: Any) -> None:
+        model = _bare(runner.model)
+        for schedule in self.schedules:
+            if schedule.target != 'lr':
+                owner, name = _resolve(model, schedule.target)
+                if not isinstance(getattr(owner, name), (float, int, torch.Tensor)):
+                    raise ConfigError(f'schedules: {schedule.target!r} of the model is no number')
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        shape = (runner.iter, runner.train_loop.epoch_length, runner.max_epochs)
+        for schedule in self.schedules:
+            if schedule.target == 'lr':
+                for group in runner.optim_wrapper.param_groups:
+                    group['lr'] = schedule.value(group['initial_lr'], *shape)
+            else:
+                _assign(_bare(runner.model), schedule.target, schedule.value(0.0, *shape))
+
+
+def _bare(model: Any) -> Any:
+    return getattr(model, 'module', model)
+
+
+def _resolve(model: Any, target: str) -> tuple[Any, str]:
+    """The object that holds the attribute ``target``, and the attribute's name."""
+    *path, name = target.split('.')
+    owner = model
+    for depth, part in enumerate([*path, name]):
+        if not hasattr(owner, part):
+            raise ConfigError(f'schedules: the model has no {target!r} ({type(owner).__name__} has no {part!r})')
+        if depth < len(path):
+            owner = getattr(owner, part)
+    return owner, name
+
+
+def _assign(model: Any, target: str, value: float) -> None:
+    owner, name = _resolve(model, target)
+    current = getattr(owner, name)
+    if isinstance(current, torch.Tensor):
+        current.fill_(value)  # in place: a compiled model reads the same tensor
+    else:
+        setattr(owner, name, value)

@@ -1,0 +1,95 @@
+"""What a run says of itself: losses, rates, speed and time left, on the terminal, in the log and for TensorBoard."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+
+from binssl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ProgressHook(Hook):
+    """Reports the mean of every logged value over the last ``interval`` iterations, over all processes.
+
+    Values stay on their device and are only summed until a report is due: nothing waits for a GPU in between, and the cost
+    of an iteration does not grow with the length of the run. Other hooks may read a report: ``after_report(runner,
+    values)``.
+
+    Args:
+        interval: iterations between two reports.
+    """
+
+    priority = 'BELOW_NORMAL'
+
+    def __init__(self, interval: int = 50) -> None:
+        self.interval = interval
+
+    def before_train(self, runner: Any) -> None:
+        self._start(runner.iter)
+        runner.say('training %s: %d epochs of %d iterations, %d batch(es) a step, starting at iteration %d',
+                   type(getattr(runner.model, 'module', runner.model)).__name__, runner.max_epochs,
+                   runner.train_loop.epoch_length, runner.accumulative_counts, runner.iter)  # fmt: skip
+
+    def _start(self, iteration: int) -> None:
+        self._sums: torch.Tensor | None = None
+        self._names: list[str] = []
+        self._first, self._since = iteration, time.perf_counter()
+        self._waited, self._left_loop = 0.0, self._since
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        self._waited += time.perf_counter() - self._left_loop
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        values = torch.stack([value.detach().float() for value in outputs.values()])
+        self._sums = values if self._sums is None else self._sums.add_(values)
+        self._names = list(outputs)
+        done = runner.iter + 1
+        if done % self.interval == 0 or done == runner.max_iters:
+            self._report(runner, done)
+            self._start(done)
+        self._left_loop = time.perf_counter()
+
+    def _report(self, runner: Any, done: int) -> None:
+        assert self._sums is not None
+        count = done - self._first
+        means = self._sums / count
+        all_reduce(means, op='mean')
+        values = dict(zip(self._names, means.tolist(), strict=True))
+        if runner.optim_wrapper.last_gradient_norm is not None:
+            values['grad_norm'] = float(runner.optim_wrapper.last_gradient_norm)
+        seconds = (time.perf_counter() - self._since) / count
+        scalars = dict(values, **_scheduled(runner), seconds=seconds, data_seconds=self._waited / count, epoch=runner.epoch + 1)
+        runner.visualizer.add_scalars(scalars, step=done)
+        runner.say('%s', _line(runner, done, scalars, values, seconds))
+        runner.call_hook('after_report', values=values)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        runner.visualizer.add_scalars(dict(metrics or {}), step=runner.iter)
+        runner.say('validation after epoch %d: %s', runner.epoch, _numbers(metrics or {}))
+        self._left_loop = time.perf_counter()
+
+    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        runner.say('test: %s', _numbers(metrics or {}))
+
+
+def _scheduled(runner: Any) -> dict[str, float]:
+    rates = {group['lr'] for group in runner.optim_wrapper.param_groups}
+    return dict(lr=max(rates))
+
+
+def _numbers(values: dict[str, float]) -> str:
+    return '  '.join(f'{name} {value:.4g}' for name, value in values.items())
+
+
+def _line(runner: Any, done: int, scalars: dict[str, float], values: dict[str, float], seconds: float) -> str:
+    left = timedelta(seconds=round(seconds * (runner.max_iters - done)))
+    memory = f'  {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB' if torch.cuda.is_initialized() else ''
+    return (f'epoch {runner.epoch + 1}/{runner.max_epochs}  iter {done}/{runner.max_iters}  {_numbers(values)}  '
+            f'lr {scalars["lr"]:.3g}  {seconds * 1000:.0f} ms/iter (data {scalars["data_seconds"] * 1000:.0f}){memory}  '
+            f'{left} left')

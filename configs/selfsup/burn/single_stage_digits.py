@@ -1,0 +1,4 @@
+"""BURN on the digits in one stage: both binary from the start, initialised as stage 1 is."""
+
+_base_ = ['./stage2_digits.py']
+load_from = None

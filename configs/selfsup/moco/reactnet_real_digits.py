@@ -1,0 +1,32 @@
+"""MoCo v2 on the digits with the real-valued twin: the extractor that BURN's digits configs learn from."""
+
+_base_ = [
+    '../../_base_/datasets/digits_two_views.py',
+    '../../_base_/runtime.py',
+    '../../_base_/schedules/adamw_digits.py',
+]
+model = dict(
+    type='MoCo',
+    data_preprocessor=dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3),
+    backbone=dict(
+        type='ReActNet',
+        channels=[16, 32, 64, 64, 128, 128],
+        strides=[1, 2, 1, 2, 1],
+        stem_stride=1,
+        input_size=8,
+        conv_cfg=dict(type='Conv2d'),
+    ),
+    head=dict(
+        type='ContrastiveHead',
+        projector=dict(type='MLP', in_channels=128, widths=[128, 64], norm=None),
+        temperature=0.2,
+    ),
+    teacher=dict(type='MomentumTeacher', momentum=0.99),
+    queue_length=512,
+)
+sync_bn = True
+schedules = dict(
+    lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
+    momentum=dict(target='teacher.momentum', curve='cosine', start=0.99, end=1.0),
+)
+train_cfg = dict(type='EpochLoop', max_epochs=40)

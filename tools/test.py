@@ -1,0 +1,7 @@
+"""Test a checkpoint or weights file: python tools/test.py CONFIG CHECKPOINT"""
+
+from binssl.engine.commands import run_command
+from binssl.engine.testing import parse_testing, test
+
+if __name__ == '__main__':
+    run_command(lambda: test(parse_testing()))

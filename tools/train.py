@@ -1,0 +1,7 @@
+"""Train what a config describes: python tools/train.py configs/selfsup/burn/stage1_digits.py"""
+
+from binssl.engine.commands import run_command
+from binssl.engine.training import parse_training, train
+
+if __name__ == '__main__':
+    run_command(lambda: train(parse_training()))
