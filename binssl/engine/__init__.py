@@ -8,5 +8,16 @@ from binssl.engine.loops import EpochLoop
 from binssl.engine.optim import OptimWrapper, ParameterGroups
 from binssl.engine.runner import Runner
 
-__all__ = ['LAUNCHERS', 'EpochLoop', 'OptimWrapper', 'ParameterGroups', 'ProcessBatchNorm', 'Runner', 'load_config',
-           'parse_options', 'processes', 'run_command', 'synchronise_batch_norm']
+__all__ = [
+    'LAUNCHERS',
+    'EpochLoop',
+    'OptimWrapper',
+    'ParameterGroups',
+    'ProcessBatchNorm',
+    'Runner',
+    'load_config',
+    'parse_options',
+    'processes',
+    'run_command',
+    'synchronise_batch_norm',
+]

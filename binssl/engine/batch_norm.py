@@ -16,9 +16,9 @@ from binssl.registry import ConfigError
 class ProcessBatchNorm(_BatchNorm):
     """BatchNorm whose training statistics are taken over the batches of all processes, on any device.
 
-    torch's ``SyncBatchNorm`` refuses CPU tensors; this one is plain tensor arithmetic around a differentiable sum over
-    processes, in two passes (mean, then squared deviations), so that it equals BatchNorm on the joined batch.
-    Same parameters, buffers and eval mode as ``nn.BatchNorm1d/2d``.
+    torch's ``SyncBatchNorm`` refuses CPU tensors; this one is plain tensor arithmetic around a differentiable
+    sum over processes, in two passes (mean, then squared deviations), so that it equals BatchNorm on the
+    joined batch. Same parameters, buffers and eval mode as ``nn.BatchNorm1d/2d``.
 
     Shape: (N, C) or (N, C, ...) -> same.
     """
@@ -68,7 +68,9 @@ def synchronise_batch_norm(model: nn.Module, where: bool | Sequence[str], on_gpu
     for prefix in prefixes:
         if layers and not any(_is_under(name, prefix) for name in layers):
             raise ConfigError(f'sync_bn: the model has no BatchNorm under {prefix!r}')
-    chosen = {name: layer for name, layer in layers.items() if any(_is_under(name, prefix) for prefix in prefixes)}
+    chosen = {
+        name: layer for name, layer in layers.items() if any(_is_under(name, prefix) for prefix in prefixes)
+    }
     for name, layer in chosen.items():
         parent, _, leaf = name.rpartition('.')
         setattr(model.get_submodule(parent), leaf, _synchronised(layer, on_gpu))
@@ -82,7 +84,9 @@ def _is_under(name: str, prefix: str) -> bool:
 def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:
     if on_gpu:
         return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
-    synced = ProcessBatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+    synced = ProcessBatchNorm(
+        layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
+    )
     synced.to(next(iter(layer.state_dict().values()), torch.empty(0)).device)
     synced.weight, synced.bias = layer.weight, layer.bias  # the same parameters: nothing is copied
     synced._buffers.update(layer._buffers)

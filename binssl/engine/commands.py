@@ -23,5 +23,8 @@ def run_command(main: Callable[[], None]) -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         if get_rank() == 0:
-            print('interrupted; the same command with --resume auto goes on from the last checkpoint', file=sys.stderr)
+            print(
+                'interrupted; the same command with --resume auto goes on from the last checkpoint',
+                file=sys.stderr,
+            )
         raise SystemExit(130) from None

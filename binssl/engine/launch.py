@@ -26,13 +26,20 @@ def check_devices(processes: int, device: str = 'auto') -> str | None:
     if device == 'cpu':
         return None
     if gpus and processes > gpus:
-        return (f'{processes} processes were asked for and this machine has {gpus} GPU(s): ask for at most {gpus}, '
-                'or use --device cpu')
+        return (
+            f'{processes} processes were asked for and this machine has {gpus} GPU(s): ask for at most '
+            f'{gpus}, or use --device cpu'
+        )
     if not gpus and device == 'cuda':
-        return 'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use --device cpu'
+        return (
+            'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use '
+            '--device cpu'
+        )
     if not gpus and processes > cores:
-        return (f'{processes} GPUs were asked for; this machine has none, and {cores} CPU core(s): ask for at most '
-                f'{cores} processes, or force it with --device cpu')
+        return (
+            f'{processes} GPUs were asked for; this machine has none, and {cores} CPU core(s): ask for at '
+            f'most {cores} processes, or force it with --device cpu'
+        )
     return None
 
 
@@ -45,7 +52,9 @@ def local_processes(launcher: str) -> int:
 
 
 @contextmanager
-def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: float = 30) -> Iterator[torch.device]:
+def processes(
+    launcher: str = 'none', device: str = 'auto', timeout_minutes: float = 30
+) -> Iterator[torch.device]:
     """The process group of a run, and this process's device; nccl on GPUs, gloo on CPUs.
 
     Args:
@@ -83,7 +92,11 @@ def _map_environment(launcher: str) -> None:
         # steps of one job differ in nothing else that every process knows: spread jobs over ports
         os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
     elif launcher == 'mpi':
-        names = dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK')
+        names = dict(
+            RANK='OMPI_COMM_WORLD_RANK',
+            WORLD_SIZE='OMPI_COMM_WORLD_SIZE',
+            LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
+        )
         os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
         os.environ.setdefault('MASTER_PORT', '29500')
     else:
@@ -93,13 +106,17 @@ def _map_environment(launcher: str) -> None:
             os.environ[ours] = os.environ[theirs]
     missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if name not in os.environ]
     if missing:
-        raise ConfigError(f'--launcher {launcher}: {", ".join(missing)} not set in the environment; start through '
-                          'tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)')
+        raise ConfigError(
+            f'--launcher {launcher}: {", ".join(missing)} not set in the environment; start through '
+            'tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)'
+        )
 
 
 def _first_slurm_node(node_list: str) -> str:
     """The first host of SLURM's compressed list, as ``scontrol`` expands it."""
     if '[' not in node_list:
         return node_list.split(',')[0] or '127.0.0.1'
-    hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
+    hosts = subprocess.run(
+        ['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True
+    )
     return hosts.stdout.split()[0]

@@ -14,24 +14,29 @@ from binssl.registry import LOOPS, ConfigError
 class EpochLoop(EpochBasedTrainLoop):
     """mmengine's epoch loop, which a resumed run can enter in the middle of an epoch.
 
-    An epoch has as many iterations as fill whole optimiser steps: with ``accumulative_counts`` 2, eleven batches are
-    ten iterations. (``drop_last`` drops the images that fill no batch; this drops the batch that fills no step, so that
-    a step never spans two epochs and a checkpoint at an epoch's end holds no half-summed gradient.)
+    An epoch has as many iterations as fill whole optimiser steps: with ``accumulative_counts`` 2, eleven
+    batches are ten iterations. (``drop_last`` drops the images that fill no batch; this drops the batch that
+    fills no step, so that a step never spans two epochs and a checkpoint at an epoch's end holds no
+    half-summed gradient.)
 
     Args:
         max_epochs: epochs to train.
         val_begin, val_interval: first epoch to validate after, and how often from there.
     """
 
-    def __init__(self, runner: Any, dataloader: Any, max_epochs: int, val_begin: int = 1, val_interval: int = 1) -> None:
+    def __init__(
+        self, runner: Any, dataloader: Any, max_epochs: int, val_begin: int = 1, val_interval: int = 1
+    ) -> None:
         if max_epochs < 1:
             raise ConfigError(f'train_cfg.max_epochs is {max_epochs}; it must be at least 1')
         super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
         counts = runner.accumulative_counts
         self.epoch_length = len(self.dataloader) // counts * counts
         if not self.epoch_length:
-            raise ConfigError(f'an epoch has {len(self.dataloader)} batches, fewer than the {counts} that one optimiser '
-                              'step accumulates: lower the batch size or the accumulation')
+            raise ConfigError(
+                f'an epoch has {len(self.dataloader)} batches, fewer than the {counts} that one optimiser '
+                'step accumulates: lower the batch size or the accumulation'
+            )
         self._max_iters = self._max_epochs * self.epoch_length
 
     def run_epoch(self) -> None:
@@ -44,7 +49,7 @@ class EpochLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _batches(self, start: int) -> Iterator[Any]:
-        """The batches ``start`` to ``epoch_length`` of this epoch; the sampler skips, nothing is loaded in vain."""
+        """The batches ``start`` to ``epoch_length`` of this epoch; the sampler skips what is done."""
         sampler = self.dataloader.sampler
         sampler.set_epoch(self._epoch)
         sampler.start_at(start * self.dataloader.batch_size)

@@ -1,4 +1,4 @@
-"""The optimiser: mixed precision on any device, parameter groups, gradients looked at before the first step."""
+"""The optimiser: mixed precision on any device, parameter groups, a look at the first gradients."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ class OptimWrapper(_OptimWrapper):
 
     Args:
         optimizer: built by the constructor below.
-        accumulative_counts: batches whose gradients are averaged for one step; filled in from ``global_batch_size``
-            where the config gives that.
+        accumulative_counts: batches whose gradients are averaged for one step; filled in from
+            ``global_batch_size`` where the config gives that.
         clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``, None for no clipping.
-        precision: None (as the model is), ``'fp16'`` (with loss scaling; a CPU trains in the model's precision
-            instead, and the log says so) or ``'bf16'``.
+        precision: None (as the model is), ``'fp16'`` (with loss scaling; a CPU trains in the model's
+            precision instead, and the log says so) or ``'bf16'``.
 
     Attributes:
         before_first_step: called once, when the first step's gradients are complete.
-        last_gradient_norm: of the latest step, when gradients are clipped; a tensor, so that nothing waits for it.
+        last_gradient_norm: of the latest step, when gradients are clipped; a tensor, so that nothing waits
+            for it.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, accumulative_counts: int = 1, clip_grad: dict | None = None,
-                 precision: str | None = None) -> None:  # fmt: skip
+    def __init__(self, optimizer: torch.optim.Optimizer, accumulative_counts: int = 1,
+                 clip_grad: dict | None = None, precision: str | None = None) -> None:  # fmt: skip
         if accumulative_counts < 1:
             raise ConfigError(f'accumulative_counts is {accumulative_counts}; it must be at least 1')
         if precision is not None and precision not in PRECISIONS:
@@ -45,7 +46,9 @@ class OptimWrapper(_OptimWrapper):
         self.last_gradient_norm: Tensor | None = None
         self._device = optimizer.param_groups[0]['params'][0].device.type
         if precision == 'fp16' and self._device == 'cpu':
-            print_log('fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current')
+            print_log(
+                'fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current'
+            )
             precision = None
         self._autocast_dtype = PRECISIONS.get(precision or '')
         self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
@@ -53,7 +56,10 @@ class OptimWrapper(_OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         enabled = self._autocast_dtype is not None
-        with super().optim_context(model), torch.autocast(self._device, self._autocast_dtype, enabled=enabled):
+        with (
+            super().optim_context(model),
+            torch.autocast(self._device, self._autocast_dtype, enabled=enabled),
+        ):
             yield
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
@@ -71,7 +77,9 @@ class OptimWrapper(_OptimWrapper):
         self._scaler.update()
 
     def _clip_grad(self) -> None:
-        parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
+        parameters = [
+            p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None
+        ]
         self.last_gradient_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,8 +99,8 @@ class ParameterGroups:
 
     Args:
         optim_wrapper_cfg: ``type``, ``optimizer`` and the wrapper's arguments.
-        paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes) or ``'weights'``, which spares biases,
-            norms and learnable shifts: every tensor with fewer than two axes longer than 1;
+        paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes) or ``'weights'``, which
+            spares biases, norms and learnable shifts: every tensor with fewer than two axes longer than 1;
             ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead).
 
     Raises:
@@ -106,7 +114,9 @@ class ParameterGroups:
         self.decay = paramwise.pop('decay', 'all')
         self.lr_mult = dict(paramwise.pop('lr_mult', {}))
         if paramwise:
-            raise ConfigError(f'optim_wrapper.paramwise_cfg takes `decay` and `lr_mult`, not {sorted(paramwise)}')
+            raise ConfigError(
+                f'optim_wrapper.paramwise_cfg takes `decay` and `lr_mult`, not {sorted(paramwise)}'
+            )
         if self.decay not in ('all', 'weights'):
             raise ConfigError(f"paramwise_cfg.decay is {self.decay!r}; it must be 'all' or 'weights'")
 
@@ -119,15 +129,17 @@ class ParameterGroups:
         groups: dict[tuple[float, bool], dict[str, Any]] = {}
         for name, parameter in trained:
             factor, decayed = self._factor(name), self._is_decayed(parameter)
-            group = groups.setdefault((factor, decayed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor))
+            group = groups.setdefault(
+                (factor, decayed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor)
+            )
             group['params'].append(parameter)
             if not decayed:
                 group['weight_decay'] = 0.0
         for group in groups.values():
             group['initial_lr'] = group['lr']  # what schedules start from; kept in checkpoints
         optimizer = OPTIMIZERS.build(self._fused(trained), default_args=dict(params=list(groups.values())))
-        return OPTIM_WRAPPERS.build(dict(type='OptimWrapper', **self.wrapper_cfg) if 'type' not in self.wrapper_cfg
-                                    else self.wrapper_cfg, default_args=dict(optimizer=optimizer))  # fmt: skip
+        wrapper = {'type': 'OptimWrapper', **self.wrapper_cfg}
+        return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
 
     def _check_prefixes(self, names: Sequence[str]) -> None:
         for prefix, factor in self.lr_mult.items():
@@ -145,6 +157,8 @@ class ParameterGroups:
 
     def _fused(self, trained: list[tuple[str, nn.Parameter]]) -> dict:
         """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers."""
-        known = self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
+        known = (
+            self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
+        )
         plain = all(p.is_floating_point() and p.device.type in ('cpu', 'cuda') for _, p in trained)
         return {'fused': True, **self.optimizer_cfg} if known and plain else self.optimizer_cfg

@@ -1,4 +1,4 @@
-"""mmengine's Runner, with what a run needs to be trusted: strict loading, atomic checkpoints, exact resume."""
+"""mmengine's Runner, with what makes a run trustworthy: strict loading, atomic checkpoints, exact resume."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import copy
 import os
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from binssl.checkpoints import TRUNK, load_weights, read_trained, select_part, write_checkpoint
+from binssl.checkpoints import TRUNK, load_weights, read_trained, write_checkpoint
+from binssl.checkpoints.match import in_parts
 from binssl.engine.batch_norm import synchronise_batch_norm
 from binssl.engine.console import quieten, say
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
@@ -42,12 +43,15 @@ FOLLOWERS = ('teacher', 'queue', 'queue_pointer')
 class Runner(_Runner):
     """Runs a config on one CPU, one GPU or many processes of either.
 
-    Made by :meth:`from_cfg`; beyond mmengine's keys it reads ``schedules``, ``global_batch_size``, ``sync_bn``,
-    ``pretrained`` (a trunk for evaluation) and ``compile``. See ``binssl.engine.config.KNOWN_KEYS``.
+    Made by :meth:`from_cfg`; beyond mmengine's keys it reads ``schedules``, ``global_batch_size``,
+    ``sync_bn``, ``pretrained`` (a trunk for evaluation) and ``compile``. See
+    ``binssl.engine.config.KNOWN_KEYS``.
 
     Raises:
         ConfigError: what the config asks for does not fit together; before any training.
     """
+
+    _has_loaded: bool
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> Runner:
@@ -74,12 +78,16 @@ class Runner(_Runner):
 
     # what mmengine builds, built our way
 
-    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
+    def build_logger(
+        self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any
+    ) -> MMLogger:
         logger = super().build_logger(log_level, log_file, **kwargs)
         quieten(logger)
         return logger
 
-    def set_randomness(self, seed: int | None = 0, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
+    def set_randomness(
+        self, seed: int | None = 0, diff_rank_seed: bool = False, deterministic: bool = False
+    ) -> None:
         """Seed every generator alike on all processes; what differs between them is drawn by counters."""
         self._seed, self._deterministic = 0 if seed is None else seed, deterministic
         random.seed(self._seed)
@@ -102,7 +110,9 @@ class Runner(_Runner):
         if self.cfg.get('sync_bn'):
             count = synchronise_batch_norm(model, self.cfg.sync_bn, on_gpu)
             self.logger.info(f'{count} BatchNorms share their statistics over {get_world_size()} processes')
-        if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get('optim_wrapper'):
+        if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get(
+            'optim_wrapper'
+        ):
             return self._compiled(model)  # an evaluation: nothing to reduce
         devices = [torch.cuda.current_device()] if on_gpu else None
         options = dict(broadcast_buffers=False, **(model_wrapper_cfg or {}))
@@ -111,12 +121,14 @@ class Runner(_Runner):
     def _compiled(self, model: nn.Module) -> nn.Module:
         options = self.cfg.get('compile')
         if options:
-            model.backbone.compile(**({} if options is True else dict(options)))
+            cast(nn.Module, model.backbone).compile(**({} if options is True else dict(options)))
         return model
 
     @staticmethod
-    def build_dataloader(dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
-        """mmengine's, with the run's seed in the data set, and worker options only where there are workers."""
+    def build_dataloader(
+        dataloader: DataLoader | dict, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> DataLoader:
+        """mmengine's, with the run's seed in the data set, and options of workers only with workers."""
         if isinstance(dataloader, DataLoader):
             return dataloader
         options = copy.deepcopy(dataloader)
@@ -152,14 +164,21 @@ class Runner(_Runner):
         if not auto_scale_lr or not auto_scale_lr.get('enable'):
             return
         if 'base_batch_size' not in auto_scale_lr:
-            raise ConfigError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config: the images per step that '
-                              'its learning rate is meant for')
+            raise ConfigError(
+                '--auto-scale-lr needs auto_scale_lr.base_batch_size in the config: the images per step that '
+                'its learning rate is meant for'
+            )
         images = self.train_dataloader.batch_size * get_world_size() * self.accumulative_counts
         factor = images / auto_scale_lr['base_batch_size']
         for group in optim_wrapper.param_groups:
             group['lr'] *= factor
             group['initial_lr'] *= factor
-        self.say('learning rates times %.4g: %d images a step, %d in the config', factor, images, auto_scale_lr['base_batch_size'])
+        self.say(
+            'learning rates times %.4g: %d images a step, %d in the config',
+            factor,
+            images,
+            auto_scale_lr['base_batch_size'],
+        )
 
     def _init_model_weights(self) -> None:
         """Constructors have initialised the model; mmengine would list every parameter here."""
@@ -179,7 +198,9 @@ class Runner(_Runner):
         elif self._load_from:
             self._start_from(self._load_from)
         elif self.cfg.get('pretrained'):
-            trunk = select_part(read_trained(self.cfg.pretrained).state_dict, TRUNK)
+            trunk = {
+                k: v for k, v in read_trained(self.cfg.pretrained).state_dict.items() if in_parts(k, TRUNK)
+            }
             others = [name for name, _ in self._bare_model.named_children() if name not in TRUNK]
             self.say('%s: %s', self.cfg.pretrained, load_weights(self._bare_model, trunk, may_miss=others))
 
@@ -198,11 +219,13 @@ class Runner(_Runner):
         """The newest checkpoint of this run's folder."""
         return latest_checkpoint(self.work_dir)
 
-    def save_checkpoint(self, out_dir: str, filename: str, epoch: int = 0, iteration: int = 0, **unused: Any) -> None:
+    def save_checkpoint(
+        self, out_dir: str, filename: str, epoch: int = 0, iteration: int = 0, **unused: Any
+    ) -> None:
         """Write a training checkpoint, atomically, by the first process.
 
-        BatchNorm statistics that processes keep apart are averaged first, on all of them, so that a resumed run, which
-        gives every process the same file, is the run that was not interrupted.
+        BatchNorm statistics that processes keep apart are averaged first, on all of them, so that a resumed
+        run, which gives every process the same file, is the run that was not interrupted.
         """
         average_batch_norm(self._bare_model)
         content = training_checkpoint(self, epoch, iteration)
@@ -230,8 +253,10 @@ def accumulation(cfg: Config, world_size: int) -> int:
         return given
     per_pass = cfg.train_dataloader.batch_size * world_size
     if wanted % per_pass:
-        raise ConfigError(f'global_batch_size {wanted} must be a multiple of train_dataloader.batch_size '
-                          f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config')
+        raise ConfigError(
+            f'global_batch_size {wanted} must be a multiple of train_dataloader.batch_size '
+            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
+        )
     return wanted // per_pass
 
 

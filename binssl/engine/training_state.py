@@ -65,8 +65,10 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
         return None
     target = Path(work_dir) / pointer.read_text().strip()
     if not target.is_file():
-        raise CheckpointError(f'{pointer} points to {target.name}, which is not in that folder; name the checkpoint to go '
-                              'on from: --resume PATH')
+        raise CheckpointError(
+            f'{pointer} points to {target.name}, which is not in that folder; name the checkpoint to go '
+            'on from: --resume PATH'
+        )
     return target
 
 
@@ -77,14 +79,16 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
         (epoch, iteration) to go on from.
 
     Raises:
-        CheckpointError: no training checkpoint, of another experiment, weights that do not fit strictly, another teacher,
-            or a number of processes that changed in the middle of an epoch.
+        CheckpointError: no training checkpoint, of another experiment, weights that do not fit strictly,
+            another teacher, or a number of processes that changed in the middle of an epoch.
     """
     content = read_checkpoint(path)
     meta = content.get('meta', {})
     if meta.get('kind') != 'training' or 'optimizer' not in content:
-        raise CheckpointError(f'{path} holds weights, not the state of a training run: start from it with load_from '
-                              '(--cfg-options load_from=...), or resume from a checkpoint of the run')
+        raise CheckpointError(
+            f'{path} holds weights, not the state of a training run: start from it with load_from '
+            '(--cfg-options load_from=...), or resume from a checkpoint of the run'
+        )
     _check_same_experiment(runner, path, meta)
     model = getattr(runner.model, 'module', runner.model)
     load_weights(model, content['state_dict'])
@@ -99,19 +103,27 @@ def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> Non
     rows = differing_keys(experiment(runner.cfg), theirs)
     if rows:
         shown = '\n  '.join(rows[:15])
-        raise CheckpointError(f'{path} was written by another experiment:\n  {shown}\nresume with the same config and '
-                              'options, or start a new run from its weights (another --work-dir)')
+        raise CheckpointError(
+            f'{path} was written by another experiment:\n  {shown}\nresume with the same config and '
+            'options, or start a new run from its weights (another --work-dir)'
+        )
     model = getattr(runner.model, 'module', runner.model)
     teacher = getattr(getattr(model, 'teacher', None), 'sha256', None)
     if teacher != meta.get('teacher_sha256'):
-        raise CheckpointError(f'{path} was trained with another teacher file (SHA-256 {meta.get("teacher_sha256")}) than '
-                              f'the config names now ({teacher}): put the same file back, or start a new run')
+        raise CheckpointError(
+            f'{path} was trained with another teacher file (SHA-256 {meta.get("teacher_sha256")}) than '
+            f'the config names now ({teacher}): put the same file back, or start a new run'
+        )
     if meta['seed'] != runner.seed:
-        raise CheckpointError(f'{path} was trained with seed {meta["seed"]}, this run has {runner.seed}: give the same --seed')
+        raise CheckpointError(
+            f'{path} was trained with seed {meta["seed"]}, this run has {runner.seed}: give the same --seed'
+        )
     threads = torch.get_num_threads()
     if meta['threads'] != threads:
-        runner.logger.warning(f'the checkpoint was written with {meta["threads"]} CPU threads, this run has {threads}: sums '
-                              'are ordered otherwise, so the result will not be bit-identical (set OMP_NUM_THREADS)')
+        runner.logger.warning(
+            f'the checkpoint was written with {meta["threads"]} CPU threads, this run has {threads}: sums '
+            'are ordered otherwise, so the result will not be bit-identical (set OMP_NUM_THREADS)'
+        )
 
 
 def _iteration(runner: Any, path: Path, meta: dict[str, Any]) -> int:
@@ -120,7 +132,9 @@ def _iteration(runner: Any, path: Path, meta: dict[str, Any]) -> int:
     if meta['epoch_length'] == length:
         return meta['iter']
     if meta['iter'] != meta['epoch'] * meta['epoch_length']:
-        raise CheckpointError(f'{path} stands in the middle of an epoch of {meta["epoch_length"]} iterations; with '
-                              f'{get_world_size()} process(es) an epoch has {length}. Resume with {meta["world_size"]} '
-                              'process(es), or from a checkpoint at the end of an epoch')
+        raise CheckpointError(
+            f'{path} stands in the middle of an epoch of {meta["epoch_length"]} iterations; with '
+            f'{get_world_size()} process(es) an epoch has {length}. Resume with {meta["world_size"]} '
+            'process(es), or from a checkpoint at the end of an epoch'
+        )
     return meta['epoch'] * length

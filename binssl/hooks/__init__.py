@@ -9,5 +9,14 @@ from binssl.hooks.momentum import MomentumUpdateHook
 from binssl.hooks.not_a_number import NotANumberHook
 from binssl.hooks.progress import ProgressHook
 
-__all__ = ['AnnealHook', 'CheckpointHook', 'CounterSeedHook', 'GradientAuditHook', 'InformationHook', 'MomentumUpdateHook',
-           'NotANumberHook', 'ProgressHook', 'Schedule']
+__all__ = [
+    'AnnealHook',
+    'CheckpointHook',
+    'CounterSeedHook',
+    'GradientAuditHook',
+    'InformationHook',
+    'MomentumUpdateHook',
+    'NotANumberHook',
+    'ProgressHook',
+    'Schedule',
+]

@@ -20,14 +20,16 @@ class Schedule:
 
     With progress p = t / T, t the iteration or the epoch that trains and T their number:
 
-    - cosine: ``end - (end - start) (cos(pi p) + 1) / 2`` (BURN's balance, BYOL's momentum, cosine learning rate)
+    - cosine: ``end - (end - start) (cos(pi p) + 1) / 2`` (BURN's balance, BYOL's momentum, cosine learning
+      rate)
     - linear: ``start + (end - start) p`` (S2-BNN's learning rate)
-    - exponential: ``A exp(p) + B`` with A = (end - start) / (e - 1), B = start - A (ReCU's tau, arXiv:2103.12369)
+    - exponential: ``A exp(p) + B`` with A = (end - start) / (e - 1), B = start - A (ReCU's tau,
+      arXiv:2103.12369)
     - step: ``start * gamma ** (number of milestones passed)``, milestones in epochs
     - constant: ``start``
 
-    During the first ``warmup_epochs`` the value is multiplied by ``1 - (1 - n / W) (1 - warmup_ratio)``, n the iteration
-    and W the iterations of the warm-up.
+    During the first ``warmup_epochs`` the value is multiplied by ``1 - (1 - n / W) (1 - warmup_ratio)``, n
+    the iteration and W the iterations of the warm-up.
 
     Args:
         target: ``'lr'``, or the dotted name of an attribute of the model (``'head.kl_weight'``).
@@ -62,7 +64,9 @@ class Schedule:
         if self.start is None and self.target != 'lr':
             raise ConfigError(f'{name}: `start` is missing')
         if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
-            raise ConfigError(f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]')
+            raise ConfigError(
+                f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]'
+            )
 
     def value(self, base: float, iteration: int, epoch_length: int, max_epochs: int) -> float:
         """The value that ``iteration`` trains with; ``base`` stands for a ``start`` that is not given."""
@@ -91,8 +95,8 @@ class AnnealHook(Hook):
     """Sets every scheduled value before each iteration, from the config's ``schedules``.
 
     Args:
-        schedules: ``{name: dict(target=..., start=..., end=..., curve=...)}``, see :class:`Schedule`; a name alone is for
-            people, and lets a child config change one schedule.
+        schedules: ``{name: dict(target=..., start=..., end=..., curve=...)}``, see :class:`Schedule`; the
+            name is for people, and lets a child config change one schedule.
     """
 
     priority = 'HIGH'
@@ -133,7 +137,9 @@ def _resolve(model: Any, target: str) -> tuple[Any, str]:
     owner = model
     for depth, part in enumerate([*path, name]):
         if not hasattr(owner, part):
-            raise ConfigError(f'schedules: the model has no {target!r} ({type(owner).__name__} has no {part!r})')
+            raise ConfigError(
+                f'schedules: the model has no {target!r} ({type(owner).__name__} has no {part!r})'
+            )
         if depth < len(path):
             owner = getattr(owner, part)
     return owner, name

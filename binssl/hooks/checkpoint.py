@@ -17,14 +17,16 @@ from binssl.registry import HOOKS, ConfigError
 class CheckpointHook(Hook):
     """Writes ``epoch_N.pth`` and ``iter_N.pth``, the pointer ``last_checkpoint`` and the link ``latest.pth``.
 
-    A kill at any moment leaves a file to go on from: a new checkpoint is complete before the pointer names it, and the old
-    ones go after that. The best one is a second name of a written file, never a second writing.
+    A kill at any moment leaves a file to go on from: a new checkpoint is complete before the pointer names
+    it, and the old ones go after that. The best one is a second name of a written file, never a second
+    writing.
 
     Args:
         interval: epochs between checkpoints; the last epoch always writes one.
         interval_iters: also every so many iterations, a multiple of the accumulation.
         max_keep_ckpts: how many of them stay, at least 2; the best stays besides.
-        save_best: metric (``'knn_top1'``) whose highest value decides on ``best_<metric>.pth``; None for none.
+        save_best: metric (``'knn_top1'``) whose highest value decides on ``best_<metric>.pth``; None for
+            none.
 
     Raises:
         ConfigError: an interval that cuts through an optimiser step, a metric that validation does not give.
@@ -35,20 +37,28 @@ class CheckpointHook(Hook):
     def __init__(self, interval: int = 1, interval_iters: int | None = None, max_keep_ckpts: int = 2,
                  save_best: str | None = None) -> None:  # fmt: skip
         if interval < 1 or max_keep_ckpts < 2 or (interval_iters is not None and interval_iters < 1):
-            raise ConfigError(f'checkpoint: interval {interval} and interval_iters {interval_iters} must be at least 1, '
-                              f'max_keep_ckpts {max_keep_ckpts} at least 2 (one is being written while one is whole)')
+            raise ConfigError(
+                f'checkpoint: interval {interval} and interval_iters {interval_iters} must be at least 1, '
+                f'max_keep_ckpts {max_keep_ckpts} at least 2 (one is being written while one is whole)'
+            )
         self.interval, self.interval_iters = interval, interval_iters
         self.max_keep_ckpts, self.save_best = max_keep_ckpts, save_best
 
     def before_train(self, runner: Any) -> None:
         counts = runner.accumulative_counts
         if self.interval_iters and self.interval_iters % counts:
-            raise ConfigError(f'checkpoint.interval_iters {self.interval_iters} must be a multiple of the accumulation '
-                              f'{counts}: in between, gradients are half summed')
+            raise ConfigError(
+                f'checkpoint.interval_iters {self.interval_iters} must be a multiple of the accumulation '
+                f'{counts}: in between, gradients are half summed'
+            )
         if self.save_best and runner.val_loop is None:
-            raise ConfigError(f'checkpoint.save_best={self.save_best!r} needs a val_dataloader, val_cfg and val_evaluator')
+            raise ConfigError(
+                f'checkpoint.save_best={self.save_best!r} needs a val_dataloader, val_cfg and val_evaluator'
+            )
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         done = runner.iter + 1
         if self.interval_iters and done % self.interval_iters == 0 and done % runner.train_loop.epoch_length:
             self._write(runner, f'iter_{done}.pth', runner.epoch, done)
@@ -74,7 +84,9 @@ class CheckpointHook(Hook):
         if not self.save_best:
             return
         if self.save_best not in (metrics or {}):
-            raise ConfigError(f'checkpoint.save_best={self.save_best!r}, but validation gives {sorted(metrics or {})}')
+            raise ConfigError(
+                f'checkpoint.save_best={self.save_best!r}, but validation gives {sorted(metrics or {})}'
+            )
         last = runner.last_checkpoint()
         if last is None or last.name != f'epoch_{runner.epoch}.pth':
             self._write(runner, f'epoch_{runner.epoch}.pth', runner.epoch, runner.iter)
@@ -94,7 +106,9 @@ class CheckpointHook(Hook):
         new.unlink(missing_ok=True)
         os.link(last, new)
         os.replace(new, name)
-        _replace_text(record, json.dumps(dict(metric=self.save_best, value=value, epoch=runner.epoch, file=name.name)))
+        _replace_text(
+            record, json.dumps(dict(metric=self.save_best, value=value, epoch=runner.epoch, file=name.name))
+        )
         runner.say('best %s so far: %.4g, kept as %s', self.save_best, value, name.name)
 
 

@@ -30,8 +30,10 @@ class GradientAuditHook(Hook):
         without = [name for name, p in trained.items() if p.grad is None]
         if without:
             shown = ', '.join(without[:10]) + (f' and {len(without) - 10} more' if len(without) > 10 else '')
-            raise TrainingError(f'{len(without)} of {len(trained)} trainable parameters got no gradient in the first step: '
-                                f'{shown}. Freeze them (requires_grad False) or let the loss use them')
+            raise TrainingError(
+                f'{len(without)} of {len(trained)} trainable parameters got no gradient in the first step: '
+                f'{shown}. Freeze them (requires_grad False) or let the loss use them'
+            )
         zero = [name for name, p in trained.items() if not torch.count_nonzero(p.grad)]
         if zero:
             runner.logger.info(f'gradient audit: all zero in the first step: {", ".join(zero)}')

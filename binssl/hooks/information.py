@@ -13,7 +13,8 @@ from binssl.registry import HOOKS
 class InformationHook(Hook):
     """Warns when the target's classes say nothing about the image any more (BURN, arXiv:2110.08851).
 
-    The joint loss is also solved by two constant classifiers; the mutual information of image and class then goes to 0.
+    The joint loss is also solved by two constant classifiers; the mutual information of image and class then
+    goes to 0.
 
     Args:
         least_nats: below this much ``information`` in a report, warn.
@@ -32,6 +33,8 @@ class InformationHook(Hook):
         elif not self._warned:
             self._warned = True
             runner.logger.warning(
-                f'the mutual information of image and class fell to {information:.3f} nat (below {self.least_nats}): both '
-                'classifiers are becoming constant and the KL term teaches nothing. Try train_target_head=False, or a lower '
-                "rate for the target head (optim_wrapper.paramwise_cfg=dict(lr_mult=dict(target_head=0.01)))")
+                f'the mutual information of image and class fell to {information:.3f} nat (below '
+                f'{self.least_nats}): both classifiers are becoming constant and the KL term teaches '
+                'nothing. Try train_target_head=False, or a lower rate for the target head '
+                '(optim_wrapper.paramwise_cfg=dict(lr_mult=dict(target_head=0.01)))'
+            )

@@ -13,8 +13,8 @@ from binssl.registry import HOOKS, ConfigError
 class MomentumUpdateHook(Hook):
     """Calls ``model.teacher.update()`` after each optimiser step, however many batches one accumulates.
 
-    The runner adds it to every run whose model has a momentum teacher. MoCo (arXiv:1911.05722) updates at the start of the
-    next step; with nothing in between that is the same sequence.
+    The runner adds it to every run whose model has a momentum teacher. MoCo (arXiv:1911.05722) updates at the
+    start of the next step; with nothing in between that is the same sequence.
     """
 
     priority = 'NORMAL'
@@ -22,8 +22,12 @@ class MomentumUpdateHook(Hook):
     def before_train(self, runner: Any) -> None:
         model = getattr(runner.model, 'module', runner.model)
         if not hasattr(getattr(model, 'teacher', None), 'update'):
-            raise ConfigError(f'MomentumUpdateHook needs a model with a momentum teacher; {type(model).__name__} has none')
+            raise ConfigError(
+                f'MomentumUpdateHook needs a model with a momentum teacher; {type(model).__name__} has none'
+            )
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         if runner.optim_wrapper.should_update():
             getattr(runner.model, 'module', runner.model).teacher.update()

@@ -15,8 +15,9 @@ from binssl.registry import HOOKS, TrainingError
 class NotANumberHook(Hook):
     """Stops with the first iteration whose loss was NaN or infinite; the checkpoints from before stay.
 
-    On one CPU process it looks at every iteration. Elsewhere looking would wait for the device, so the first bad iteration
-    is noted there and asked for every ``interval`` iterations and before each checkpoint is written.
+    On one CPU process it looks at every iteration. Elsewhere looking would wait for the device, so the first
+    bad iteration is noted there and asked for every ``interval`` iterations and before each checkpoint is
+    written.
 
     Raises:
         TrainingError: on every process, naming the iteration and the last good checkpoint.
@@ -28,7 +29,9 @@ class NotANumberHook(Hook):
         self.interval = interval
         self._first_bad: torch.Tensor | None = None
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         loss = outputs['loss'].detach()
         if self._first_bad is None:
             self._first_bad = torch.full((), -1, dtype=torch.int64, device=loss.device)
@@ -52,5 +55,7 @@ class NotANumberHook(Hook):
         if first >= 0:
             last = runner.last_checkpoint()
             kept = f'the last good checkpoint is {last}' if last else 'no checkpoint had been written yet'
-            raise TrainingError(f'the loss was not finite at iteration {int(first)}; {kept}. Lower the learning rate, clip '
-                                'gradients (optim_wrapper.clip_grad=dict(max_norm=1.0)) or train without fp16')
+            raise TrainingError(
+                f'the loss was not finite at iteration {int(first)}; {kept}. Lower the learning rate, clip '
+                'gradients (optim_wrapper.clip_grad=dict(max_norm=1.0)) or train without fp16'
+            )

@@ -1,4 +1,4 @@
-"""What a run says of itself: losses, rates, speed and time left, on the terminal, in the log and for TensorBoard."""
+"""What a run says of itself: losses, rates, speed, time left; on the terminal, in the log, as scalars."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from binssl.registry import HOOKS
 class ProgressHook(Hook):
     """Reports the mean of every logged value over the last ``interval`` iterations, over all processes.
 
-    Values stay on their device and are only summed until a report is due: nothing waits for a GPU in between, and the cost
-    of an iteration does not grow with the length of the run. Other hooks may read a report: ``after_report(runner,
-    values)``.
+    Values stay on their device and are only summed until a report is due: nothing waits for a GPU in between,
+    and the cost of an iteration does not grow with the length of the run. Other hooks may read a report:
+    ``after_report(runner, values)``.
 
     Args:
         interval: iterations between two reports.
@@ -45,7 +45,9 @@ class ProgressHook(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         self._waited += time.perf_counter() - self._left_loop
 
-    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
         values = torch.stack([value.detach().float() for value in outputs.values()])
         self._sums = values if self._sums is None else self._sums.add_(values)
         self._names = list(outputs)
@@ -64,7 +66,13 @@ class ProgressHook(Hook):
         if runner.optim_wrapper.last_gradient_norm is not None:
             values['grad_norm'] = float(runner.optim_wrapper.last_gradient_norm)
         seconds = (time.perf_counter() - self._since) / count
-        scalars = dict(values, **_scheduled(runner), seconds=seconds, data_seconds=self._waited / count, epoch=runner.epoch + 1)
+        scalars = dict(
+            values,
+            **_scheduled(runner),
+            seconds=seconds,
+            data_seconds=self._waited / count,
+            epoch=runner.epoch + 1,
+        )
         runner.visualizer.add_scalars(scalars, step=done)
         runner.say('%s', _line(runner, done, scalars, values, seconds))
         runner.call_hook('after_report', values=values)
@@ -90,6 +98,8 @@ def _numbers(values: dict[str, float]) -> str:
 def _line(runner: Any, done: int, scalars: dict[str, float], values: dict[str, float], seconds: float) -> str:
     left = timedelta(seconds=round(seconds * (runner.max_iters - done)))
     memory = f'  {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB' if torch.cuda.is_initialized() else ''
-    return (f'epoch {runner.epoch + 1}/{runner.max_epochs}  iter {done}/{runner.max_iters}  {_numbers(values)}  '
-            f'lr {scalars["lr"]:.3g}  {seconds * 1000:.0f} ms/iter (data {scalars["data_seconds"] * 1000:.0f}){memory}  '
-            f'{left} left')
+    return (
+        f'epoch {runner.epoch + 1}/{runner.max_epochs}  iter {done}/{runner.max_iters}  {_numbers(values)}  '
+        f'lr {scalars["lr"]:.3g}  {seconds * 1000:.0f} ms/iter '
+        f'(data {scalars["data_seconds"] * 1000:.0f}){memory}  {left} left'
+    )
