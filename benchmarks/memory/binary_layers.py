@@ -87,6 +87,7 @@ def seconds(network: nn.Module, images: Tensor) -> float:
 
 
 def main() -> None:
+    """Measure memory once and time interleaved, print the table."""
     parser = argparse.ArgumentParser(description='Memory and time of the binary layers.')
     parser.add_argument('--batch', type=int, default=16, help='images a batch')
     parser.add_argument('--size', type=int, default=128, help='side of an image in pixels')
