@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -46,7 +46,7 @@ def short(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(path: Path) -> ast.Module:
     """The syntax tree of a file."""
     return ast.parse(path.read_text(encoding='utf-8'), str(path))
@@ -166,8 +166,9 @@ def test_loading_is_strict_and_safe(path: Path) -> None:
     torch_loads = [call for call in calls(tree, 'load') if ast.unparse(call.func) == 'torch.load']
     unsafe = [call.lineno for call in torch_loads if keyword(call, 'weights_only') is not True]
     assert not unsafe, f'{short(path)}: torch.load without weights_only=True, lines {unsafe}'
-    words = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Call) and keyword(node, 'weights_only') is False]
-    assert not words, f'{short(path)}: weights_only=False, lines {words}'
+    every_call = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    given = [call.lineno for call in every_call if keyword(call, 'weights_only') is False]
+    assert not given, f'{short(path)}: weights_only=False, lines {given}'
 
 
 @pytest.mark.parametrize('path', BINSSL, ids=short)
