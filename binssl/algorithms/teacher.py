@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from binssl.algorithms.base import Encoder
-from binssl.checkpoints import file_sha256, find_state_dict, load_weights, read_checkpoint
+from binssl.checkpoints import differing_network, file_sha256, find_state_dict, load_weights, read_checkpoint
 from binssl.registry import ALGORITHMS, ConfigError
 
 PUBLISHED_MOCO = 'module.encoder_q.'
@@ -42,6 +44,7 @@ class FrozenTeacher(nn.Module):
         super().__init__()
         encoder = Encoder(backbone, neck, head)
         self.sha256 = load_teacher(encoder, checkpoint)
+        check_recorded(checkpoint, {'backbone': backbone, 'neck': neck})
         encoder.requires_grad_(False)
         # a module in a tuple is not registered: this is what hides it
         self._hidden = (encoder.eval(),)
@@ -87,6 +90,23 @@ def load_teacher(encoder: Encoder, checkpoint: str | None) -> str:
     print_log(f'teacher: all of its {len(taken)} tensors loaded from {checkpoint}, SHA-256 {digest[:12]}...; '
               f'{len(weights) - len(taken)} others of the file (fc, copies, queues) not used', 'current')
     return digest
+
+
+def check_recorded(checkpoint: str | None, wanted: Mapping[str, Any]) -> None:
+    """Compare a file of ours, which records its network, with the config of the teacher it is meant for.
+
+    Raises:
+        ConfigError: they contradict each other; a real network and a binary one have the same keys and shapes.
+    """
+    meta = read_checkpoint(checkpoint or '').get('meta')
+    text = meta.get('model') if isinstance(meta, Mapping) else None
+    if not isinstance(text, str):
+        return
+    recorded = json.loads(text)
+    rows = [row for part, config in wanted.items() if config and recorded.get(part)
+            for row in differing_network(recorded[part], config, part)]
+    if rows:
+        raise ConfigError(f'the checkpoint {checkpoint} is of another network than the teacher: ' + '; '.join(rows))
 
 
 def select_teacher(weights: Mapping[str, Tensor], has_head: bool) -> dict[str, Tensor]:

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from binssl.registry import ConfigError
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of all processes' gradients.
+
+    Shape: any -> same.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return SumOverProcesses.forward(ctx, grad.contiguous())
 
 
 class ProcessBatchNorm(_BatchNorm):
@@ -32,10 +49,10 @@ class ProcessBatchNorm(_BatchNorm):
             return super().forward(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
-        count = all_reduce(input.new_tensor(float(input.numel() // input.shape[1])))
-        mean = all_reduce(input.sum(axes)) / count
+        count = SumOverProcesses.apply(input.new_tensor(float(input.numel() // input.shape[1])))
+        mean = SumOverProcesses.apply(input.sum(axes)) / count
         centred = input - mean.view(shape)
-        variance = all_reduce(centred.square().sum(axes)) / count
+        variance = SumOverProcesses.apply(centred.square().sum(axes)) / count
         self._track(mean.detach(), variance.detach() * (count / (count - 1).clamp(min=1)))
         output = centred * (variance + self.eps).rsqrt().view(shape)
         return output * self.weight.view(shape) + self.bias.view(shape) if self.affine else output

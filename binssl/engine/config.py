@@ -26,16 +26,17 @@ from binssl.registry import (
 
 #: every top-level key that something reads; helper variables of a config start with `_` or are UPPER_CASE
 KNOWN_KEYS = frozenset({
-    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg', 'val_cfg',
-    'test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
-    'default_hooks', 'custom_hooks', 'custom_imports', 'load_from', 'resume', 'launcher', 'env_cfg', 'log_level',
-    'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile', 'model_wrapper_cfg',
-    'schedules', 'global_batch_size', 'sync_bn', 'pretrained', 'how_to_get',
+    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
+    'val_cfg', 'test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'param_scheduler',
+    'auto_scale_lr', 'default_hooks', 'custom_hooks', 'custom_imports', 'load_from', 'resume', 'launcher',
+    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile',
+    'model_wrapper_cfg', 'schedules', 'global_batch_size', 'sync_bn', 'pretrained', 'how_to_get',
 })  # fmt: skip
 
-#: what makes two runs the same experiment; the rest (logging, workers, paths of the run) may differ on resume
-EXPERIMENT_KEYS = ('model', 'train_dataloader', 'optim_wrapper', 'schedules', 'train_cfg', 'global_batch_size', 'sync_bn',
-                   'randomness', 'param_scheduler', 'custom_hooks')  # fmt: skip
+#: what makes two runs the same experiment; logging, workers and the like may differ on resume
+EXPERIMENT_KEYS = ('model', 'train_dataloader', 'optim_wrapper', 'schedules', 'train_cfg',
+                   'global_batch_size', 'sync_bn', 'randomness', 'param_scheduler',
+                   'custom_hooks')  # fmt: skip
 RUNTIME_KEYS = frozenset({'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'checkpoint'})
 
 
@@ -73,25 +74,31 @@ def _config_file(path: Path) -> Path:
 def _check_top_level(cfg: Config) -> None:
     for key in cfg:
         if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper():
-            raise ConfigError(f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); a helper '
-                              'variable starts with an underscore or is written in UPPER_CASE')
+            raise ConfigError(
+                f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); a helper '
+                'variable starts with an underscore or is written in UPPER_CASE'
+            )
 
 
 def _check_option(cfg: Config, dotted: str) -> None:
-    """An option may set a key that is there, or add one to a part that is there (its constructor checks it)."""
+    """An option may set a key that is there, or add one to a part that is there (checked when built)."""
     first, *rest = dotted.split('.')
     if first not in KNOWN_KEYS:
-        raise ConfigError(f'--cfg-options {dotted}: nothing reads {first!r}; {nearest_names(first, KNOWN_KEYS)}')
+        raise ConfigError(
+            f'--cfg-options {dotted}: nothing reads {first!r}; {nearest_names(first, KNOWN_KEYS)}'
+        )
     node: Any = cfg
     for depth, key in enumerate([first, *rest][:-1]):
         if isinstance(node, (list, tuple)) and key.isdigit() and int(key) < len(node):
             node = node[int(key)]
-        elif isinstance(node, Mapping) and key in node or isinstance(node, Config) and key in node:
+        elif (isinstance(node, Mapping) and key in node) or (isinstance(node, Config) and key in node):
             node = node[key]
         else:
             known = [str(k) for k in node] if isinstance(node, (Mapping, Config)) else []
             where = '.'.join([first, *rest][: depth + 1])
-            raise ConfigError(f'--cfg-options {dotted}: the config has no {where!r}; {nearest_names(key, known)}')
+            raise ConfigError(
+                f'--cfg-options {dotted}: the config has no {where!r}; {nearest_names(key, known)}'
+            )
 
 
 def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
@@ -121,10 +128,17 @@ def _parse_value(text: str) -> Any:
 
 
 def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == 'dict'
+        and not node.args
+    ):
         return {str(word.arg): _literal(word.value) for word in node.keywords}
     if isinstance(node, ast.Dict):
-        return {_literal(k): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k is not None}
+        return {
+            _literal(k): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k is not None
+        }
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_literal(item) for item in node.elts]
     return ast.literal_eval(node)
@@ -142,18 +156,25 @@ def check_parts(cfg: Config) -> list[str]:
 
 
 def _parts(cfg: Config) -> list[tuple[Registry, Any, tuple[str, ...]]]:
-    parts: list[tuple[Registry, Any, tuple[str, ...]]] = [(ALGORITHMS, cfg.get('model'), ())]
+    parts: list[tuple[Registry, Any, tuple[str, ...]]] = []
+    if cfg.get('model'):
+        parts.append((ALGORITHMS, cfg.model, ()))
     for name in ('train', 'val', 'test'):
         loader = cfg.get(f'{name}_dataloader')
         if loader:
             parts.append((DATASETS, loader.get('dataset'), ()))
         evaluators = cfg.get(f'{name}_evaluator') or []
-        parts += [(METRICS, metric, ()) for metric in (evaluators if isinstance(evaluators, list) else [evaluators])]
+        parts += [
+            (METRICS, metric, ()) for metric in (evaluators if isinstance(evaluators, list) else [evaluators])
+        ]
     if cfg.get('train_cfg'):
         parts.append((LOOPS, cfg.train_cfg, ('runner', 'dataloader')))
     if cfg.get('optim_wrapper'):
         wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('constructor', 'paramwise_cfg')}
-        parts += [(OPTIM_WRAPPERS, wrapper, ()), (OPTIMIZERS, cfg.optim_wrapper.get('optimizer'), ('params',))]
+        parts += [
+            (OPTIM_WRAPPERS, wrapper, ()),
+            (OPTIMIZERS, cfg.optim_wrapper.get('optimizer'), ('params',)),
+        ]
     hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
     parts += [(HOOKS, {k: v for k, v in hook.items() if k != 'priority'}, ()) for hook in hooks if hook]
     return parts
@@ -192,5 +213,9 @@ def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
     """Dotted names of what differs between two pieces of plain data, with both values."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         keys = sorted(set(ours) | set(theirs))
-        return [row for key in keys for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))]
+        return [
+            row
+            for key in keys
+            for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))
+        ]
     return [] if ours == theirs else [f'{where}: {theirs!r} there, {ours!r} here']

@@ -72,6 +72,8 @@ def processes(
         os.environ['CUDA_VISIBLE_DEVICES'] = '-1'  # mmengine asks torch which device there is
     if launcher != 'none':
         _map_environment(launcher)
+        for library in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+            os.environ.setdefault(library, '1')  # mmengine would, with a warning from each process
         if on_gpu:
             torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
         dist.init_process_group('nccl' if on_gpu else 'gloo', timeout=timedelta(minutes=timeout_minutes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import random
 from pathlib import Path
@@ -37,6 +38,13 @@ DEFAULT_HOOKS: dict[str, dict] = dict(
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it
 FOLLOWERS = ('teacher', 'queue', 'queue_pointer')
+
+#: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
+_LEAVE_BUFFERS = (
+    {'forward_sync_buffers': False}
+    if 'forward_sync_buffers' in inspect.signature(nn.parallel.DistributedDataParallel).parameters
+    else {'broadcast_buffers': False}
+)
 
 
 @RUNNERS.register_module()
@@ -115,7 +123,7 @@ class Runner(_Runner):
         ):
             return self._compiled(model)  # an evaluation: nothing to reduce
         devices = [torch.cuda.current_device()] if on_gpu else None
-        options = dict(broadcast_buffers=False, **(model_wrapper_cfg or {}))
+        options = dict(_LEAVE_BUFFERS, **(model_wrapper_cfg or {}))
         return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
 
     def _compiled(self, model: nn.Module) -> nn.Module:

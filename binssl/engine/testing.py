@@ -13,25 +13,32 @@ from mmengine.dist import is_main_process
 from binssl.checkpoints import file_sha256, load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
 from binssl.engine.config import check_parts, load_config, parse_options
-from binssl.engine.launch import LAUNCHERS, processes
+from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.runner import Runner
-from binssl.engine.training import default_work_dir
+from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import ConfigError
 
 #: what of a config a test needs; the model comes from the checkpoint
-TEST_KEYS = ('test_dataloader', 'test_cfg', 'test_evaluator', 'work_dir', 'randomness', 'default_scope', 'visualizer',
-             'env_cfg', 'custom_imports', 'log_level')  # fmt: skip
+TEST_KEYS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator', 'work_dir', 'randomness',
+             'default_scope', 'visualizer', 'env_cfg', 'custom_imports', 'log_level')  # fmt: skip
 
 
 def parse_testing(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/test.py``."""
-    parser = argparse.ArgumentParser(prog='tools/test.py', description='Test a checkpoint or weights file as a config says.')
+    parser = argparse.ArgumentParser(
+        prog='tools/test.py', description='Test a checkpoint or weights file as a config says.'
+    )
     parser.add_argument('files', nargs=2, metavar='CONFIG CHECKPOINT', help='the two files, in either order')
-    parser.add_argument('--work-dir', '--work_dir', help="default: the config's path under work_dirs/, with the weights' name")
+    parser.add_argument(
+        '--work-dir', '--work_dir', help="default: the config's path under work_dirs/, with the weights' name"
+    )
     parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value')
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument(
+        '--check', type=int, metavar='N', help='only check the test, for N processes on this machine'
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
@@ -47,22 +54,27 @@ def test(args: argparse.Namespace) -> None:
     lacks = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if cfg.get(key) is None]
     if lacks:
         raise ConfigError(f'{config} describes no test: it has no {", ".join(lacks)}')
-    cfg.work_dir = args.work_dir or str(default_work_dir(config) / _name_of(checkpoint))
+    problems = check_parts(Config({key: value for key, value in cfg.items() if key in TEST_KEYS}))
+    problems += [problem for problem in [check_devices(args.check or 1, args.device)] if problem]
+    cfg.model = inference_config(read_trained(checkpoint).model)
+    if problems:
+        raise ConfigError('\n  - '.join(['this test cannot start:', *problems]))
+    cfg.work_dir = args.work_dir or str(default_work_dir(config) / weights_name(checkpoint))
+    if args.check is not None:
+        return
     with processes(args.launcher, args.device):
         _test(cfg, Path(checkpoint), args.out)
 
 
 def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
     cfg = Config({key: value for key, value in cfg.items() if key in TEST_KEYS}, filename=cfg.filename)
-    cfg.model = inference_config(read_trained(checkpoint).model)
-    problems = check_parts(cfg)
-    if problems:
-        raise ConfigError('; '.join(problems))
     network = load_model(checkpoint)
     runner = Runner.from_cfg(cfg)
     load_weights(runner.model, network.state_dict())
     metrics = runner.test()
-    record = dict(metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename))
+    record = dict(
+        metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename)
+    )
     for path in [Path(cfg.work_dir) / 'results.json', *([Path(out)] if out else [])]:
         if is_main_process():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,10 +84,8 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
 def _in_order(files: Sequence[str]) -> tuple[str, str]:
     """(config, checkpoint), whichever came first: a config is Python, or is named without its ending."""
     first, second = files
-    return (second, first) if first.endswith(('.pth', '.pt', '.tar')) or second.endswith('.py') else (first, second)
-
-
-def _name_of(checkpoint: str) -> str:
-    """A folder name that two weights never share by accident: the file's and its folder's."""
-    path = Path(checkpoint)
-    return f'{path.resolve().parent.name}_{path.stem}'
+    return (
+        (second, first)
+        if first.endswith(('.pth', '.pt', '.tar')) or second.endswith('.py')
+        else (first, second)
+    )

@@ -11,31 +11,60 @@ from typing import Any
 
 from mmengine.config import Config
 
+from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_trained
 from binssl.engine.config import check_parts, load_config, parse_options
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.runner import Runner
 from binssl.engine.training_state import latest_checkpoint
-from binssl.registry import ConfigError
+from binssl.registry import DATASETS, ConfigError
 
 
 def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/train.py``; OpenSelfSup's spellings are taken too."""
     parser = argparse.ArgumentParser(prog='tools/train.py', description='Train what a config describes.')
     parser.add_argument('config', help='path of a config, with or without .py')
-    parser.add_argument('--work-dir', '--work_dir', help="where everything is written; default: the config's path under work_dirs/")
-    parser.add_argument('--resume', '--resume_from', '--resume-from', nargs='?', const='auto', metavar='auto|PATH',
-                        help='go on from the newest checkpoint of the work folder, or from PATH')
-    parser.add_argument('--pretrained', metavar='PATH', help='start with the trunk (backbone and neck) of this weights file')
-    parser.add_argument('--amp', action='store_true', help='mixed precision (fp16 on a GPU; bf16: --cfg-options optim_wrapper.precision=bf16)')
+    parser.add_argument(
+        '--work-dir',
+        '--work_dir',
+        help="where everything is written; default: the config's path under work_dirs/",
+    )
+    parser.add_argument(
+        '--resume',
+        '--resume_from',
+        '--resume-from',
+        nargs='?',
+        const='auto',
+        metavar='auto|PATH',
+        help='go on from the newest checkpoint of the work folder, or from PATH',
+    )
+    parser.add_argument(
+        '--pretrained', metavar='PATH', help='start with the trunk (backbone and neck) of this weights file'
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision (fp16 on a GPU; bf16: --cfg-options optim_wrapper.precision=bf16)',
+    )
     parser.add_argument('--seed', type=int, help='default: the one in the config, or 0')
     parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rates with the images per step')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the rates with the images per step'
+    )
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
-    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='change the config: a.b=1 c="[1, 2]"')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='key=value',
+        help='change the config: a.b=1 c="[1, 2]"',
+    )
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--check', type=int, metavar='N', help='only check the run, for N processes on this machine')
+    parser.add_argument(
+        '--check', type=int, metavar='N', help='only check the run, for N processes on this machine'
+    )
     return parser.parse_args(arguments)
 
 
@@ -49,24 +78,39 @@ def train(args: argparse.Namespace) -> None:
     problems = problems_of(cfg, args)
     if args.check is not None:
         problems += [problem for problem in [check_devices(args.check, args.device)] if problem]
+        problems += _data_problem(cfg)
     if problems:
-        raise ConfigError('\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0])
+        raise ConfigError(
+            '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
+        )
     if args.check is None:
         with processes(args.launcher, args.device):
             _train(cfg)
 
 
 def _train(cfg: Config) -> None:
-    Runner.from_cfg(cfg).train()  # the runner lives in this frame only: it has to go before the process group does
+    # the runner lives in this frame only: it has to go before the process group does
+    Runner.from_cfg(cfg).train()
+
+
+def _data_problem(cfg: Config) -> list[str]:
+    """What building the training data says, where its config is sound."""
+    try:
+        DATASETS.build(cfg.train_dataloader.dataset)
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def training_config(args: argparse.Namespace) -> Config:
     """The config with the command line's flags merged in."""
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    flags: dict[str, Any] = {'work_dir': args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))}
+    flags: dict[str, Any] = {
+        'work_dir': args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))
+    }
     if args.pretrained:
         flags['pretrained'] = args.pretrained
-        flags['work_dir'] = args.work_dir or str(Path(flags['work_dir']) / Path(args.pretrained).stem)
+        flags['work_dir'] = args.work_dir or str(Path(flags['work_dir']) / weights_name(args.pretrained))
     if args.resume:
         flags['resume'] = args.resume
     if args.amp:
@@ -78,6 +122,7 @@ def training_config(args: argparse.Namespace) -> Config:
     if args.auto_scale_lr:
         flags['auto_scale_lr.enable'] = True
     cfg.merge_from_dict(flags)
+    _take_trunk(cfg)
     if args.no_validate:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     return cfg
@@ -89,6 +134,32 @@ def default_work_dir(config: str) -> Path:
     parts = path.parts
     inside = parts[len(parts) - 1 - parts[::-1].index('configs') + 1 :] if 'configs' in parts else parts[-1:]
     return Path('work_dirs', *inside)
+
+
+def weights_name(path: str) -> str:
+    """A folder name for what a weights file gives: its folder's name, its own, eight digits of its SHA-256."""
+    file = Path(path)
+    digest = f'_{file_sha256(path)[:8]}' if file.is_file() else ''
+    return f'{file.resolve().parent.name}_{file.stem}{digest}'
+
+
+def _take_trunk(cfg: Config) -> None:
+    """Let the file that ``pretrained`` names say which trunk it holds, where the config leaves that open.
+
+    Raises:
+        ConfigError: the config names another trunk.
+    """
+    path = cfg.get('pretrained')
+    if not path or not os.path.isfile(path) or not cfg.get('model'):
+        return
+    recorded = read_trained(path).model
+    for part in (*TRUNK, 'data_preprocessor'):
+        if cfg.model.get(part) is None:
+            cfg.model[part] = recorded.get(part)
+            continue
+        rows = differing_network(recorded.get(part) or {}, cfg.model[part], part)
+        if rows:
+            raise ConfigError(f'{path} holds another network than the config: ' + '; '.join(rows))
 
 
 def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
@@ -111,8 +182,9 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
 def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
     """Input files that are not there; ``how_to_get`` of the config says how to make them."""
     hints = cfg.get('how_to_get') or {}
-    inputs = dict(load_from=None if resumed else cfg.get('load_from'), pretrained=None if resumed else cfg.get('pretrained'),
-                  teacher=(cfg.model.get('teacher') or {}).get('checkpoint'))  # fmt: skip
+    inputs = dict(teacher=(cfg.model.get('teacher') or {}).get('checkpoint'))
+    if not resumed:
+        inputs.update(load_from=cfg.get('load_from'), pretrained=cfg.get('pretrained'))
     if cfg.get('resume') and cfg.resume != 'auto':
         inputs['resume'] = cfg.resume
     missing = [(name, path) for name, path in inputs.items() if path and not os.path.isfile(path)]
@@ -122,4 +194,7 @@ def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
 def _work_dir_problem(cfg: Config, resumed: bool) -> list[str]:
     if resumed or latest_checkpoint(cfg.work_dir) is None:
         return []
-    return [f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir']
+    return [
+        f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another '
+        'folder with --work-dir'
+    ]

@@ -1,4 +1,4 @@
-"""ImageNet, BURN's two views (arXiv:2110.08851): PAPERS.md has the published settings. 256 images per GPU.
+"""ImageNet, BURN's two views (arXiv:2110.08851): 256 images per GPU.
 
 The model normalises, by mean (123.675, 116.28, 103.53) and std (58.395, 57.12, 57.375).
 """

@@ -1,0 +1,212 @@
+"""Running a recipe: independent steps side by side, each a process of its own, none of which outlives the recipe."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from binssl.engine.recipe import Job
+from binssl.registry import ConfigError, TrainingError
+
+_SECONDS_BETWEEN_LINES = 5.0
+_SECONDS_TO_STOP = 5.0
+
+
+class RecipeRunner:
+    """Runs jobs whose inputs are ready, at most ``workers`` at a time, in the order given.
+
+    One thread watches all pipes, and starts every process: on Linux a process is killed with the thread that started it.
+
+    Args:
+        jobs: every input of a job is the output of an earlier one.
+        tools: folder of the command line tools.
+        workers: processes at a time, each on one thread; by default one a core.
+    """
+
+    def __init__(self, jobs: Sequence[Job], tools: Path, workers: int | None = None) -> None:
+        self.jobs, self.tools = list(jobs), tools
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self._waiting = list(jobs)
+        self._running: list[_Run] = []
+        self._done: set[str] = set()
+        self._selector = selectors.DefaultSelector()
+
+    def run(self) -> None:
+        """Run what is not done yet.
+
+        Raises:
+            TrainingError: a step failed; the others are stopped, and go on at the next start.
+        """
+        with _signals_as_exceptions():
+            try:
+                while self._waiting or self._running:
+                    self._start_ready()
+                    self._watch()
+            finally:
+                self._stop()
+
+    def _start_ready(self) -> None:
+        for job in list(self._waiting):
+            ready = all(f'seed{job.seed}/{source}' in self._done for source in job.step.inputs.values())
+            if not ready:
+                continue
+            if job.is_done():
+                self._waiting.remove(job)
+                self._done.add(job.label)
+                say(job.label, f'already done  [{len(self._done)}/{len(self.jobs)}]')
+            elif len(self._running) < self.workers:
+                self._waiting.remove(job)
+                self._begin(job)
+
+    def _begin(self, job: Job) -> None:
+        goes_on = (job.folder / 'step.json').is_file()
+        job.begin()
+        say(job.label, f'{"goes on" if goes_on else "starts"}: {job.step.kind} {job.step.config}')
+        run = _Run(job, job.commands(sys.executable, self.tools))
+        self._running.append(run)
+        self._selector.register(run.start(), selectors.EVENT_READ, run)
+
+    def _watch(self) -> None:
+        for key, _ in self._selector.select(timeout=1.0):
+            run: _Run = key.data
+            if run.forward():
+                continue
+            self._selector.unregister(key.fileobj)
+            if run.close() != 0:
+                raise TrainingError(f'step {run.job.label} failed; its last lines ({run.job.folder / "log.txt"}):\n{run.tail()}')
+            if run.commands_left:
+                self._selector.register(run.start(), selectors.EVENT_READ, run)
+                continue
+            seconds = run.job.finish(run.commands)
+            self._running.remove(run)
+            self._done.add(run.job.label)
+            say(run.job.label, f'done in {seconds:.0f} s{run.outcome}  [{len(self._done)}/{len(self.jobs)}]')
+
+    def _stop(self) -> None:
+        """End every process, with all that it may have started."""
+        for run in self._running:
+            run.signal(signal.SIGTERM)
+        deadline = time.monotonic() + _SECONDS_TO_STOP
+        for run in self._running:
+            run.kill_after(deadline)
+        self._running.clear()
+
+
+class _Run:
+    """A job's processes, one after the other; their output goes to ``log.txt``, what matters to the terminal."""
+
+    def __init__(self, job: Job, commands: list[list[str]]) -> None:
+        self.job, self.commands = job, commands
+        self.commands_left = list(commands)
+        self.outcome = ''
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] = (job.folder / 'log.txt').open('ab')
+        self._rest = b''
+        self._last_line = 0.0
+
+    def start(self) -> IO[bytes]:
+        """Start the next command; gives its output."""
+        command = self.commands_left.pop(0)
+        environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1')
+        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         start_new_session=True, preexec_fn=_die_with_parent, env=environment)  # noqa: PLW1509
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def forward(self) -> bool:
+        """Take what the process has written; False when it has closed its output."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        block = os.read(self._process.stdout.fileno(), 1 << 16)
+        self._log.write(block)
+        self._log.flush()
+        *lines, self._rest = (self._rest + block).split(b'\n')
+        for line in lines:
+            self._show(line.decode(errors='replace').rstrip())
+        return bool(block)
+
+    def _show(self, line: str) -> None:
+        text = line[9:] if line[2:3] == ':' == line[5:6] else line  # without the time: every line gets one
+        if text.startswith('test: '):
+            self.outcome = ': ' + text.removeprefix('test: ').replace('_top1', '')
+        is_due = time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES
+        if text.startswith(('warning:', 'error:', 'resumed')) or (text.startswith('epoch ') and is_due):
+            self._last_line = time.monotonic()
+            say(self.job.label, text)
+
+    def close(self) -> int:
+        """Wait for the process; its exit status."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        status = self._process.wait()
+        self._process.stdout.close()
+        return status
+
+    def tail(self, lines: int = 15) -> str:
+        text = (self.job.folder / 'log.txt').read_text(errors='replace').splitlines()
+        return '\n'.join('  ' + line for line in text[-lines:])
+
+    def signal(self, number: int) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, number)
+
+    def kill_after(self, deadline: float) -> None:
+        assert self._process is not None
+        try:
+            self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+
+
+def say(label: str, text: str) -> None:
+    """``12:30:01  seed0/stage1          text``."""
+    print(f'{time.strftime("%H:%M:%S")}  {label:<22} {text}', flush=True)
+
+
+def _die_with_parent() -> None:
+    """On Linux: be killed when the recipe is, even by ``kill -9``, which it cannot answer."""
+    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+    if prctl is not None:
+        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+@contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """SIGTERM and a closed terminal end the recipe as Ctrl-C does: by an exception, so that it stops its processes."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def only_one(work_dir: Path) -> Iterator[None]:
+    """Keep a second recipe out of ``work_dir`` while this one runs.
+
+    Raises:
+        ConfigError: another one is running there.
+    """
+    work_dir.mkdir(parents=True, exist_ok=True)
+    with (work_dir / '.lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigError(f'a recipe is already running in {work_dir}: wait for it, or name another --work-dir') from None
+        yield

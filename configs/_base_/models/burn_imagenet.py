@@ -1,0 +1,28 @@
+"""BURN, ReActNet-A with fc, 2000 classes; extractor: ResNet-50 of MoCo v2, 800 epochs (arXiv:2110.08851)."""
+
+model = dict(
+    type='BURN',
+    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
+    backbone=dict(type='ReActNet'),
+    neck=dict(type='PoolMLP', in_channels=1024, widths=[1024], last_activation=True),
+    head=dict(
+        type='BURNHead',
+        projector=dict(type='MLP', in_channels=1024, widths=[2000, 2000]),
+        temperature=0.2,
+        kl_weight=0.1,
+        feature_similarity='features',
+        feature_channels=2048,
+    ),
+    teacher=dict(
+        type='FrozenTeacher',
+        backbone=dict(type='TorchvisionResNet', depth=50),
+        checkpoint='checkpoints/moco_v2_800ep_pretrain.pth.tar',
+    ),
+    target_head=dict(type='MLP', in_channels=2048, widths=[2000, 2000]),
+)
+sync_bn = ['head', 'target_head']
+schedules = dict(kl_weight=dict(target='head.kl_weight', curve='cosine', start=0.1, end=0.3))
+how_to_get = dict(
+    teacher="MoCo v2's ResNet-50, 800 epochs, from https://github.com/facebookresearch/moco, goes to that path; "
+    'or train one (configs/selfsup/moco/resnet50.py), or name another: --cfg-options model.teacher.checkpoint=PATH'
+)

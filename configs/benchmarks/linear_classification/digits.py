@@ -1,0 +1,18 @@
+"""Linear evaluation on the digits: the trunk in the weights file, frozen, in eval mode; SGD on the classifier alone."""
+
+_base_ = ['../../_base_/datasets/digits_labeled.py', '../../_base_/runtime.py']
+model = dict(
+    type='Classifier',
+    backbone=None,  # the weights file says which
+    head=dict(type='LinearHead', num_classes=10, in_channels=128),
+    frozen=['backbone', 'neck'],
+)
+train_dataloader = dict(dataset=dict(views=None))
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=1.0, momentum=0.9, weight_decay=0))
+schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='iter'))
+train_cfg = dict(type='EpochLoop', max_epochs=50, val_interval=50)
+val_cfg = dict()
+val_evaluator = [dict(type='Accuracy')]
+test_cfg = val_cfg
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=25))

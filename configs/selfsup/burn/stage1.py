@@ -1,0 +1,17 @@
+"""BURN stage 1, ImageNet: binary activations, real weights. 8 GPUs x 256 x 2 = 4096 images a step, 200 epochs.
+
+Paper, after both stages: 62.29 linear top-1; here: not yet measured.
+"""
+
+_base_ = [
+    '../../_base_/datasets/imagenet_two_views_burn.py',
+    '../../_base_/models/burn_imagenet.py',
+    '../../_base_/runtime.py',
+]
+model = dict(backbone=dict(conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))))
+global_batch_size = 4096
+optim_wrapper = dict(
+    type='OptimWrapper', precision='fp16', optimizer=dict(type='Adam', lr=3e-4, weight_decay=0)
+)
+schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4))
+train_cfg = dict(type='EpochLoop', max_epochs=200)

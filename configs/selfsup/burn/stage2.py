@@ -1,0 +1,13 @@
+"""BURN stage 2, ImageNet: both binary; starts from stage 1's trunk, student head and target head.
+
+8 GPUs x 256 x 2 = 4096 images a step, 200 epochs. Paper: 62.29 linear top-1; here: not yet measured.
+"""
+
+_base_ = ['./stage1.py']
+model = dict(backbone=dict(conv_cfg=dict(weight=dict(type='ScaledSign', ste='clip'))))
+load_from = 'work_dirs/selfsup/burn/stage1/weights.pth'
+how_to_get = dict(
+    load_from='stage 1 makes it: bash tools/dist_train.sh configs/selfsup/burn/stage1.py 8 && python '
+    'tools/extract_weights_for_multi.py work_dirs/selfsup/burn/stage1/latest.pth '
+    'work_dirs/selfsup/burn/stage1/weights.pth; or train in one stage: configs/selfsup/burn/single_stage.py'
+)
