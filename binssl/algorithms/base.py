@@ -97,6 +97,10 @@ class Encoder(BaseModel):
         raise ConfigError(f'{type(self).__name__} has no loss: it holds a trained network. To train, take an '
                           'algorithm (BURN, MoCo, Classifier, ...)')
 
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """What is minimised, and everything for the log; mmengine would average and add up what needs neither."""
+        return losses['loss'], losses
+
     def take_views(self, images: Images) -> list[Tensor]:
         """The views of a batch, as many as the loss needs.
 

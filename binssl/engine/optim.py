@@ -55,12 +55,15 @@ class OptimWrapper(_OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        enabled = self._autocast_dtype is not None
-        with (
-            super().optim_context(model),
-            torch.autocast(self._device, self._autocast_dtype, enabled=enabled),
-        ):
-            yield
+        with super().optim_context(model):
+            if self._autocast_dtype is None:
+                yield
+                return
+            with torch.autocast(self._device, self._autocast_dtype):
+                yield
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
 
     def backward(self, loss: Tensor, **kwargs: Any) -> None:
         self._scaler.scale(loss).backward(**kwargs)
