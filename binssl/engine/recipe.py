@@ -94,7 +94,7 @@ class Recipe:
 
 
 def read_recipe(path: str | Path) -> Recipe:
-    """The recipe in a config file: ``steps``, and ``test`` (a config, and which steps' weights it tests).
+    """The recipe in a config file: its ``steps``, and the ``rows`` of its table, whose weights go through ``test``.
 
     Raises:
         ConfigError: the file cannot be read, a key or step that does not exist, an input that is not made before.
@@ -105,26 +105,27 @@ def read_recipe(path: str | Path) -> Recipe:
         # a config is Python: anything may come out of it, and what the person needs is which file and what
         raise ConfigError(f'recipe {path} cannot be read: {type(error).__name__}: {error}') from error
     for key in cfg:
-        if key not in RECIPE_KEYS:
+        if key not in RECIPE_KEYS and not key.startswith('_'):
             raise ConfigError(f'recipe {path}: nothing reads {key!r}; {nearest_names(key, RECIPE_KEYS)}')
     if not cfg.get('steps'):
         raise ConfigError(f'recipe {path} has no steps')
     steps = [_step(given) for given in cfg['steps']]
-    test = cfg.get('test') or dict(config=None, of=[])
-    steps += [Step(f'test_{name}', test['config'], 'test', {'checkpoint': name}) for name in test['of']]
-    recipe = Recipe(cfg.get('title', Path(path).stem), cfg.get('work_dir', f'work_dirs/{Path(path).stem}'),
-                    _in_order(steps), cfg.get('rows', {}), cfg.get('picture', {}))  # fmt: skip
-    for name in [*recipe.rows.values(), *recipe.picture.get('curves', []), *filter(None, [recipe.picture.get('embedding')])]:
-        if name not in recipe.steps:
+    rows, picture = cfg.get('rows', {}), cfg.get('picture', {})
+    for name in [*rows.values(), *picture.get('curves', []), *([picture['embedding']] if picture else [])]:
+        if name not in {step.name for step in steps}:
             raise ConfigError(f'recipe {path}: the report shows {name!r}, and no step is called so')
-    return recipe
+    if rows and not cfg.get('test'):
+        raise ConfigError(f'recipe {path} has rows for a table, but no `test`: the config that gives their numbers')
+    steps += [Step(f'test_{name}', cfg['test'], 'test', {'checkpoint': name}) for name in rows.values()]
+    work_dir = cfg.get('work_dir', f'work_dirs/{Path(path).stem}')
+    return Recipe(cfg.get('title', Path(path).stem), work_dir, _in_order(steps), rows, picture)
 
 
 def _step(given: Mapping[str, Any]) -> Step:
     known = [f.name for f in fields(Step)]
     for key in given:
         if key not in known:
-            raise ConfigError(f'step {given.get("name")!r} of the recipe does not take {key!r}; {nearest_names(key, known)}')
+            raise ConfigError(f'step {given.get("name")!r} does not take {key!r}; {nearest_names(key, known)}')
     if 'name' not in given or 'config' not in given:
         raise ConfigError(f'every step of a recipe needs a name and a config; this has {sorted(given)}')
     return Step(**given)
@@ -181,7 +182,8 @@ class Job:
     def fingerprint(self) -> dict[str, Any]:
         """All that decides what comes out: the config as read, the seed, the SHA-256 of each input."""
         hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
-        return dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash, inputs=hashes)
+        return dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
+                    inputs=hashes)  # fmt: skip
 
     def is_done(self) -> bool:
         """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
@@ -199,7 +201,7 @@ class Job:
         """
         record, now = _read(self.folder / 'step.json'), self.fingerprint()
         if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
-            raise ConfigError(f'{self.folder} holds something that is not of a recipe: remove it, or name another --work-dir')
+            raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
         if record and (record['fingerprint'] != now or self._was_done()):
             shutil.rmtree(self.folder)
             record = {}
@@ -231,8 +233,8 @@ class Job:
         out, inputs, step = str(self.output), self.input_files(), self.step
         if step.kind == 'test':
             options = [f'{key}={value}' for key, value in step.options.items()]
-            return [[python, str(tools / 'test.py'), step.config, str(inputs['checkpoint']), '--work-dir', str(self.folder),
-                     *(['--cfg-options', *options] if options else [])]]  # fmt: skip
+            return [[python, str(tools / 'test.py'), step.config, str(inputs['checkpoint']),
+                     '--work-dir', str(self.folder), *(['--cfg-options', *options] if options else [])]]  # fmt: skip
         if step.kind == 'init':
             return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
         options = [f'{key}={value}' for key, value in {**step.options, **inputs}.items()]

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from binssl.engine.recipe import Job
+from binssl.engine.recipe import Job, Recipe
 from binssl.registry import ConfigError, TrainingError
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -25,7 +25,7 @@ _SECONDS_TO_STOP = 5.0
 class RecipeRunner:
     """Runs jobs whose inputs are ready, at most ``workers`` at a time, in the order given.
 
-    One thread watches all pipes, and starts every process: on Linux a process is killed with the thread that started it.
+    One thread watches all pipes and starts every process: on Linux a process dies with the thread that started it.
 
     Args:
         jobs: every input of a job is the output of an earlier one.
@@ -83,7 +83,7 @@ class RecipeRunner:
                 continue
             self._selector.unregister(key.fileobj)
             if run.close() != 0:
-                raise TrainingError(f'step {run.job.label} failed; its last lines ({run.job.folder / "log.txt"}):\n{run.tail()}')
+                raise TrainingError(f'step {run.job.label} failed; the last lines of {run.log_file}:\n{run.tail()}')
             if run.commands_left:
                 self._selector.register(run.start(), selectors.EVENT_READ, run)
                 continue
@@ -110,7 +110,8 @@ class _Run:
         self.commands_left = list(commands)
         self.outcome = ''
         self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] = (job.folder / 'log.txt').open('ab')
+        self.log_file = job.folder / 'log.txt'
+        self._log: IO[bytes] = self.log_file.open('ab')
         self._rest = b''
         self._last_line = 0.0
 
@@ -118,8 +119,9 @@ class _Run:
         """Start the next command; gives its output."""
         command = self.commands_left.pop(0)
         environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1')
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                         start_new_session=True, preexec_fn=_die_with_parent, env=environment)  # noqa: PLW1509
+        self._process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            start_new_session=True, preexec_fn=_die_with_parent)  # fmt: skip
         assert self._process.stdout is not None
         return self._process.stdout
 
@@ -153,7 +155,7 @@ class _Run:
         return status
 
     def tail(self, lines: int = 15) -> str:
-        text = (self.job.folder / 'log.txt').read_text(errors='replace').splitlines()
+        text = self.log_file.read_text(errors='replace').splitlines()
         return '\n'.join('  ' + line for line in text[-lines:])
 
     def signal(self, number: int) -> None:
@@ -208,5 +210,30 @@ def only_one(work_dir: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise ConfigError(f'a recipe is already running in {work_dir}: wait for it, or name another --work-dir') from None
+            raise ConfigError(f'a recipe is running in {work_dir}: wait for it, or give another --work-dir') from None
         yield
+
+
+def run_recipe(recipe: Recipe, tools: Path, work_dir: str | None = None, until: str | None = None, full: bool = False,
+               seeds: int = 1, workers: int | None = None) -> list[Job]:  # fmt: skip
+    """Run a recipe with seeds 0 to ``seeds`` - 1, and skip what is done.
+
+    Args:
+        recipe: see :func:`binssl.engine.recipe.read_recipe`.
+        tools: folder of the command line tools.
+        work_dir: the recipe's by default.
+        until: run this step and what it needs.
+        full: run the optional steps too.
+        workers: processes at a time.
+
+    Returns:
+        The jobs, all done, in the order of the recipe.
+    """
+    if seeds < 1 or (workers is not None and workers < 1):
+        raise ConfigError(f'--seeds {seeds} and --workers {workers} must be at least 1')
+    folder = Path(work_dir or recipe.work_dir)
+    jobs = [Job(step, seed, folder) for seed in range(seeds) for step in recipe.chosen(until, full)]
+    with only_one(folder):
+        print(f'{recipe.title}: {len(jobs)} steps in {folder}', flush=True)
+        RecipeRunner(jobs, tools, workers).run()
+    return jobs

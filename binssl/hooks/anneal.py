@@ -104,10 +104,12 @@ class AnnealHook(Hook):
     def __init__(self, schedules: dict[str, dict]) -> None:
         known = Schedule.__dataclass_fields__
         for name, schedule in schedules.items():
-            stray = sorted(set(schedule) - set(known))
+            stray = sorted(set(schedule or {}) - set(known))
             if stray:
                 raise ConfigError(f'schedules.{name} does not take {stray}; it takes {", ".join(known)}')
-        self.schedules = [Schedule(**schedule) for schedule in schedules.values()]
+        self.schedules = [Schedule(**schedule) for schedule in schedules.values() if schedule is not None]
+        #: what the scheduled attributes of the model are now, for the log
+        self.values: dict[str, float] = {}
 
     def before_train(self, runner: Any) -> None:
         model = _bare(runner.model)
@@ -124,7 +126,9 @@ class AnnealHook(Hook):
                 for group in runner.optim_wrapper.param_groups:
                     group['lr'] = schedule.value(group['initial_lr'], *shape)
             else:
-                _assign(_bare(runner.model), schedule.target, schedule.value(0.0, *shape))
+                value = schedule.value(0.0, *shape)
+                self.values[schedule.target.rpartition('.')[2]] = value
+                _assign(_bare(runner.model), schedule.target, value)
 
 
 def _bare(model: Any) -> Any:

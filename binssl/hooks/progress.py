@@ -87,8 +87,11 @@ class ProgressHook(Hook):
 
 
 def _scheduled(runner: Any) -> dict[str, float]:
-    rates = {group['lr'] for group in runner.optim_wrapper.param_groups}
-    return dict(lr=max(rates))
+    """What the last iteration trained with: the highest rate, and each value that a hook sets (its ``values``)."""
+    values: dict[str, float] = {}
+    for hook in runner.hooks:
+        values.update(getattr(hook, 'values', {}))
+    return dict(values, lr=max(group['lr'] for group in runner.optim_wrapper.param_groups))
 
 
 def _numbers(values: dict[str, float]) -> str:

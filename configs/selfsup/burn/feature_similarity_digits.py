@@ -10,4 +10,4 @@ schedules = dict(
     lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
 )
 load_from = 'work_dirs/quickstart/seed0/feature_similarity_stage1/weights.pth'
-how_to_get = dict(_delete_=True, load_from='make it with: bash tools/quickstart.sh --full')
+how_to_get = dict(load_from='make it with: bash tools/quickstart.sh --full')

@@ -1,4 +1,4 @@
-"""BURN on the digits as the release computes it, in one stage (PAPERS: gradients of the signs, L_FS on the outputs, g frozen)."""
+"""BURN on the digits as its released code has it, in one stage: its gradients, similarity of outputs, g frozen."""
 
 _base_ = ['./single_stage_digits.py']
 model = dict(

@@ -7,4 +7,5 @@ _base_ = [
     '../../_base_/schedules/adamw_digits.py',
 ]
 model = dict(backbone=dict(conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))))
-train_cfg = dict(type='EpochLoop', max_epochs=40)
+optim_wrapper = dict(optimizer=dict(lr=5e-3))
+train_cfg = dict(type='EpochLoop', max_epochs=55)

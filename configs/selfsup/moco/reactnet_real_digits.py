@@ -29,4 +29,4 @@ schedules = dict(
     lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
     momentum=dict(target='teacher.momentum', curve='cosine', start=0.99, end=1.0),
 )
-train_cfg = dict(type='EpochLoop', max_epochs=40)
+train_cfg = dict(type='EpochLoop', max_epochs=55)

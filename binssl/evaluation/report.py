@@ -1,0 +1,153 @@
+"""The report of a recipe: a table of every network's numbers, and a picture of how they came about."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+#: entries of a record, their headings, their formats
+COLUMNS = {
+    'linear_top1': ('linear', '.1f'),
+    'knn_top1': ('k-NN', '.1f'),
+    'few_shot_top1': ('1 label a class', '.1f'),
+    'seconds': ('seconds', '.0f'),
+}
+NOTES = (
+    'Accuracy in percent of frozen features of the test images: a linear classifier on all training labels, k-NN,',
+    'and a linear classifier on one label a class (mean of 20 draws). Seconds: wall time of the own step.',
+)
+#: what a curve of a run is called
+CURVES = {'loss': 'loss', 'kl': 'KL divergence', 'feature_distance': 'feature distance 2 - 2 cos'}
+
+Records = Mapping[str, Sequence[Mapping[str, float]]]
+Curves = Mapping[str, Mapping[str, Sequence[tuple[float, float]]]]
+
+
+def summarise(values: Sequence[float], form: str) -> str:
+    """One value as it is, several as ``mean (lowest..highest)``."""
+    if len(values) == 1:
+        return format(values[0], form)
+    low, high = format(min(values), form), format(max(values), form)
+    return f'{statistics.fmean(values):{form}} ({low}..{high})'
+
+
+def table(records: Records) -> list[list[str]]:
+    """A line of headings, then a line for each row of ``records`` (a dict a seed)."""
+    head = ['', *(heading for heading, _ in COLUMNS.values())]
+    lines = [[row, *(summarise([seed[key] for seed in seeds], form) for key, (_, form) in COLUMNS.items())]
+             for row, seeds in records.items()]  # fmt: skip
+    return [head, *lines]
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose columns also line up on a terminal; all but the first are flush right."""
+    widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
+
+    def drawn(line: Sequence[str]) -> str:
+        cells = [text.ljust(width) if not column else text.rjust(width)
+                 for column, (text, width) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
+        return f'| {" | ".join(cells)} |'
+
+    rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
+    return '\n'.join([drawn(lines[0]), drawn(rule), *map(drawn, lines[1:])])
+
+
+def write_tables(title: str, records: Records, folder: Path) -> str:
+    """Write ``table.md`` and ``table.json`` (every seed's numbers) into ``folder``.
+
+    Returns:
+        What ``table.md`` says, for a person to read.
+    """
+    count = max((len(seeds) for seeds in records.values()), default=0)
+    seeds = f' Mean of {count} seeds (lowest..highest).' if count > 1 else ''
+    text = f'{title}\n\n{markdown(table(records))}\n\n' + '\n'.join(NOTES) + seeds
+    (folder / 'table.md').write_text(text + '\n')
+    (folder / 'table.json').write_text(json.dumps({'title': title, 'rows': records}, indent=1) + '\n')
+    return text
+
+
+def embed(features: Tensor) -> Any:
+    """Features (N, D) in two dimensions, (N, 2), by t-SNE with cosine distances; same features, same picture."""
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise ImportError('t-SNE comes with scikit-learn: pip install "binssl[digits]"') from error
+    perplexity = min(30.0, (len(features) - 1) / 3)
+    tsne = TSNE(init='pca', metric='cosine', perplexity=perplexity, random_state=0, n_jobs=1)
+    return tsne.fit_transform(features.double().numpy())
+
+
+def draw_report(curves: Curves, features: Tensor, labels: Tensor, path: Path) -> Path:
+    """Draw loss, balance and information of the stages, one after the other, beside an embedding of features.
+
+    Args:
+        curves: of every stage, what :data:`CURVES` names, ``kl_weight`` and ``information``, as (epoch, value) points.
+        features: (N, D).
+        labels: (N,), class numbers.
+        path: the picture.
+
+    Raises:
+        ImportError: matplotlib or scikit-learn is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError('the picture needs matplotlib: pip install "binssl[plots]"') from error
+    figure = Figure(figsize=(12, 6), layout='constrained')
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(3, 2, width_ratios=(1.05, 1), height_ratios=(2, 1, 1))
+    panels = [figure.add_subplot(grid[row, 0]) for row in range(3)]
+    _draw_curves(panels, curves)
+    _draw_embedding(figure.add_subplot(grid[:, 1]), embed(features), labels)
+    figure.savefig(path, dpi=110)
+    return path
+
+
+def _draw_curves(panels: Sequence[Any], curves: Curves) -> None:
+    loss, balance, information = panels
+    colours = dict(zip(CURVES, ('black', '#4477aa', '#ee7733'), strict=True))
+    start = 0.0
+    for stage, (name, run) in enumerate(curves.items()):
+        ends = [points[-1][0] for points in run.values() if points]
+        for panel, keys in ((loss, CURVES), (balance, ('kl_weight',)), (information, ('information',))):
+            for key in keys:
+                points = [(start + epoch, value) for epoch, value in run.get(key, ())]
+                label = CURVES.get(key) if not stage else None
+                panel.plot(*zip(*points, strict=True), color=colours.get(key, 'black'), label=label) if points else None
+            if stage:
+                panel.axvline(start, color='grey', linewidth=0.8)
+        loss.text(start + max(ends, default=0.0) / 2, 1.02, name, transform=loss.get_xaxis_transform(), ha='center')
+        start += max(ends, default=0.0)
+    for panel, title in zip(panels, ('loss and its parts', 'weight of KL', 'information\n(nat)'), strict=True):
+        panel.set_ylabel(title)
+        panel.set_xlim(0, start or 1)
+        panel.spines[['top', 'right']].set_visible(False)
+    loss.set_ylim(bottom=0)
+    loss.legend(frameon=False)
+    balance.set_ylim(0, None)
+    information.set_ylim(0, None)
+    information.axhline(0.1, color='#cc3311', linestyle='--', linewidth=0.9)
+    information.text(0.01, 0.14, 'below: the classifiers have become constant', color='#cc3311', fontsize='small',
+                     transform=information.get_yaxis_transform())  # fmt: skip
+    information.set_xlabel('epoch')
+    for panel in panels[:2]:
+        panel.tick_params(labelbottom=False)
+
+
+def _draw_embedding(panel: Any, points: Any, labels: Tensor) -> None:
+    classes = labels.unique().tolist()
+    for place, label in enumerate(classes):
+        chosen = points[labels.numpy() == label]
+        colour = f'C{place % 10}'
+        panel.scatter(*chosen.T, s=0)  # the limits; the digits themselves are drawn below
+        for x, y in chosen:
+            panel.text(x, y, str(label), color=colour, fontsize=9, ha='center', va='center', clip_on=True)
+    panel.set_title(f'features of the {len(labels)} test images, by class (t-SNE)', fontsize='medium')
+    panel.set_xticks([])
+    panel.set_yticks([])

@@ -1,0 +1,34 @@
+# Sourced, from the project's folder: makes .venv where there is none, installs binssl in it when setup.py has
+# changed, and sets PYTHON. EXTRAS: which of setup.py's extras to install (default: test, which holds them all).
+_extras=${EXTRAS:-test}
+_stamp=.venv/binssl-installed
+PYTHON=$PWD/.venv/bin/python
+
+if [ ! -x "$PYTHON" ]; then
+    _base=$(command -v python3 || command -v python) || { echo 'error: there is no python3 here; binssl needs 3.10 or later' >&2; exit 1; }
+    "$_base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+        { echo "error: $("$_base" --version 2>&1) is too old; binssl needs Python 3.10 or later as python3" >&2; exit 1; }
+    echo "making .venv with $("$_base" --version 2>&1)"
+    "$_base" -m venv .venv || { echo 'error: python3 -m venv failed (on Debian: apt install python3-venv)' >&2; rm -rf .venv; exit 1; }
+fi
+
+_setup=$("$PYTHON" -c 'import hashlib; print(hashlib.sha256(open("setup.py", "rb").read()).hexdigest())')
+if ! grep -qxE "$_setup (test|$_extras)" "$_stamp" 2>/dev/null; then
+    echo "installing binssl[$_extras] into .venv (minutes, the first time; $PWD/.venv/install.log has it all)"
+    if ! "$PYTHON" -m pip install --disable-pip-version-check -e ".[$_extras]" >.venv/install.log 2>&1; then
+        tail -n 20 .venv/install.log >&2
+        echo 'error: the installation failed; the lines above are the last of .venv/install.log' >&2
+        exit 1
+    fi
+fi
+
+# mmengine pulls in OpenCV with its windows, which does not import on a machine without libGL; we need none of them
+if ! "$PYTHON" -c 'import cv2' 2>/dev/null; then
+    echo 'OpenCV does not import here (no libGL?): putting its headless build in place'
+    {
+        "$PYTHON" -m pip uninstall --yes opencv-python opencv-python-headless
+        "$PYTHON" -m pip install --disable-pip-version-check --no-deps --force-reinstall opencv-python-headless
+    } >>.venv/install.log 2>&1
+    "$PYTHON" -c 'import cv2' || { echo 'error: OpenCV cannot be imported; see .venv/install.log' >&2; exit 1; }
+fi
+echo "$_setup $_extras" >"$_stamp"
