@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from collections.abc import Callable
 
-from mmengine.dist import get_rank
-
 from binssl.registry import ConfigError, TrainingError
+
+#: where launchers write which process this is; the process group is gone when an error arrives here
+_RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
 def run_command(main: Callable[[], None]) -> None:
     """Run ``main``; on an expected error print ``error: ...`` without a traceback and exit with 1.
 
-    Only the first process of a distributed run prints. Ctrl-C exits with 130 and says how to go on.
+    The first process of a distributed run prints for all. Ctrl-C exits with 130 and says how to go on.
     """
     try:
         main()
     except (ConfigError, TrainingError, ImportError, OSError) as error:
-        if get_rank() == 0:
-            print(f'error: {error}', file=sys.stderr, flush=True)
+        _tell(f'error: {error}')
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        if get_rank() == 0:
-            print(
-                'interrupted; the same command with --resume auto goes on from the last checkpoint',
-                file=sys.stderr,
-            )
+        _tell('interrupted; the same command with --resume auto goes on from the last checkpoint')
         raise SystemExit(130) from None
+
+
+def _tell(message: str) -> None:
+    rank = next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
+    if rank:
+        # if all failed alike, the first has spoken and the launcher ends the others now; else this one alone knows
+        time.sleep(3)
+        message = f'{message}\n(from process {rank})'
+    print(message, file=sys.stderr, flush=True)

@@ -11,18 +11,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from binssl.registry import (
-    ALGORITHMS,
-    DATASETS,
-    HOOKS,
-    LOOPS,
-    METRICS,
-    OPTIM_WRAPPERS,
-    OPTIMIZERS,
-    ConfigError,
-    Registry,
-    nearest_names,
-)
+from binssl.registry import ConfigError, nearest_names
 
 #: every top-level key that something reads; helper variables of a config start with `_` or are UPPER_CASE
 KNOWN_KEYS = frozenset({
@@ -32,6 +21,16 @@ KNOWN_KEYS = frozenset({
     'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile',
     'model_wrapper_cfg', 'schedules', 'global_batch_size', 'sync_bn', 'pretrained', 'how_to_get',
 })  # fmt: skip
+
+#: hooks of every run; a config changes one by its name, or removes it with None
+DEFAULT_HOOKS: dict[str, dict] = dict(
+    seeds=dict(type='CounterSeedHook'),
+    gradients=dict(type='GradientAuditHook'),
+    not_a_number=dict(type='NotANumberHook'),
+    progress=dict(type='ProgressHook'),
+    information=dict(type='InformationHook'),
+    checkpoint=dict(type='CheckpointHook'),
+)
 
 #: what makes two runs the same experiment; logging, workers and the like may differ on resume
 EXPERIMENT_KEYS = ('model', 'train_dataloader', 'optim_wrapper', 'schedules', 'train_cfg',
@@ -53,6 +52,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     except Exception as error:
         # a config is Python: anything may come out of it, and what the person needs is which file and what
         raise ConfigError(f'config {file} cannot be read: {type(error).__name__}: {error}') from error
+    cfg.default_hooks = {**DEFAULT_HOOKS, **(cfg.get('default_hooks') or {})}
+    for key in ('randomness', 'auto_scale_lr', 'env_cfg'):
+        cfg.setdefault(key, {})
     for key in options or {}:
         _check_option(cfg, key)
     cfg.merge_from_dict(dict(options or {}))
@@ -144,42 +146,6 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def check_parts(cfg: Config) -> list[str]:
-    """What is wrong with the types and keys of the config's parts, each as a sentence; nothing is built."""
-    problems = []
-    for registry, part, given_later in _parts(cfg):
-        try:
-            registry.check(part, given_later)
-        except ConfigError as error:
-            problems.append(str(error))
-    return problems
-
-
-def _parts(cfg: Config) -> list[tuple[Registry, Any, tuple[str, ...]]]:
-    parts: list[tuple[Registry, Any, tuple[str, ...]]] = []
-    if cfg.get('model'):
-        parts.append((ALGORITHMS, cfg.model, ()))
-    for name in ('train', 'val', 'test'):
-        loader = cfg.get(f'{name}_dataloader')
-        if loader:
-            parts.append((DATASETS, loader.get('dataset'), ()))
-        evaluators = cfg.get(f'{name}_evaluator') or []
-        parts += [
-            (METRICS, metric, ()) for metric in (evaluators if isinstance(evaluators, list) else [evaluators])
-        ]
-    if cfg.get('train_cfg'):
-        parts.append((LOOPS, cfg.train_cfg, ('runner', 'dataloader')))
-    if cfg.get('optim_wrapper'):
-        wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('constructor', 'paramwise_cfg')}
-        parts += [
-            (OPTIM_WRAPPERS, wrapper, ()),
-            (OPTIMIZERS, cfg.optim_wrapper.get('optimizer'), ('params',)),
-        ]
-    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
-    parts += [(HOOKS, {k: v for k, v in hook.items() if k != 'priority'}, ()) for hook in hooks if hook]
-    return parts
-
-
 def plain(value: Any) -> Any:
     """``value`` as data that JSON can hold: dicts, lists, numbers, strings, None."""
     if isinstance(value, Mapping):
@@ -191,9 +157,19 @@ def plain(value: Any) -> Any:
     raise ConfigError(f'a config holds plain data (numbers, strings, lists, dicts), not {value!r}')
 
 
+def known_part(cfg: Config) -> dict[str, Any]:
+    """All of ``cfg`` that something reads, as plain data; helper variables are left out."""
+    return {key: plain(value) for key, value in cfg.to_dict().items() if key in KNOWN_KEYS}
+
+
 def experiment(cfg: Config) -> dict[str, Any]:
     """The part of ``cfg`` that decides what is trained, as plain data (see ``EXPERIMENT_KEYS``)."""
-    return {key: _without_runtime(plain(cfg.get(key))) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
+    parts = {
+        key: _without_runtime(plain(cfg.get(key))) for key in EXPERIMENT_KEYS if cfg.get(key) is not None
+    }
+    if parts.get('global_batch_size'):  # then the number of processes decides how many batches make a step
+        parts.get('optim_wrapper', {}).pop('accumulative_counts', None)
+    return parts
 
 
 def _without_runtime(value: Any) -> Any:

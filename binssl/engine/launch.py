@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -79,6 +80,9 @@ def processes(
         dist.init_process_group('nccl' if on_gpu else 'gloo', timeout=timedelta(minutes=timeout_minutes))
     try:
         yield torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if on_gpu else torch.device('cpu')
+    except BaseException as error:
+        traceback.clear_frames(error.__traceback__)  # they hold the model, which has to go before the group
+        raise
     finally:
         if dist.is_initialized():
             gc.collect()  # a DDP reducer that outlives its group ends the process by `terminate called`

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
 
 from binssl.registry import LOOPS, ConfigError
 
@@ -30,6 +31,7 @@ class EpochLoop(EpochBasedTrainLoop):
         if max_epochs < 1:
             raise ConfigError(f'train_cfg.max_epochs is {max_epochs}; it must be at least 1')
         super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
+        self._check_data()
         counts = runner.accumulative_counts
         self.epoch_length = len(self.dataloader) // counts * counts
         if not self.epoch_length:
@@ -38,6 +40,29 @@ class EpochLoop(EpochBasedTrainLoop):
                 'step accumulates: lower the batch size or the accumulation'
             )
         self._max_iters = self._max_epochs * self.epoch_length
+
+    def _check_data(self) -> None:
+        model = getattr(self.runner.model, 'module', self.runner.model)
+        given = getattr(self.dataloader.dataset, 'num_views', model.views)
+        if given != model.views:
+            raise ConfigError(
+                f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
+                f'{given}: change train_dataloader.dataset.views'
+            )
+        if not hasattr(self.dataloader.sampler, 'start_at'):
+            raise ConfigError(
+                f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which a run cannot '
+                "go on in the middle of an epoch; use type='EpochSampler'"
+            )
+
+    def run(self) -> nn.Module:
+        if self._epoch and self._iter == self._epoch * self.epoch_length and self._validates(self._epoch):
+            self.runner.val_loop.run()  # resumed: the run may have ended before it had validated
+        return super().run()
+
+    def _validates(self, epoch: int) -> bool:
+        due = epoch % self.val_interval == 0 or epoch == self._max_epochs
+        return self.runner.val_loop is not None and epoch >= self.val_begin and due
 
     def run_epoch(self) -> None:
         start = self._iter - self._epoch * self.epoch_length

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,7 @@ class OptimWrapper(_OptimWrapper):
         if precision is not None and precision not in PRECISIONS:
             raise ConfigError(f'precision {precision!r} is none of {sorted(PRECISIONS)} or None')
         super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
+        self._check_clip_grad()
         self.base_param_settings = None  # every group has a learning rate of its own to log
         self.before_first_step: Callable[[], None] | None = None
         self.last_gradient_norm: Tensor | None = None
@@ -52,6 +54,16 @@ class OptimWrapper(_OptimWrapper):
             precision = None
         self._autocast_dtype = PRECISIONS.get(precision or '')
         self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
+
+    def _check_clip_grad(self) -> None:
+        if not self.clip_grad_kwargs:
+            return
+        try:
+            inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
+        except TypeError as error:
+            raise ConfigError(
+                f'optim_wrapper.clip_grad: {error}; it holds arguments of {self.clip_func.__name__}'
+            ) from error
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
@@ -114,6 +126,10 @@ class ParameterGroups:
         self.wrapper_cfg = dict(optim_wrapper_cfg)
         self.optimizer_cfg = dict(self.wrapper_cfg.pop('optimizer'))
         paramwise = dict(paramwise_cfg or {})
+        if not isinstance(self.optimizer_cfg.get('lr'), (int, float)):
+            raise ConfigError(
+                f'optim_wrapper.optimizer.lr is {self.optimizer_cfg.get("lr")!r}; it must be a number'
+            )
         self.decay = paramwise.pop('decay', 'all')
         self.lr_mult = dict(paramwise.pop('lr_mult', {}))
         if paramwise:
@@ -140,9 +156,17 @@ class ParameterGroups:
                 group['weight_decay'] = 0.0
         for group in groups.values():
             group['initial_lr'] = group['lr']  # what schedules start from; kept in checkpoints
-        optimizer = OPTIMIZERS.build(self._fused(trained), default_args=dict(params=list(groups.values())))
+        optimizer = self._optimizer(trained, list(groups.values()))
         wrapper = {'type': 'OptimWrapper', **self.wrapper_cfg}
         return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
+
+    def _optimizer(
+        self, trained: list[tuple[str, nn.Parameter]], groups: list[dict[str, Any]]
+    ) -> torch.optim.Optimizer:
+        try:
+            return OPTIMIZERS.build(self._fused(trained), default_args=dict(params=groups))
+        except (TypeError, ValueError) as error:  # how torch says that a value does not do
+            raise ConfigError(f'optim_wrapper.optimizer {self.optimizer_cfg}: {error}') from error
 
     def _check_prefixes(self, names: Sequence[str]) -> None:
         for prefix, factor in self.lr_mult.items():

@@ -12,7 +12,14 @@ from typing import Any, cast
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import all_reduce, barrier, get_rank, get_world_size, is_main_process
+from mmengine.dist import (
+    all_reduce,
+    barrier,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+    is_main_process,
+)
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner as _Runner
@@ -20,21 +27,13 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
-from binssl.checkpoints import TRUNK, load_weights, read_trained, write_checkpoint
+from binssl.checkpoints import TRUNK, CheckpointError, load_weights, read_trained, write_checkpoint
 from binssl.checkpoints.match import in_parts
 from binssl.engine.batch_norm import synchronise_batch_norm
+from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError
-
-DEFAULT_HOOKS: dict[str, dict] = dict(
-    seeds=dict(type='CounterSeedHook'),
-    gradients=dict(type='GradientAuditHook'),
-    not_a_number=dict(type='NotANumberHook'),
-    progress=dict(type='ProgressHook'),
-    information=dict(type='InformationHook'),
-    checkpoint=dict(type='CheckpointHook'),
-)
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it
 FOLLOWERS = ('teacher', 'queue', 'queue_pointer')
@@ -65,10 +64,12 @@ class Runner(_Runner):
     def from_cfg(cls, cfg: Config) -> Runner:
         cfg = copy.deepcopy(cfg)
         cfg.setdefault('default_scope', 'binssl')
-        cfg.setdefault('randomness', dict(seed=0))
+        cfg.randomness = dict(dict(seed=0), **(cfg.get('randomness') or {}))
+        cfg.env_cfg = cfg.get('env_cfg') or {}
         if cfg.get('optim_wrapper'):
             cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
             cfg.optim_wrapper.accumulative_counts = accumulation(cfg, get_world_size())
+            known_part(cfg)  # what a checkpoint records: better refused now than at the first one
         _allow_fallback_launcher(cfg)
         runner = super().from_cfg(cfg)
         assert isinstance(runner, cls)
@@ -145,6 +146,7 @@ class Runner(_Runner):
         if not options.get('num_workers'):
             for key in ('persistent_workers', 'prefetch_factor'):
                 options.pop(key, None)
+        options.setdefault('collate_fn', dict(type='default_collate'))
         options['pin_memory'] = bool(options.get('pin_memory')) and torch.cuda.is_available()
         return _Runner.build_dataloader(options, seed, diff_rank_seed)
 
@@ -188,6 +190,9 @@ class Runner(_Runner):
             auto_scale_lr['base_batch_size'],
         )
 
+    def _maybe_compile(self, target: str) -> None:
+        """The backbone is compiled already; mmengine would compile the whole step with the optimiser too."""
+
     def _init_model_weights(self) -> None:
         """Constructors have initialised the model; mmengine would list every parameter here."""
 
@@ -198,9 +203,9 @@ class Runner(_Runner):
         if self._has_loaded:
             return
         self._has_loaded = True
-        path = latest_checkpoint(self.work_dir) if self._resume == 'auto' else self._resume or None
+        path = self._checkpoint_to_resume()
         if path:
-            epoch, iteration = resume_training(self, Path(path))
+            epoch, iteration = resume_training(self, path)
             self.train_loop._epoch, self.train_loop._iter = epoch, iteration
             self.say('resumed from %s: %d epochs, %d iterations done', path, epoch, iteration)
         elif self._load_from:
@@ -211,6 +216,21 @@ class Runner(_Runner):
             }
             others = [name for name, _ in self._bare_model.named_children() if name not in TRUNK]
             self.say('%s: %s', self.cfg.pretrained, load_weights(self._bare_model, trunk, may_miss=others))
+
+    def _checkpoint_to_resume(self) -> Path | None:
+        """The first process's answer, for all of them.
+
+        Raises:
+            CheckpointError: this process does not see that file.
+        """
+        path = self.last_checkpoint() if self._resume == 'auto' else self._resume or None
+        answer = [str(path) if path else None]
+        broadcast_object_list(answer)
+        if answer[0] and not Path(answer[0]).is_file():
+            raise CheckpointError(
+                f'there is no checkpoint {answer[0]} (all nodes must share the work folder)'
+            )
+        return Path(answer[0]) if answer[0] else None
 
     def _start_from(self, path: str) -> None:
         model = self._bare_model

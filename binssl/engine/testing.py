@@ -12,8 +12,9 @@ from mmengine.dist import is_main_process
 
 from binssl.checkpoints import file_sha256, load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
-from binssl.engine.config import check_parts, load_config, parse_options
+from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import ConfigError

@@ -12,11 +12,14 @@ from typing import Any
 from mmengine.config import Config
 
 from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_trained
-from binssl.engine.config import check_parts, load_config, parse_options
+from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.loops import EpochLoop
+from binssl.engine.optim import OptimWrapper
+from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training_state import latest_checkpoint
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import DATASETS, LOOPS, OPTIM_WRAPPERS, ConfigError
 
 
 def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -122,6 +125,8 @@ def training_config(args: argparse.Namespace) -> Config:
     if args.auto_scale_lr:
         flags['auto_scale_lr.enable'] = True
     cfg.merge_from_dict(flags)
+    if cfg.get('resume') is True:
+        cfg.resume = 'auto'
     _take_trunk(cfg)
     if args.no_validate:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
@@ -167,16 +172,37 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
     needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
     if needed:
         return [f'{args.config} describes no training: it has no {", ".join(needed)}']
-    problems = check_parts(cfg)
-    if not cfg.train_cfg.get('type'):
-        problems.append("train_cfg needs type='EpochLoop' and max_epochs")
-    resumed = bool(args.resume)
-    problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, resumed)]
-    problems += _work_dir_problem(cfg, resumed)
+    problems = check_parts(cfg) or _kind_problems(cfg)
+    goes_on = _goes_on(cfg)
+    problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, goes_on)]
+    if goes_on and not cfg.get('resume'):
+        problems.append(
+            f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another '
+            'folder with --work-dir'
+        )
     backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
     if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
         problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
     return problems
+
+
+def _kind_problems(cfg: Config) -> list[str]:
+    """mmengine's own loops and wrappers have the names' place, and none of what a run here relies on."""
+    problems = []
+    if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
+        problems.append(f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it")
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):
+        problems.append(
+            f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', which has precision='fp16' and 'bf16' "
+            'for mixed precision'
+        )
+    return problems
+
+
+def _goes_on(cfg: Config) -> bool:
+    """Whether the run has a checkpoint to go on from, and so needs no weights to start with."""
+    return cfg.get('resume') not in (None, False, 'auto') or latest_checkpoint(cfg.work_dir) is not None
 
 
 def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
@@ -189,12 +215,3 @@ def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
         inputs['resume'] = cfg.resume
     missing = [(name, path) for name, path in inputs.items() if path and not os.path.isfile(path)]
     return [(name, path, f'\n    {hints[name]}' if name in hints else '') for name, path in missing]
-
-
-def _work_dir_problem(cfg: Config, resumed: bool) -> list[str]:
-    if resumed or latest_checkpoint(cfg.work_dir) is None:
-        return []
-    return [
-        f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another '
-        'folder with --work-dir'
-    ]

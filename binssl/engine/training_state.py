@@ -11,7 +11,7 @@ import torch
 from mmengine.dist import get_world_size
 
 from binssl.checkpoints import CheckpointError, load_weights, read_checkpoint
-from binssl.engine.config import config_hash, differing_keys, experiment, plain
+from binssl.engine.config import config_hash, differing_keys, experiment, known_part, plain
 
 FORMAT_VERSION = 1
 
@@ -31,7 +31,7 @@ def training_checkpoint(runner: Any, epoch: int, iteration: int) -> dict[str, An
         torch_version=str(torch.__version__),
         time=time.strftime('%Y-%m-%d %H:%M:%S'),
         model=json.dumps(plain(runner.cfg.model)),
-        config=json.dumps(plain(runner.cfg.to_dict())),
+        config=json.dumps(known_part(runner.cfg)),
         config_hash=config_hash(experiment(runner.cfg)),
         teacher_sha256=getattr(getattr(model, 'teacher', None), 'sha256', None),
     )

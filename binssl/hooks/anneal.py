@@ -63,6 +63,10 @@ class Schedule:
             raise ConfigError(f'{name}: a step curve needs `milestones`, in epochs')
         if self.start is None and self.target != 'lr':
             raise ConfigError(f'{name}: `start` is missing')
+        for field in ('start', 'end', 'gamma', 'warmup_epochs', 'warmup_ratio'):
+            value = getattr(self, field)
+            if value is not None and not isinstance(value, (int, float)):
+                raise ConfigError(f'{name}: {field} is {value!r}; it must be a number')
         if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
             raise ConfigError(
                 f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 
 from binssl.registry import HOOKS, ConfigError
@@ -87,29 +88,28 @@ class CheckpointHook(Hook):
             raise ConfigError(
                 f'checkpoint.save_best={self.save_best!r}, but validation gives {sorted(metrics or {})}'
             )
-        last = runner.last_checkpoint()
-        if last is None or last.name != f'epoch_{runner.epoch}.pth':
-            self._write(runner, f'epoch_{runner.epoch}.pth', runner.epoch, runner.iter)
-            last = runner.last_checkpoint()
-        if is_main_process():
-            self._keep_best(runner, last, (metrics or {})[self.save_best])
+        value = (metrics or {})[self.save_best]
+        name = f'epoch_{runner.epoch}.pth'
+        answer = [self._is_best(runner, value), (Path(runner.work_dir) / name).is_file()]
+        broadcast_object_list(answer)  # one process decides for all: each of them takes part in a writing
+        is_best, is_written = answer
+        if is_best and not is_written:
+            self._write(runner, name, runner.epoch, runner.iter)
+        if is_best and is_main_process():
+            self._keep_best(runner, name, value)
 
-    def _keep_best(self, runner: Any, last: Path, value: float) -> None:
-        folder = Path(runner.work_dir)
-        record = folder / 'best.json'
+    def _is_best(self, runner: Any, value: float) -> bool:
+        record = Path(runner.work_dir) / 'best.json'
         best = json.loads(record.read_text()) if record.is_file() else {}
         # a record of an epoch that is trained again after a resume does not count
-        if best and best['epoch'] <= runner.epoch and best['value'] >= value:
-            return
-        name = folder / f'best_{self.save_best}.pth'
-        new = folder / f'.{name.name}.new'
-        new.unlink(missing_ok=True)
-        os.link(last, new)
-        os.replace(new, name)
-        _replace_text(
-            record, json.dumps(dict(metric=self.save_best, value=value, epoch=runner.epoch, file=name.name))
-        )
-        runner.say('best %s so far: %.4g, kept as %s', self.save_best, value, name.name)
+        return not best or best['epoch'] > runner.epoch or best['value'] < value
+
+    def _keep_best(self, runner: Any, written: str, value: float) -> None:
+        folder, name = Path(runner.work_dir), f'best_{self.save_best}.pth'
+        _replace_second_name(folder / name, folder / written)
+        record = dict(metric=self.save_best, value=value, epoch=runner.epoch, file=name)
+        _replace_text(folder / 'best.json', json.dumps(record))
+        runner.say('best %s so far: %.4g, kept as %s', self.save_best, value, name)
 
 
 def _replace_text(path: Path, text: str) -> None:
@@ -126,4 +126,14 @@ def _replace_link(path: Path, target: str) -> None:
     new = path.with_name(f'.{path.name}.new')
     new.unlink(missing_ok=True)
     new.symlink_to(target)
+    os.replace(new, path)
+
+
+def _replace_second_name(path: Path, written: Path) -> None:
+    new = path.with_name(f'.{path.name}.new')
+    new.unlink(missing_ok=True)
+    try:
+        os.link(written, new)
+    except OSError:  # a file system without hard links
+        shutil.copyfile(written, new)
     os.replace(new, path)
