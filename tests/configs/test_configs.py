@@ -1,0 +1,63 @@
+"""Every config reads, names parts that exist, and the published recipes say what the papers say."""
+
+from pathlib import Path
+
+import pytest
+from binssl.engine.config import load_config
+from binssl.engine.parts import check_parts
+from binssl.registry import ALGORITHMS, ConfigError
+
+ROOT = Path(__file__).parents[2]
+LEAVES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts and 'recipes' not in path.parts
+)
+
+
+@pytest.mark.parametrize('path', LEAVES)
+def test_config_reads_and_all_its_parts_exist(path: str) -> None:
+    cfg = load_config(ROOT / path)
+    if cfg.get('model') and cfg.model.get('backbone') is None:
+        cfg.model.backbone = dict(type='Pixels')  # a weights file says which
+    assert check_parts(cfg) == []
+    assert (ROOT / path).read_text().startswith('"""'), 'a config says in its head what it is'
+
+
+def test_burn_follows_the_paper() -> None:
+    cfg = load_config(ROOT / 'configs/selfsup/burn/stage2.py')
+    assert cfg.global_batch_size == 256 * 8 * 2
+    assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ('Adam', 3e-4)
+    assert cfg.optim_wrapper.optimizer.weight_decay == 0
+    assert cfg.train_cfg.max_epochs == 200
+    assert dict(cfg.schedules.kl_weight) == dict(target='head.kl_weight', curve='cosine', start=0.1, end=0.3)
+    lr = dict(target='lr', curve='cosine', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4)
+    assert dict(cfg.schedules.lr) == lr
+    assert list(cfg.model.head.projector.widths) == list(cfg.model.target_head.widths) == [2000, 2000]
+    assert cfg.model.head.temperature == 0.2
+    assert cfg.model.backbone.conv_cfg.to_dict() == dict(
+        type='BinaryConv2d', activation=dict(type='ApproxSign'), weight=dict(type='ScaledSign', ste='clip')
+    )
+
+
+@pytest.mark.parametrize('stage', [1, 2])
+def test_published_names_are_the_stages(stage: int) -> None:
+    published = load_config(ROOT / f'configs/selfsup/burn/react_burn_stage{stage}_bs2048_accumulate2_ep200_fp16')
+    assert published.to_dict() == load_config(ROOT / f'configs/selfsup/burn/stage{stage}.py').to_dict()
+
+
+def test_released_variant_differs_from_the_paper_where_the_release_does() -> None:
+    cfg = load_config(ROOT / 'configs/selfsup/burn/released_stage2.py')
+    assert cfg.model.train_target_head is False
+    assert cfg.model.head.feature_similarity == 'outputs'
+    assert cfg.model.backbone.conv_cfg.activation.type == 'BoxSign'
+    assert cfg.model.backbone.conv_cfg.weight.to_dict() == dict(type='ScaledSign', ste='identity', scale_gradient=True)
+
+
+@pytest.mark.parametrize('name', ['stage1', 'stage2', 'released_stage1', 'released_stage2'])
+def test_imagenet_students_build_and_teacher_widths_fit(name: str) -> None:
+    cfg = load_config(ROOT / f'configs/selfsup/burn/{name}.py')
+    with pytest.raises(ConfigError, match='moco_v2_800ep_pretrain'):
+        ALGORITHMS.build(cfg.model)
+    student = dict(type='Encoder', backbone=cfg.model.backbone, neck=cfg.model.neck, head=cfg.model.head)
+    assert ALGORITHMS.build(student).out_channels == 1024
