@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 digits = ['scikit-learn>=1.3']
 plots = ['matplotlib>=3.7']
 tensorboard = ['tensorboard>=2.12']
-test = ['pytest>=8', 'ruff>=0.6', 'mypy>=1.11', *digits, *plots, *tensorboard]
+test = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'mypy>=1.11', *digits, *plots, *tensorboard]
 
 setup(
     name='binssl',
@@ -28,7 +28,7 @@ setup(
         # mmengine imports cv2 at once, and its GUI build needs libGL; see tools/environment.sh
         'opencv-python-headless>=4.7',
         # mmengine's collect_env imports distutils, which Python 3.12 has only through setuptools
-        'setuptools',
+        'setuptools; python_version >= "3.12"',
     ],
     extras_require={
         'digits': digits,

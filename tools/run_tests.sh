@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Everything that CI checks: bash tools/run_tests.sh [arguments of pytest]
+# Makes .venv and installs what is missing; then ruff, mypy, and all tests, side by side on the cores that are there
+# (JOBS sets how many). Ends with pytest's own closing line; exit code 0 only where all three pass.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+EXTRAS=test
+. tools/environment.sh
+
+# one thread a process: results do not depend on the machine, and the workers do not fight for cores
+export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
+failed=0
+echo '== ruff'
+"$PYTHON" -m ruff check . || failed=1
+echo '== mypy'
+"$PYTHON" -m mypy || failed=1
+echo '== pytest'
+cores=$("$PYTHON" -c 'import os; print(len(os.sched_getaffinity(0)))')
+# a file's tests stay in one process, where they share what its fixtures made
+"$PYTHON" -m pytest -q -n "${JOBS:-$((cores < 4 ? cores : 4))}" --dist loadfile --durations=15 "$@" </dev/null || failed=1
+exit "$failed"
