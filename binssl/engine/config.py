@@ -57,7 +57,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         cfg.setdefault(key, {})
     for key in options or {}:
         _check_option(cfg, key)
-    cfg.merge_from_dict(dict(options or {}))
+    try:
+        cfg.merge_from_dict(dict(options or {}))
+    except (KeyError, TypeError) as error:  # a dict over a number, an index beyond a list
+        raise ConfigError(f'--cfg-options {dict(options or {})}: {error}') from error
     _check_top_level(cfg)
     return cfg
 

@@ -1,9 +1,8 @@
-"""Linear evaluation on the digits: the trunk in the weights file, frozen, in eval mode; SGD on the classifier alone."""
+"""Linear evaluation on the digits: SGD on a classifier alone. The weights file says which trunk; it stays frozen."""
 
 _base_ = ['../../_base_/datasets/digits_labeled.py', '../../_base_/runtime.py']
 model = dict(
     type='Classifier',
-    backbone=None,  # the weights file says which
     head=dict(type='LinearHead', num_classes=10, in_channels=128),
     frozen=['backbone', 'neck'],
 )

@@ -6,7 +6,6 @@ Paper, after stage 2: 62.29 top-1; here: not yet measured. The weights file says
 _base_ = ['../../../_base_/datasets/imagenet_linear.py', '../../../_base_/runtime.py']
 model = dict(
     type='Classifier',
-    backbone=None,  # the weights file says which
     head=dict(type='LinearHead', num_classes=1000, in_channels=1024),
     frozen=['backbone', 'neck'],
 )

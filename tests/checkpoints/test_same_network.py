@@ -1,0 +1,45 @@
+"""A real and a binary network have the same keys and shapes: their configs must tell them apart."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from binssl.checkpoints import differing_network, write_checkpoint
+from binssl.registry import ALGORITHMS, ConfigError
+
+SMALL = dict(type='ReActNet', channels=[8, 8], strides=[1], stem_stride=1)
+REAL = dict(SMALL, conv_cfg=dict(type='Conv2d'))
+
+
+def test_equal_networks_and_mere_defaults_do_not_differ() -> None:
+    assert differing_network(REAL, dict(REAL, channels=(8, 8))) == []
+    assert differing_network(dict(REAL, input_size=8), REAL) == []
+
+
+def test_precision_is_compared_even_where_one_side_leaves_it_out() -> None:
+    (row,) = differing_network(REAL, SMALL, 'backbone')
+    assert row.startswith('backbone.conv_cfg: ')
+    binary_input = dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))
+    binary = dict(binary_input, weight=dict(type='ScaledSign'))
+    (row,) = differing_network(binary_input, binary)
+    assert row.startswith('weight: None in the file')
+
+
+def test_differing_values_are_named_with_both() -> None:
+    rows = differing_network(REAL, dict(REAL, channels=[8, 16]))
+    assert rows == ['channels: [8, 8] in the file, [8, 16] in the config']
+
+
+def test_a_teacher_with_the_weights_of_a_binary_network_is_refused(tmp_path: Path) -> None:
+    binary = ALGORITHMS.build(dict(type='Encoder', backbone=SMALL))
+    meta = dict(model=json.dumps(dict(type='Encoder', backbone=SMALL)), kind='weights')
+    content = dict(format_version=1, state_dict=binary.state_dict(), meta=meta)
+    write_checkpoint(content, tmp_path / 'weights.pth')
+    teacher = dict(type='FrozenTeacher', checkpoint=str(tmp_path / 'weights.pth'))
+    with pytest.raises(ConfigError, match=r'another network than the teacher: backbone\.conv_cfg'):
+        ALGORITHMS.build(dict(teacher, backbone=REAL))
+    same = ALGORITHMS.build(dict(teacher, backbone=SMALL))
+    images = torch.randn(2, 3, 8, 8)
+    assert torch.equal(same.extract(images), binary.eval().extract(images))

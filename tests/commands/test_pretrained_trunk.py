@@ -1,0 +1,54 @@
+"""Evaluation of a weights file: its own record says which trunk is built, and where the results go."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from binssl.checkpoints import load_model, read_checkpoint
+from binssl.engine.initial_weights import write_initial_weights
+from binssl.engine.training import parse_training, train, training_config
+from binssl.registry import ConfigError
+
+LINEAR = 'configs/benchmarks/linear_classification/digits.py'
+SMALL = """
+_base_ = ['{base}']
+model = dict(
+    backbone=dict(channels=[8, 8, 16], strides=[1, 2]),
+    neck=dict(in_channels=16, widths=[128]),
+)
+"""
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    config = tmp_path / 'small.py'
+    config.write_text(SMALL.format(base=Path('configs/selfsup/burn/stage2_digits.py').resolve()))
+    out = tmp_path / 'stage2' / 'weights.pth'
+    write_initial_weights(config, out)
+    return out
+
+
+def test_config_takes_the_trunk_of_the_file_and_a_folder_of_its_own(weights: Path) -> None:
+    cfg = training_config(parse_training([LINEAR, '--pretrained', str(weights)]))
+    assert list(cfg.model.backbone.channels) == [8, 8, 16]
+    assert cfg.model.neck.widths == [128]
+    assert 'stage2_weights_' in cfg.work_dir
+
+
+def test_another_trunk_in_the_config_is_refused(weights: Path) -> None:
+    other = parse_training([LINEAR, '--pretrained', str(weights), '--cfg-options',
+                            'model.backbone=dict(type="ReActNet", channels=[8, 16], strides=[1])'])  # fmt: skip
+    with pytest.raises(ConfigError, match='holds another network than the config: backbone'):
+        training_config(other)
+
+
+def test_linear_evaluation_leaves_the_trunk_as_it_was_to_the_bit(weights: Path, tmp_path: Path) -> None:
+    run = tmp_path / 'linear'
+    train(parse_training([LINEAR, '--pretrained', str(weights), '--work-dir', str(run), '--cfg-options',
+                          'train_cfg.max_epochs=2', 'train_cfg.val_interval=2']))  # fmt: skip
+    trunk = {k: v for k, v in load_model(weights).state_dict().items() if k.startswith(('backbone', 'neck'))}
+    after = read_checkpoint(run / 'latest.pth')['state_dict']
+    assert trunk
+    assert all(torch.equal(after[key], value) for key, value in trunk.items())
+    assert not torch.equal(after['head.fc.weight'], torch.zeros_like(after['head.fc.weight']))
