@@ -25,8 +25,7 @@ setup(
         'mmcv-lite>=2.1',
         'numpy>=1.24',
         'pillow>=9.5',
-        # mmengine imports cv2 at once, and its GUI build needs libGL; see tools/environment.sh
-        'opencv-python-headless>=4.7',
+        # mmengine brings opencv-python, which does not import where libGL is missing; tools/environment.sh mends that
         # mmengine's collect_env imports distutils, which Python 3.12 has only through setuptools
         'setuptools; python_version >= "3.12"',
     ],

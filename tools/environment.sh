@@ -25,10 +25,8 @@ fi
 # mmengine pulls in OpenCV with its windows, which does not import on a machine without libGL; we need none of them
 if ! "$PYTHON" -c 'import cv2' 2>/dev/null; then
     echo 'OpenCV does not import here (no libGL?): putting its headless build in place'
-    {
-        "$PYTHON" -m pip uninstall --yes opencv-python opencv-python-headless
-        "$PYTHON" -m pip install --disable-pip-version-check --no-deps --force-reinstall opencv-python-headless
-    } >>.venv/install.log 2>&1
+    # over the other one, which mmengine's metadata asks for: `pip check` stays content
+    "$PYTHON" -m pip install --disable-pip-version-check --no-deps --force-reinstall opencv-python-headless >>.venv/install.log 2>&1
     "$PYTHON" -c 'import cv2' || { echo 'error: OpenCV cannot be imported; see .venv/install.log' >&2; exit 1; }
 fi
 echo "$_setup $_extras" >"$_stamp"
