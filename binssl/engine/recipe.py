@@ -109,16 +109,17 @@ def read_recipe(path: str | Path) -> Recipe:
             raise ConfigError(f'recipe {path}: nothing reads {key!r}; {nearest_names(key, RECIPE_KEYS)}')
     if not cfg.get('steps'):
         raise ConfigError(f'recipe {path} has no steps')
-    steps = [_step(given) for given in cfg['steps']]
+    steps = _in_order(_step(given) for given in cfg['steps'])
     rows, picture = cfg.get('rows', {}), cfg.get('picture', {})
     for name in [*rows.values(), *picture.get('curves', []), *([picture['embedding']] if picture else [])]:
-        if name not in {step.name for step in steps}:
+        if name not in steps:
             raise ConfigError(f'recipe {path}: the report shows {name!r}, and no step is called so')
     if rows and not cfg.get('test'):
         raise ConfigError(f'recipe {path} has rows for a table, but no `test`: the config that gives their numbers')
-    steps += [Step(f'test_{name}', cfg['test'], 'test', {'checkpoint': name}) for name in rows.values()]
+    tests = [Step(f'test_{name}', cfg['test'], 'test', {'checkpoint': name}) for name in rows.values()]
+    steps = _in_order([*steps.values(), *tests])
     work_dir = cfg.get('work_dir', f'work_dirs/{Path(path).stem}')
-    return Recipe(cfg.get('title', Path(path).stem), work_dir, _in_order(steps), rows, picture)
+    return Recipe(cfg.get('title', Path(path).stem), work_dir, steps, rows, picture)
 
 
 def _step(given: Mapping[str, Any]) -> Step:
