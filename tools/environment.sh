@@ -14,8 +14,10 @@ fi
 
 _setup=$("$PYTHON" -c 'import hashlib; print(hashlib.sha256(open("setup.py", "rb").read()).hexdigest())')
 if ! grep -qxE "$_setup (test|$_extras)" "$_stamp" 2>/dev/null; then
-    echo "installing binssl[$_extras] into .venv (minutes, the first time; $PWD/.venv/install.log has it all)"
-    if ! "$PYTHON" -m pip install --disable-pip-version-check -e ".[$_extras]" >.venv/install.log 2>&1; then
+    echo "installing binssl[$_extras] into .venv (minutes, the first time; all of it in .venv/install.log)"
+    set -o pipefail
+    if ! "$PYTHON" -m pip install --disable-pip-version-check -e ".[$_extras]" 2>&1 | tee .venv/install.log |
+        sed -un 's/^\(Collecting\|Downloading\|Installing collected\|Successfully\) \(.\{1,60\}\).*/  \1 \2/p'; then
         tail -n 20 .venv/install.log >&2
         echo 'error: the installation failed; the lines above are the last of .venv/install.log' >&2
         exit 1
