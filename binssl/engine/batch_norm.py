@@ -49,20 +49,24 @@ class ProcessBatchNorm(_BatchNorm):
             return super().forward(input)
         axes = [axis for axis in range(input.dim()) if axis != 1]
         shape = [1, -1] + [1] * (input.dim() - 2)
-        count = SumOverProcesses.apply(input.new_tensor(float(input.numel() // input.shape[1])))
-        mean = SumOverProcesses.apply(input.sum(axes)) / count
-        centred = input - mean.view(shape)
+        values = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+        # half precision could neither count the pixels of a batch nor sum them
+        count = SumOverProcesses.apply(values.new_tensor(input.numel() // input.shape[1], dtype=torch.float64))
+        mean = SumOverProcesses.apply(values.sum(axes)) / count
+        centred = values - mean.view(shape)
         variance = SumOverProcesses.apply(centred.square().sum(axes)) / count
         self._track(mean.detach(), variance.detach() * (count / (count - 1).clamp(min=1)))
         output = centred * (variance + self.eps).rsqrt().view(shape)
-        return output * self.weight.view(shape) + self.bias.view(shape) if self.affine else output
+        if self.affine:
+            output = output * self.weight.view(shape) + self.bias.view(shape)
+        return output.to(input.dtype)
 
     def _track(self, mean: Tensor, unbiased_variance: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
         # momentum None means the plain average over all batches, as in nn.BatchNorm
-        share = 1.0 / self.num_batches_tracked if self.momentum is None else self.momentum
+        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean), share)
         self.running_var.lerp_(unbiased_variance.to(self.running_var), share)
 

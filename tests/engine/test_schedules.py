@@ -64,7 +64,8 @@ def runner_at(iteration: int) -> SimpleNamespace:
     model.momentum = 0.9
     model.register_buffer('weight', torch.zeros((), dtype=torch.float64), persistent=False)
     groups = [dict(lr=0.0, initial_lr=1.0), dict(lr=0.0, initial_lr=0.1)]
-    return SimpleNamespace(model=model, iter=iteration, max_epochs=2, optim_wrapper=SimpleNamespace(param_groups=groups),
+    optim_wrapper = SimpleNamespace(param_groups=groups)
+    return SimpleNamespace(model=model, iter=iteration, max_epochs=2, optim_wrapper=optim_wrapper,
                            train_loop=SimpleNamespace(epoch_length=4))  # fmt: skip
 
 

@@ -1,0 +1,81 @@
+"""Several batches to an optimiser step."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from engine.runs import Watch, build, burn, classifier, everything, moco, run
+
+from binssl.engine.runner import accumulation
+from binssl.registry import ConfigError
+
+
+@pytest.mark.parametrize(('wanted', 'processes', 'counts'), [(256, 1, 4), (256, 2, 2), (256, 4, 1), (None, 2, 3)])
+def test_global_batch_decides_on_the_batches_of_a_step(wanted, processes, counts, tmp_path):
+    cfg = classifier(tmp_path, batch=64, optim_wrapper__accumulative_counts=3, global_batch_size=wanted)
+    assert accumulation(cfg, processes) == counts
+
+
+def test_global_batch_that_the_processes_do_not_divide_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match=r'global_batch_size 100 must be a multiple of .* 64 x 2 process'):
+        accumulation(classifier(tmp_path, batch=64, global_batch_size=100), 2)
+
+
+def test_epoch_has_whole_steps_only(tmp_path):
+    watch = Watch()
+    runner = run(classifier(tmp_path, batch=128, optim_wrapper__accumulative_counts=3), watch)
+    assert runner.train_loop.epoch_length == 6  # of eight batches
+    assert watch.iterations == list(range(12))
+    steps = runner.optim_wrapper.state_dict()['state'][0]['step']
+    assert steps == 4
+
+
+def test_step_of_more_batches_than_an_epoch_has_is_an_error(tmp_path):
+    with pytest.raises(ConfigError, match='4 batches, fewer than the 5'):
+        run(classifier(tmp_path, optim_wrapper__accumulative_counts=5))
+
+
+@pytest.mark.parametrize('counts', [1, 2])
+def test_momentum_teacher_follows_once_a_step(counts, tmp_path):
+    runner = build(moco(tmp_path, optim_wrapper__accumulative_counts=counts, schedules={}))
+    updates = []
+    follow = runner.model.teacher.update
+    runner.model.teacher.update = lambda: (updates.append(runner.iter + 1), follow())
+    runner.train()
+    assert updates == list(range(counts, 9, counts))
+
+
+def test_teacher_is_the_average_of_the_students_after_each_step(tmp_path):
+    """theta_k <- m theta_k + (1 - m) theta_q, replayed from the students that were seen."""
+    students = []
+    runner = build(moco(tmp_path, schedules={}))
+    name = next(name for name, _ in runner.model.named_parameters() if name.startswith('backbone'))
+    start = runner.model.state_dict()[name].clone()
+    runner.register_hook(Watch(lambda runner: students.append(runner.model.state_dict()[name].clone())))
+    runner.train()
+    expected = start
+    for student in students:
+        expected = 0.9 * expected + 0.1 * student
+    torch.testing.assert_close(runner.model.state_dict()[f'teacher.{name}'], expected)
+
+
+def test_two_halves_accumulated_are_the_whole_batch(tmp_path):
+    """Without BatchNorm's batch statistics (eval mode) the mean of two halves' gradients is the whole's."""
+    def weights(batch: int, **more) -> dict[str, torch.Tensor]:
+        cfg = classifier(tmp_path / str(batch), batch=batch, epochs=1, schedules={}, **more)
+        cfg.train_dataloader.sampler.shuffle = False
+        cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.1, momentum=0.9)
+        runner = build(cfg)
+        runner.model.double().eval()
+        runner.model.train = lambda mode=True: runner.model  # the loop would switch it back
+        runner.train()
+        return everything(runner)
+
+    whole, halves = weights(256), weights(128, optim_wrapper__accumulative_counts=2)
+    for name, tensor in whole.items():
+        torch.testing.assert_close(halves[name], tensor, rtol=1e-10, atol=1e-12, msg=name)
+
+
+def test_burn_accumulates_too(tmp_path):
+    runner = run(burn(tmp_path, epochs=1, batch=128, global_batch_size=512))
+    assert (runner.accumulative_counts, runner.iter) == (4, 8)

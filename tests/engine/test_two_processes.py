@@ -1,0 +1,163 @@
+"""Two processes with half a batch each against one with the whole of it: BatchNorm, then whole training."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+from contracts.small import write_teacher
+from engine.runs import Watch
+from mmengine.config import Config
+from torch import nn
+
+from binssl.engine import ProcessBatchNorm, Runner, load_config, synchronise_batch_norm
+from binssl.registry import ConfigError
+
+ROOT = Path(__file__).parents[2]
+NORMS = dict(
+    flat=(nn.BatchNorm1d(5), (8, 5)),
+    maps=(nn.BatchNorm2d(5, momentum=0.3), (8, 5, 4, 3)),
+    average=(nn.BatchNorm2d(5, momentum=None, affine=False), (8, 5, 2, 2)),
+)
+HALVES = (slice(0, 3), slice(3, 8))  # of different sizes: the mean of means would be wrong
+
+
+def whole_batches(shape: tuple[int, ...]) -> list[torch.Tensor]:
+    draw = torch.Generator().manual_seed(1)
+    return [torch.randn(shape, generator=draw, dtype=torch.float64) * 3 + 7 for _ in range(3)]
+
+
+def pass_batches(norm: nn.Module, batches: list[torch.Tensor], weights: list[torch.Tensor]) -> dict[str, list]:
+    """Three steps in training, one in eval: outputs, gradients, running statistics."""
+    norm = norm.double()
+    seen = dict(outputs=[], input_gradients=[], parameter_gradients=[])
+    for batch, weight in zip(batches, weights, strict=True):
+        norm.zero_grad()
+        batch = batch.clone().requires_grad_()
+        output = norm(batch)
+        (output.square() * weight).sum().backward()
+        seen['outputs'].append(output.detach())
+        seen['input_gradients'].append(batch.grad)
+        seen['parameter_gradients'].append([p.grad.clone() for p in norm.parameters()])
+    return dict(seen, buffers=dict(norm.named_buffers()), evaluated=norm.eval()(batches[0]).detach())
+
+
+def stage2(folder: Path, work_dir: Path, batch: int) -> Config:
+    """The digits' stage 2 with its optimiser, on a smaller network: 5 epochs of 4 steps of 2 x 128 images."""
+    small = dict(channels=[8, 8, 16], strides=[1, 2])
+    cfg = load_config(ROOT / 'configs/selfsup/burn/stage2_digits.py')
+    cfg.merge_from_dict(dict(
+        load_from=None, work_dir=str(work_dir), experiment_name=work_dir.name,
+        train_cfg=dict(max_epochs=5), train_dataloader=dict(batch_size=batch, dataset=dict(split='fit')),
+        model=dict(backbone=small, neck=dict(in_channels=16, widths=[16]),
+                   head=dict(projector=dict(in_channels=16, widths=[20, 20])),
+                   target_head=dict(in_channels=16, widths=[20, 20]), train_target_head=True,
+                   teacher=dict(backbone=small, checkpoint=str(folder / 'teacher.pth')))))  # fmt: skip
+    return cfg
+
+
+class Float64Runner(Runner):
+    """The product's runner with a model in double precision."""
+
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
+        return super().build_model(model).double()
+
+
+def train_and_record(cfg: Config) -> dict:
+    runner = Float64Runner.from_cfg(cfg)
+    watch = Watch()
+    runner.register_hook(watch)
+    runner.train()
+    model = getattr(runner.model, 'module', runner.model)
+    return dict(losses=watch.losses, weights=model.state_dict(), counts=runner.accumulative_counts,
+                steps=runner.optim_wrapper.state_dict()['state'][0]['step'])  # fmt: skip
+
+
+def run_process(rank: int, folder: str, port: int) -> None:
+    torch.set_num_threads(1)
+    address = f'tcp://127.0.0.1:{port}'
+    torch.distributed.init_process_group('gloo', init_method=address, rank=rank, world_size=2)
+    norms = {}
+    for name, (norm, shape) in NORMS.items():
+        synced = nn.Sequential(norm)
+        assert synchronise_batch_norm(synced, True, on_gpu=False) == 1
+        assert isinstance(synced[0], ProcessBatchNorm)
+        half = [batch[HALVES[rank]] for batch in whole_batches(shape)]
+        norms[name] = pass_batches(synced[0], half, [batch.sin() for batch in half])
+    half = whole_batches((8, 5, 40, 40))[0][HALVES[rank]].bfloat16()
+    norms['bf16'] = ProcessBatchNorm(5)(half).detach()
+    run = train_and_record(stage2(Path(folder), Path(folder) / 'two', batch=64))
+    torch.save(dict(norms=norms, run=run), Path(folder) / f'{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.fixture(scope='module')
+def two(tmp_path_factory) -> tuple[Path, list[dict]]:
+    """What both processes found."""
+    folder = tmp_path_factory.mktemp('two_processes')
+    write_teacher(folder / 'teacher.pth', stage2(folder, folder / 'two', 64).model.teacher.backbone.to_dict())
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        port = listener.getsockname()[1]
+    torch.multiprocessing.spawn(run_process, (str(folder), port), nprocs=2)
+    return folder, [torch.load(folder / f'{rank}.pth') for rank in (0, 1)]
+
+
+@pytest.mark.process
+@pytest.mark.parametrize('name', NORMS)
+def test_process_batch_norm_is_batch_norm_on_the_joined_batch(name, two):
+    norm, shape = NORMS[name]
+    batches = whole_batches(shape)
+    expected = pass_batches(norm, batches, [batch.sin() for batch in batches])
+    first, second = (found['norms'][name] for found in two[1])
+    close = dict(rtol=1e-10, atol=1e-11)
+    for kind in ('outputs', 'input_gradients'):
+        for step in range(3):
+            joined = torch.cat([first[kind][step], second[kind][step]])
+            torch.testing.assert_close(joined, expected[kind][step], **close)
+    for step in range(3):
+        for ours, theirs, sums in zip(first['parameter_gradients'][step], second['parameter_gradients'][step],
+                                      expected['parameter_gradients'][step], strict=True):  # fmt: skip
+            torch.testing.assert_close(ours + theirs, sums, **close)
+    for found in (first, second):
+        torch.testing.assert_close(found['buffers'], expected['buffers'], **close)
+    evaluated = torch.cat([first['evaluated'], second['evaluated']])
+    torch.testing.assert_close(evaluated, expected['evaluated'], **close)
+
+
+@pytest.mark.process
+def test_process_batch_norm_counts_and_sums_half_precision_in_full(two):
+    batch = whole_batches((8, 5, 40, 40))[0].bfloat16()
+    expected = nn.BatchNorm2d(5)(batch.float())
+    joined = torch.cat([found['norms']['bf16'] for found in two[1]])
+    assert joined.dtype == torch.bfloat16
+    torch.testing.assert_close(joined.float(), expected, rtol=1 / 128, atol=1e-3)
+
+
+@pytest.mark.process
+def test_two_processes_train_as_one_with_the_joined_batches(two):
+    """Float64, every BatchNorm synchronised, accumulation 2, the config's optimiser, 20 steps."""
+    folder, found = two
+    one = train_and_record(stage2(folder, folder / 'one', batch=128))
+    first, second = (answer['run'] for answer in found)
+    assert one['counts'] == first['counts'] == 2
+    assert one['steps'] == first['steps'] == 20
+    assert len(one['losses']) == 40
+    means = [(ours + theirs) / 2 for ours, theirs in zip(first['losses'], second['losses'], strict=True)]
+    assert means == pytest.approx(one['losses'], rel=1e-6)
+    for name, weight in one['weights'].items():
+        torch.testing.assert_close(first['weights'][name], weight, rtol=1e-6, atol=1e-9, msg=name)
+        assert torch.equal(first['weights'][name], second['weights'][name]), name
+
+
+def test_only_what_is_named_is_synchronised_and_a_name_without_norms_is_an_error():
+    model = nn.ModuleDict(dict(head=nn.Sequential(nn.BatchNorm1d(2)), body=nn.Sequential(nn.BatchNorm2d(2))))
+    weight = model['head'][0].weight
+    assert synchronise_batch_norm(model, ['head'], on_gpu=False) == 1
+    assert isinstance(model['head'][0], ProcessBatchNorm)
+    assert model['head'][0].weight is weight
+    assert type(model['body'][0]) is nn.BatchNorm2d
+    with pytest.raises(ConfigError, match="'neck'"):
+        synchronise_batch_norm(model, ['neck'], on_gpu=False)
