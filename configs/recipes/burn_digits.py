@@ -35,7 +35,7 @@ steps = [
         optional=True,
     ),
     dict(name='raw_pixels', kind='init', config='configs/benchmarks/features/raw_pixels.py'),
-    dict(name='random_binary', kind='init', config=f'{_BURN}/stage2_digits.py'),
+    dict(name='random_binary', kind='init', config='configs/benchmarks/features/random_binary_digits.py'),
     dict(name='random_real', kind='init', config='configs/selfsup/moco/reactnet_real_digits.py'),
 ]
 rows = {
