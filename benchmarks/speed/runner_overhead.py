@@ -63,6 +63,7 @@ class VectorsInMemory(Dataset):
 class OneLayer(BaseModel):
     """A linear layer under cross-entropy, its losses parsed as every algorithm's."""
 
+    views = 1
     parse_losses = Encoder.parse_losses
 
     def __init__(self) -> None:
