@@ -16,6 +16,6 @@ from binssl.checkpoints.same_network import differing_network
 from binssl.checkpoints.weights import Trained, load_model, read_trained
 
 __all__ = ['CONVERSIONS', 'FORMAT_VERSION', 'MULTI_STAGE', 'TRUNK', 'CheckpointError', 'Conversion',
-           'LoadReport', 'Trained', 'check_match', 'convert_checkpoint', 'differing_network', 'extract_weights', 'file_sha256',
-           'find_state_dict', 'load_model', 'load_weights', 'read_checkpoint', 'read_trained', 'select_part',
-           'write_checkpoint']
+           'LoadReport', 'Trained', 'check_match', 'convert_checkpoint', 'differing_network', 'extract_weights',
+           'file_sha256', 'find_state_dict', 'load_model', 'load_weights', 'read_checkpoint', 'read_trained',
+           'select_part', 'write_checkpoint']

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+PRECISION = ('conv_cfg', 'activation', 'weight')
+
 
 def differing_network(recorded: Mapping[str, Any], wanted: Mapping[str, Any], where: str = '') -> list[str]:
     """Dotted names under which a file's recorded config and another contradict each other, with both values.
 
-    A key that only one of them has counts as that part's default, except ``conv_cfg``, ``activation`` and ``weight``:
-    the precision of a network changes no shape, so it has to be said on both sides.
+    A key that only one of them has counts as that part's default, except those of :data:`PRECISION`: the precision of a
+    network changes no shape, so it has to be said on both sides.
     """
     rows = []
     for key in dict.fromkeys([*recorded, *wanted]):
@@ -18,7 +20,7 @@ def differing_network(recorded: Mapping[str, Any], wanted: Mapping[str, Any], wh
         ours, theirs = recorded.get(key), wanted.get(key)
         if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
             rows += differing_network(ours, theirs, name)
-        elif (key in recorded and key in wanted or key in ('conv_cfg', 'activation', 'weight')) and _plain(ours) != _plain(theirs):
+        elif (key in PRECISION or (key in recorded and key in wanted)) and _plain(ours) != _plain(theirs):
             rows.append(f'{name}: {ours!r} in the file, {theirs!r} in the config')
     return rows
 

@@ -64,7 +64,7 @@ def read_trained(path: str | os.PathLike) -> Trained:
     """Read a file of ours.
 
     Raises:
-        CheckpointError: it cannot be read, is not ours, or of a later format.
+        CheckpointError: it cannot be read, is not ours, of a later format, or could run code.
     """
     content = read_checkpoint(path)
     meta = content.get('meta')
@@ -75,7 +75,7 @@ def read_trained(path: str | os.PathLike) -> Trained:
     if content['format_version'] > FORMAT_VERSION:
         raise CheckpointError(f'{path} has format {content["format_version"]}, this binssl reads up to '
                               f'{FORMAT_VERSION}; install a later one')
-    return Trained(_state_dict(content, path), json.loads(text), meta)
+    return Trained(_state_dict(content, path), _model_config(text, path), meta)
 
 
 def inference_config(model: Mapping[str, Any], parts: Sequence[str] = INFERENCE_PARTS) -> dict[str, Any]:
@@ -143,6 +143,28 @@ def parts_table(state_dict: Mapping[str, Tensor]) -> str:
         tensors = [value for key, value in state_dict.items() if key.split('.')[0] == part]
         lines.append(f'{part:<14}{len(tensors):>9}{sum(tensor.numel() for tensor in tensors):>14,}')
     return '\n'.join(lines)
+
+
+def _model_config(text: str, path: str | os.PathLike) -> dict[str, Any]:
+    try:
+        model = json.loads(text)
+    except ValueError as error:
+        raise CheckpointError(f'{path} is damaged: the config of its model is no JSON ({error})') from error
+    if not isinstance(model, dict):
+        raise CheckpointError(f'{path} is damaged: the config of its model is {model!r}, not a dict')
+    _check_types(model, path)
+    return model
+
+
+def _check_types(value: Any, path: str | os.PathLike) -> None:
+    """Refuse import paths: the registries would import whatever one names (``os.system``), and call it."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    kind = value.get('type') if isinstance(value, dict) else None
+    if isinstance(kind, str) and '.' in kind:
+        raise CheckpointError(f'{path} is refused: its model has a part of type {kind!r}, an import path, with which a '
+                              'file could run any function; types in a file are names in the registries')
+    for item in inside:
+        _check_types(item, path)
 
 
 def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:

@@ -196,6 +196,26 @@ def test_a_later_format_is_refused(tmp_path):
         binssl.load_model(tmp_path / 'later.pth')
 
 
+@pytest.mark.parametrize('part', ['backbone', 'data_preprocessor'])
+def test_an_import_path_in_a_file_is_refused_and_runs_nothing(tmp_path, part):
+    canary = tmp_path / 'canary'
+    attack = dict(type='subprocess.getoutput', cmd=f'touch {canary}')
+    model = {'type': 'Encoder', 'backbone': BACKBONE, part: attack}
+    content = {'format_version': 1, 'state_dict': {'a': torch.zeros(1)}, 'meta': {'model': json.dumps(model)}}
+    write_checkpoint(content, tmp_path / 'evil.pth')
+    for step in (binssl.load_model, lambda path: extract_weights(path, tmp_path / 'out.pth')):
+        with pytest.raises(CheckpointError, match=r"refused: .*'subprocess\.getoutput', an import path"):
+            step(tmp_path / 'evil.pth')
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize('text', ['{"type": ', '[1]'])
+def test_a_damaged_model_config_says_so(tmp_path, text):
+    write_checkpoint({'format_version': 1, 'state_dict': {}, 'meta': {'model': text}}, tmp_path / 'bad.pth')
+    with pytest.raises(CheckpointError, match='is damaged: the config of its model'):
+        binssl.load_model(tmp_path / 'bad.pth')
+
+
 @pytest.mark.parametrize('damage', [lambda weights: weights.pop('neck.mlp.linear0.bias'),
                                     lambda weights: weights.update({'backbone.other': torch.zeros(1)})],
                          ids=['missing', 'unexpected'])
