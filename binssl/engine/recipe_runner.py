@@ -46,12 +46,16 @@ class RecipeRunner:
 
         Raises:
             TrainingError: a step failed; the others are stopped, and go on at the next start.
+            SystemExit: by a signal; the same.
         """
         with _signals_as_exceptions():
             try:
                 while self._waiting or self._running:
                     self._start_ready()
                     self._watch()
+            except KeyboardInterrupt:
+                print('stopped; the same command goes on where it was', flush=True)
+                raise SystemExit(130) from None
             finally:
                 self._stop()
 

@@ -105,6 +105,7 @@ def draw_report(curves: Curves, features: Tensor, labels: Tensor, path: Path) ->
     panels = [figure.add_subplot(grid[row, 0]) for row in range(3)]
     _draw_curves(panels, curves)
     _draw_embedding(figure.add_subplot(grid[:, 1]), embed(features), labels)
+    figure.align_ylabels(panels)
     figure.savefig(path, dpi=110)
     return path
 
