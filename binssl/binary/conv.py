@@ -24,6 +24,9 @@ BINARY: dict[str, Any] = {**BINARY_INPUT, 'weight': {'type': 'ScaledSign', 'ste'
 
 CONVS.register_module(name='Conv2d', module=nn.Conv2d)
 
+#: asked once: torch 2.6 cannot trace the question
+AUTOCAST_DEVICES = frozenset(kind for kind in ('cpu', 'cuda', 'mps', 'xpu') if torch.amp.is_autocast_available(kind))
+
 
 class _BinaryConv(torch.autograd.Function):
     """Sign, scale and convolution in one; :func:`binary_conv2d` documents the arguments."""
@@ -163,7 +166,7 @@ def binary_conv2d(
 
 def _compute_dtype(x: Tensor) -> torch.dtype:
     kind = x.device.type
-    if not torch.amp.is_autocast_available(kind) or not torch.is_autocast_enabled(kind):
+    if kind not in AUTOCAST_DEVICES or not torch.is_autocast_enabled(kind):
         return x.dtype
     # as for torch's own convolutions: autocast leaves double alone
     return x.dtype if x.dtype == torch.float64 else torch.get_autocast_dtype(kind)
