@@ -391,21 +391,16 @@ def test_a_set_without_any_readable_image_ends(imagenet, log):
         ('imagenet_two_views_burn', 2),
         ('imagenet_two_views_moco', 2),
         ('imagenet_linear', 1),
-        ('imagenet_features', 1),
     ],
 )
 def test_configs_build_on_a_made_up_imagenet(shared_imagenet, name, views):
     config = Config.fromfile(CONFIGS / f'{name}.py')
     for key in {'train_dataloader', 'val_dataloader'} & set(config):
         loader = config[key]
-        for dataset in (loader.dataset.get('bank'), loader.dataset.get('query')):
-            if dataset is not None:
-                dataset.root = str(shared_imagenet)
-        if 'bank' not in loader.dataset:
-            loader.dataset.root = str(shared_imagenet)
+        loader.dataset.root = str(shared_imagenet)
         loader.update(num_workers=0, persistent_workers=False, pin_memory=False, batch_size=4)
         batch = next(iter(Runner.build_dataloader(loader, seed=0)))
         assert [view.shape for view in batch['images']] == [(4, 3, 224, 224)] * views
         assert batch['images'][0].dtype == torch.uint8
-        if name in ('imagenet_linear', 'imagenet_features'):
+        if name == 'imagenet_linear':
             assert batch['labels'].min() >= 0

@@ -1,20 +1,13 @@
 """ImageNet with labels, as linear evaluation has it: crops and flips to train, centre crops to validate.
 
-32 images per GPU: 256 on 8. The model normalises, by mean (123.675, 116.28, 103.53) and std (58.395, 57.12,
-57.375).
+32 images per GPU: 256 on 8.
 """
 
+_base_ = ['./imagenet_train.py']
 train_dataloader = dict(
     batch_size=32,
     num_workers=5,
-    persistent_workers=True,
-    pin_memory=True,
-    drop_last=True,
-    sampler=dict(type='EpochSampler', shuffle=True),
-    collate_fn=dict(type='whole_batch'),
     dataset=dict(
-        type='ImageNet',
-        split='train',
         labeled=True,
         views=[
             [

@@ -1,4 +1,4 @@
-"""BURN stage 1 as its released code has it (but with gradients): frozen target head, outputs compared, clipped signs."""
+"""BURN stage 1 as its released code has it (but with gradients): frozen target head, outputs compared, clipped sign."""
 
 _base_ = ['./stage1.py']
 model = dict(
