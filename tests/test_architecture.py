@@ -126,6 +126,29 @@ def test_optional_libraries_are_imported_inside_functions(path: Path) -> None:
     assert not stray, f'{short(path)} cannot be imported where {stray} is missing'
 
 
+def test_a_missing_library_names_its_extra() -> None:
+    setup = parse(ROOT / 'setup.py')
+    lists = {name.id: node.value for node in setup.body if isinstance(node, ast.Assign)
+             for name in node.targets if isinstance(name, ast.Name)}  # fmt: skip
+    for path in BINSSL:
+        for attempt in ast.walk(parse(path)):
+            libraries = {name.split('.')[0] for name in imported(attempt)} & OPTIONAL
+            if isinstance(attempt, ast.Try) and libraries:
+                remedy = ' '.join(ast.unparse(handler) for handler in attempt.handlers)
+                extra = remedy.partition('binssl[')[2].partition(']')[0]
+                assert extra in lists, f'{short(path)}: {libraries} missing, and the error names no extra of setup.py'
+                package_name = 'scikit-learn' if libraries == {'sklearn'} else libraries.pop()
+                assert package_name in ast.unparse(lists[extra])
+
+
+@pytest.mark.parametrize('path', BINSSL, ids=short)
+def test_optional_imports_are_tried(path: Path) -> None:
+    tried = [inner for node in ast.walk(parse(path)) if isinstance(node, ast.Try) for inner in node.body]
+    names = {name for node in tried for name in imported(node)}
+    bare = {name for name in imported(parse(path)) if name.split('.')[0] in OPTIONAL} - names
+    assert not bare, f'{short(path)}: {bare} may be missing; try, and name the extra in the error'
+
+
 def test_no_file_is_named_for_nothing() -> None:
     nameless = {'utils', 'util', 'common', 'misc', 'helpers', 'helper'}
     files = [*BINSSL, *SCRIPTS, *CONFIGS, *TESTS]
