@@ -370,8 +370,10 @@ def test_the_error_of_a_worker_reaches_the_training_process_as_what_it_is(imagen
         data[1]
     except DataError:
         sent = pickle.dumps(ExceptionWrapper(where='in DataLoader worker process 0'))
-    with pytest.raises(DataError, match='2 of 12 images cannot be decoded'):
+    with pytest.raises(DataError) as caught:
         pickle.loads(sent).reraise()
+    assert str(caught.value).startswith('2 of 12 images cannot be decoded')
+    assert 'Traceback' not in str(caught.value)
 
 
 def test_a_set_without_any_readable_image_ends(imagenet, log):
