@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         cfg = Config.fromfile(str(file))
     except Exception as error:
         # a config is Python: anything may come out of it, and what the person needs is which file and what
-        raise ConfigError(f'config {file} cannot be read: {type(error).__name__}: {error}') from error
+        where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+        line = f' (line {where[-1].lineno}: {where[-1].line})' if where else ''
+        raise ConfigError(f'config {file} cannot be read: {type(error).__name__}: {error}{line}') from error
     cfg.default_hooks = {**DEFAULT_HOOKS, **(cfg.get('default_hooks') or {})}
     for key in ('randomness', 'auto_scale_lr', 'env_cfg'):
         cfg.setdefault(key, {})

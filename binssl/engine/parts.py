@@ -67,6 +67,9 @@ def _section_problems(cfg: Config) -> Iterator[str]:
     if cfg.get('train_cfg') and there and len(there) < len(validation):
         lacking = ', '.join(key for key in validation if key not in there)
         yield f'{", ".join(there)} without {lacking}: set all three, or None for no validation'
+    sync_bn = cfg.get('sync_bn')
+    if not (sync_bn in (None, True, False) or isinstance(sync_bn, (list, tuple))):
+        yield f'sync_bn is {sync_bn!r}; it must be True, False or a list of name prefixes'
     for name in ('model', 'train_cfg', 'optim_wrapper', 'default_hooks', 'schedules'):
         if cfg.get(name) is not None and not isinstance(cfg[name], Mapping):
             yield f'{name} must be a dict, not {cfg[name]!r}'

@@ -120,7 +120,8 @@ class AnnealHook(Hook):
         for schedule in self.schedules:
             if schedule.target != 'lr':
                 owner, name = _resolve(model, schedule.target)
-                if not isinstance(getattr(owner, name), (float, int, torch.Tensor)):
+                value = getattr(owner, name)
+                if isinstance(value, bool) or not isinstance(value, (float, int, torch.Tensor)):
                     raise ConfigError(f'schedules: {schedule.target!r} of the model is no number')
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
