@@ -43,8 +43,10 @@ class FrozenTeacher(nn.Module):
                  checkpoint: str | None = None) -> None:
         super().__init__()
         encoder = Encoder(backbone, neck, head)
-        self.sha256 = load_teacher(encoder, checkpoint)
-        check_recorded(checkpoint, {'backbone': backbone, 'neck': neck})
+        path = check_is_there(checkpoint)
+        content = read_checkpoint(path)
+        self.sha256 = load_teacher(encoder, content, path)
+        check_recorded(content, path, {'backbone': backbone, 'neck': neck})
         encoder.requires_grad_(False)
         # a module in a tuple is not registered: this is what hides it
         self._hidden = (encoder.eval(),)
@@ -66,39 +68,48 @@ class FrozenTeacher(nn.Module):
         return super()._apply(fn, recurse)
 
 
-def load_teacher(encoder: Encoder, checkpoint: str | None) -> str:
-    """Load all of ``encoder`` from a file, and say so in the log.
-
-    Returns:
-        The SHA-256 of the file.
+def check_is_there(checkpoint: str | None) -> str:
+    """``checkpoint``, where it names a file.
 
     Raises:
-        ConfigError: there is none, or it does not fit. A teacher with random weights would go unnoticed.
+        ConfigError: it does not. A teacher with random weights would go unnoticed.
     """
     remedy = 'train one and extract its weights, or name another by model.teacher.checkpoint=PATH'
     if not checkpoint:
         raise ConfigError(f'a frozen teacher needs a checkpoint, and none is given; {remedy}')
     if not Path(checkpoint).is_file():
         raise ConfigError(f'the checkpoint of the frozen teacher is missing: {checkpoint}; {remedy}')
-    weights = find_state_dict(read_checkpoint(checkpoint), checkpoint)
+    return checkpoint
+
+
+def load_teacher(encoder: Encoder, content: Mapping[str, Any], path: str) -> str:
+    """Load all of ``encoder`` from what the file at ``path`` holds, and say so in the log.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        ConfigError: it does not fit.
+    """
+    weights = find_state_dict(content, path)
     taken = select_teacher(weights, has_head=encoder.head is not None)
     try:
         load_weights(encoder, taken)
     except ConfigError as error:
-        raise ConfigError(f'the frozen teacher does not fit its checkpoint {checkpoint}: {error}') from error
-    digest = file_sha256(checkpoint)
-    print_log(f'teacher: all of its {len(taken)} tensors loaded from {checkpoint}, SHA-256 {digest[:12]}...; '
+        raise ConfigError(f'the frozen teacher does not fit its checkpoint {path}: {error}') from error
+    digest = file_sha256(path)
+    print_log(f'teacher: all of its {len(taken)} tensors loaded from {path}, SHA-256 {digest[:12]}...; '
               f'{len(weights) - len(taken)} others of the file (fc, copies, queues) not used', 'current')
     return digest
 
 
-def check_recorded(checkpoint: str | None, wanted: Mapping[str, Any]) -> None:
-    """Compare a file of ours, which records its network, with the config of the teacher it is meant for.
+def check_recorded(content: Mapping[str, Any], path: str, wanted: Mapping[str, Any]) -> None:
+    """Compare what a file of ours records of its network with the config of the teacher it is meant for.
 
     Raises:
         ConfigError: they contradict each other; a real network and a binary one have the same keys and shapes.
     """
-    meta = read_checkpoint(checkpoint or '').get('meta')
+    meta = content.get('meta')
     text = meta.get('model') if isinstance(meta, Mapping) else None
     if not isinstance(text, str):
         return
@@ -106,7 +117,7 @@ def check_recorded(checkpoint: str | None, wanted: Mapping[str, Any]) -> None:
     rows = [row for part, config in wanted.items() if config and recorded.get(part)
             for row in differing_network(recorded[part], config, part)]
     if rows:
-        raise ConfigError(f'the checkpoint {checkpoint} is of another network than the teacher: ' + '; '.join(rows))
+        raise ConfigError(f'the checkpoint {path} is of another network than the teacher: ' + '; '.join(rows))
 
 
 def select_teacher(weights: Mapping[str, Tensor], has_head: bool) -> dict[str, Tensor]:
