@@ -120,7 +120,8 @@ def _draw_curves(panels: Sequence[Any], curves: Curves) -> None:
             for key in keys:
                 points = [(start + epoch, value) for epoch, value in run.get(key, ())]
                 label = CURVES.get(key) if not stage else None
-                panel.plot(*zip(*points, strict=True), color=colours.get(key, 'black'), label=label) if points else None
+                if points:
+                    panel.plot(*zip(*points, strict=True), color=colours.get(key, 'black'), label=label)
             if stage:
                 panel.axvline(start, color='grey', linewidth=0.8)
         loss.text(start + max(ends, default=0.0) / 2, 1.02, name, transform=loss.get_xaxis_transform(), ha='center')
