@@ -1,0 +1,144 @@
+"""Mixed precision on a CPU, and which parameters learn how."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from engine.runs import Watch, build, burn, classifier, everything, log_of, moco, run, run_until
+from torch import nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from binssl.binary import Shift
+from binssl.engine import ParameterGroups
+from binssl.registry import ConfigError
+
+ADAM = dict(type='AdamW', lr=0.1, weight_decay=0.3)
+
+
+@pytest.mark.parametrize('make', [burn, moco, classifier])
+def test_bf16_trains_near_full_precision_keeps_its_weights_and_accumulates(make, tmp_path):
+    losses = {}
+    for precision in (None, 'bf16'):
+        watch = Watch()
+        settings = dict(epochs=1, batch=128, global_batch_size=256, optim_wrapper__precision=precision)
+        runner = run(make(tmp_path / str(precision), **settings), watch)
+        assert {p.dtype for p in runner.model.parameters()} == {torch.float32}
+        losses[precision] = torch.tensor(watch.losses)
+    assert not torch.equal(losses['bf16'], losses[None])
+    torch.testing.assert_close(losses['bf16'][:2], losses[None][:2], rtol=0.15, atol=0.0)  # signs flip near zero
+
+
+def test_bf16_computes_in_bf16(tmp_path):
+    runner = build(classifier(tmp_path, epochs=1, optim_wrapper__precision='bf16'))
+    seen = set()
+    runner.model.neck.register_forward_hook(lambda module, given, output: seen.add(output.dtype))
+    runner.train()
+    assert seen == {torch.bfloat16}
+
+
+def test_bf16_resumes_exactly(tmp_path):
+    checkpoint = dict(type='CheckpointHook', interval_iters=1)
+    cfg = dict(optim_wrapper__precision='bf16', default_hooks__checkpoint=checkpoint)
+    whole = everything(run(classifier(tmp_path / 'whole', **cfg)))
+    run_until(classifier(tmp_path / 'parts', **cfg), 3)
+    resumed = everything(run(classifier(tmp_path / 'parts', resume='auto', **cfg)))
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU, fp16 is fp16')
+def test_fp16_on_a_cpu_trains_in_full_precision_and_says_so(tmp_path):
+    plain = run(classifier(tmp_path / 'plain', epochs=1))
+    asked = run(classifier(tmp_path / 'asked', epochs=1, optim_wrapper__precision='fp16'))
+    assert 'fp16 needs a GPU' in log_of(asked)
+    assert all(torch.equal(tensor, everything(plain)[name]) for name, tensor in everything(asked).items())
+
+
+def network() -> nn.Module:
+    """A convolution, a norm, a learnable shift (1, C, 1, 1), a frozen part."""
+    model = nn.Module()
+    model.body = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), Shift(3))
+    model.head = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 2))
+    model.frozen = nn.Linear(3, 3).requires_grad_(False)
+    return model
+
+
+def groups(paramwise: dict, optimizer: dict = ADAM) -> tuple[list[dict], dict[int, str]]:
+    model = network()
+    wrapper = ParameterGroups(dict(optimizer=optimizer), paramwise)(model)
+    return wrapper.optimizer.param_groups, {id(p): name for name, p in model.named_parameters()}
+
+
+def test_all_trainable_parameters_make_one_group():
+    (group,), names = groups({})
+    assert {names[id(p)] for p in group['params']} == {name for name in names.values() if 'frozen' not in name}
+    assert (group['lr'], group['initial_lr'], group['weight_decay']) == (0.1, 0.1, 0.3)
+
+
+def test_decay_of_weights_spares_biases_norms_and_shifts():
+    made, names = groups(dict(decay='weights'))
+    decayed = {group['weight_decay']: {names[id(p)] for p in group['params']} for group in made}
+    assert decayed[0.3] == {'body.0.weight', 'head.0.weight', 'head.1.weight'}
+    assert decayed[0.0] == {'body.0.bias', 'body.1.weight', 'body.1.bias', 'body.2.bias', 'head.0.bias', 'head.1.bias'}
+
+
+def test_rate_goes_by_the_longest_prefix():
+    made, names = groups(dict(lr_mult={'head': 0.5, 'head.1': 2.0}))
+    rates = {names[id(p)]: group['lr'] for group in made for p in group['params']}
+    assert rates['head.0.weight'] == 0.05
+    assert rates['head.1.bias'] == 0.2
+    assert rates['body.0.weight'] == 0.1
+    assert len(made) == 3
+    assert all(group['initial_lr'] == group['lr'] for group in made)
+
+
+def test_fused_kernel_gives_the_plain_ones_numbers():
+    made = {}
+    for fused in (True, False):
+        torch.manual_seed(0)
+        model = network()
+        wrapper = ParameterGroups(dict(optimizer=dict(ADAM, fused=fused)))(model)
+        for parameter in wrapper.optimizer.param_groups[0]['params']:
+            parameter.grad = parameter.detach().cos()
+        wrapper.optimizer.step()
+        made[fused] = torch.cat([p.detach().flatten() for p in model.parameters()])
+    torch.testing.assert_close(made[True], made[False])
+    assert groups({})[0][0]['fused'] is True
+
+
+@pytest.mark.parametrize(('paramwise', 'optimizer', 'words'), [
+    (dict(norm_decay_mult=0), ADAM, 'norm_decay_mult'),
+    (dict(decay='none'), ADAM, "'none'"),
+    (dict(lr_mult=dict(neck=1.0)), ADAM, "under 'neck'"),
+    (dict(lr_mult=dict(head=0)), ADAM, 'freeze'),
+    ({}, dict(type='AdamW'), 'optimizer.lr'),
+    ({}, dict(ADAM, betas=(2, 3)), 'betas'),
+])  # fmt: skip
+def test_what_makes_no_sense_is_an_error(paramwise, optimizer, words):
+    with pytest.raises(ConfigError, match=words):
+        groups(paramwise, optimizer)
+
+
+def test_model_that_cannot_learn_is_an_error():
+    with pytest.raises(ConfigError, match='no trainable parameter'):
+        ParameterGroups(dict(optimizer=ADAM))(network().requires_grad_(False))
+
+
+def test_gradients_are_clipped_to_the_norm(tmp_path):
+    runner = build(classifier(tmp_path, epochs=1, optim_wrapper__clip_grad=dict(max_norm=1e-3)))
+    norms = []
+    handle = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: norms.append(torch.nn.utils.get_total_norm(
+            [p.grad for group in optimizer.param_groups for p in group['params']]).item()))  # fmt: skip
+    try:
+        runner.train()
+    finally:
+        handle.remove()
+    assert norms == pytest.approx([1e-3] * 4, rel=1e-2)
+
+
+def test_rates_scale_with_the_images_of_a_step(tmp_path):
+    scale = dict(enable=True, base_batch_size=64)
+    runner = run(classifier(tmp_path, epochs=1, batch=128, global_batch_size=256, schedules={}, auto_scale_lr=scale))
+    assert {group['lr'] for group in runner.optim_wrapper.param_groups} == {2e-3 * 4}
+    with pytest.raises(ConfigError, match='base_batch_size'):
+        run(classifier(tmp_path / 'other', auto_scale_lr=dict(enable=True)))
