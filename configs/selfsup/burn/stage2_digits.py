@@ -1,4 +1,13 @@
-"""BURN, stage 2 on the digits: both binary; trunk and both heads of stage 1 go on."""
+"""BURN, stage 2 on the digits: both binary; trunk and both heads of stage 1 go on.
+
+256 images a step: four batches of 64 in one process, two each in two. Linear / k-NN / 1 label a class, seed 0:
+
+                                held-out training images    test images
+    BURN                            95.8 / 85.4 / 56.5      89.4 / 83.9 / 57.7
+    feature similarity alone        93.4 / 88.2 / 58.8      87.8 / 84.2 / 58.0    (feature_similarity_digits.py)
+
+So the joint classifier gains where a classifier is fitted to all labels, and not with neighbours or few labels.
+"""
 
 _base_ = ['./stage1_digits.py']
 model = dict(
