@@ -65,8 +65,7 @@ def index_folder(folder: str | Path, num_classes: int | None = None) -> FileInde
     """
     if not os.path.isdir(folder):
         raise DataError(f'there is no image folder {os.fspath(folder)!r}')
-    with os.scandir(folder) as entries:
-        classes = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+    classes = class_folders(folder)
     if not classes:
         raise DataError(
             f'{os.fspath(folder)!r} holds no class folders; images are expected in CLASS/IMAGE.JPEG'
@@ -86,6 +85,12 @@ def index_folder(folder: str | Path, num_classes: int | None = None) -> FileInde
         names.extend(f'{name}/{file}' for file in files)
         counts.append(len(files))
     return FileIndex(os.fspath(folder), PackedNames(names), np.repeat(np.arange(len(classes)), counts))
+
+
+def class_folders(folder: str | Path) -> list[str]:
+    """Names of the class folders in ``folder``, in the order that makes the labels."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
 
 
 def _is_image(file: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from binssl.datasets.errors import DataError
-from binssl.datasets.file_index import FileIndex, index_folder, index_list, list_has_labels
+from binssl.datasets.file_index import FileIndex, class_folders, index_folder, index_list, list_has_labels
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError, nearest_names
 
@@ -37,7 +37,8 @@ class ImageNet(ImageFiles):
         views, seed, most_bad_fraction: as in :class:`ImageFiles`.
 
     Raises:
-        DataError: if no root or none of the sources is there, naming what was looked for.
+        DataError: if no root or none of the sources is there, naming what was looked for; or, where labels are needed
+            and folders give them, the class folders of train and val differ.
     """
 
     def __init__(
@@ -66,13 +67,34 @@ class ImageNet(ImageFiles):
                 if list_file.is_file() and (not labeled or list_has_labels(list_file)):
                     return index_list(list_file, [folder, self.root], self.num_classes)
         if source != 'list' and folder.is_dir():
-            return index_folder(folder, self.num_classes)
+            index = index_folder(folder, self.num_classes)
+            if labeled:
+                check_same_classes(self.root / 'train', self.root / 'val')
+            return index
         looked = [*lists, folder] if source == 'auto' else lists if source == 'list' else [folder]
         names = ', '.join(os.fspath(path.relative_to(self.root)) for path in looked)
         raise DataError(
             f'ImageNet {self.split}{" with labels" if labeled else ""} is not in {os.fspath(self.root)!r}; '
             f'looked for {names}; {LAYOUT}'
         )
+
+
+def check_same_classes(train: Path, val: Path) -> None:
+    """Compare the class folders of both splits, where both have some.
+
+    Raises:
+        DataError: they differ. Labels are places in the alphabet: from the first difference on, those of one split
+            would mean other classes than those of the other, and every accuracy would be wrong.
+    """
+    train_classes, val_classes = (class_folders(split) if split.is_dir() else [] for split in (train, val))
+    if not train_classes or not val_classes or train_classes == val_classes:
+        return
+    different = sorted(set(train_classes) ^ set(val_classes))
+    owner = train if different[0] in train_classes else val
+    raise DataError(
+        f'{os.fspath(train)!r} and {os.fspath(val)!r} have different class folders ({len(train_classes)} and '
+        f'{len(val_classes)}), so their labels would not mean the same: only {os.fspath(owner)!r} has {different[0]!r}'
+    )
 
 
 def find_root(root: str | Path | None) -> Path:

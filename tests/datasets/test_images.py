@@ -272,6 +272,14 @@ def test_wrong_settings_are_refused(shared_imagenet, setting, message):
         ImageNet(**{'root': shared_imagenet, **setting})
 
 
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_class_folders_that_differ_give_no_labels(imagenet, split):
+    (imagenet / 'val/n01441764').rename(imagenet / 'val/n99999999')  # the later labels of val would shift
+    with pytest.raises(DataError, match=r"different class folders \(3 and 3\).*/train' has 'n01441764'"):
+        ImageNet(split, root=imagenet, source='folder', labeled=True)
+    assert len(ImageNet('train', root=imagenet, source='folder')) == 12  # without labels nothing is wrong
+
+
 def test_image_list_reads_a_list_of_any_name(shared_imagenet):
     config = dict(type='ImageList', list_file=str(shared_imagenet / 'meta/val_labeled.txt'), views=[PLAIN])
     data = DATASETS.build(dict(config, folder=str(shared_imagenet / 'val')))
