@@ -1,4 +1,7 @@
-"""BURN on the digits as its released code has it, in one stage: its gradients, similarity of outputs, g frozen."""
+"""BURN on the digits as its released code has it, in one stage: its gradients, similarity of outputs, g frozen.
+
+Runs; not measured.
+"""
 
 _base_ = ['./single_stage_digits.py']
 model = dict(
