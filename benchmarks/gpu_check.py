@@ -246,7 +246,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     args.size, args.stretch, args.tolerance = 224, 10, 0.05
     if args.tiny:
-        args.batch, args.iterations, args.epochs, args.size, args.stretch = 4, 2, 1, 64, 2
+        args.batch, args.iterations, args.epochs, args.size, args.stretch = 2, 2, 1, 32, 2
     if args.out is None and os.environ.get('OUT'):
         args.out = Path(os.environ['OUT']) / 'gpu_check.json'
     return args
