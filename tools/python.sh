@@ -8,7 +8,7 @@ if [ -z "${PYTHON:-}" ]; then
     fi
 fi
 
-# launch N SCRIPT [args]: SCRIPT in N processes on this node, through torchrun; N 1 on one node needs none.
+# launch N SCRIPT [args]: SCRIPT in N processes on this node, through torchrun.
 # Reads PORT, NNODES, NODE_RANK, MASTER_ADDR.
 launch() {
     local processes=$1 script=$2
@@ -22,5 +22,5 @@ launch() {
         meet=(--nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}" --master_addr "${MASTER_ADDR:-127.0.0.1}"
             --master_port "${PORT:-29500}")
     fi
-    "$PYTHON" -m torch.distributed.run "${meet[@]}" --nproc_per_node "$processes" "$script" "$@" --launcher pytorch
+    "$PYTHON" -m binssl.engine.node "${meet[@]}" --nproc_per_node "$processes" "$script" "$@" --launcher pytorch
 }

@@ -24,14 +24,18 @@ def run_command(main: Callable[[], None]) -> None:
         _tell(f'error: {error}')
         raise SystemExit(1) from None
     except KeyboardInterrupt:
-        _tell('interrupted; the same command with --resume auto goes on from the last checkpoint')
+        if _rank() == 0:
+            _tell('interrupted; the same command with --resume auto goes on from the last checkpoint')
         raise SystemExit(130) from None
 
 
+def _rank() -> int:
+    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
+
+
 def _tell(message: str) -> None:
-    rank = next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
-    if rank:
+    if _rank():
         # if all failed alike, the first has spoken and the launcher ends the others now; else this one alone knows
         time.sleep(3)
-        message = f'{message}\n(from process {rank})'
+        message = f'{message}\n(from process {_rank()})'
     print(message, file=sys.stderr, flush=True)
