@@ -36,6 +36,6 @@ def _rank() -> int:
 def _tell(message: str) -> None:
     if _rank():
         # if all failed alike, the first has spoken and the launcher ends the others now; else this one alone knows
-        time.sleep(3)
+        time.sleep(10)
         message = f'{message}\n(from process {_rank()})'
     print(message, file=sys.stderr, flush=True)
