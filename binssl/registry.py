@@ -46,14 +46,17 @@ class Registry(roots.Registry):
 
     def build(self, cfg: dict | ConfigDict | Config, *args: Any, **kwargs: Any) -> Any:
         self.check(cfg, kwargs.get('default_args') or (args[0] if args else None) or {})
-        return super().build(cfg, *args, **kwargs)
+        try:
+            return super().build(cfg, *args, **kwargs)
+        except TypeError as error:  # a number where a list belongs, a string where a number does
+            raise ConfigError(f'{self.name} {cfg.get("type")} cannot be built from {dict(cfg)}: {error}') from error
 
     def check(self, cfg: Any, default_args: Iterable[str] = ()) -> None:
         """Raise a ConfigError unless ``cfg`` (with ``default_args`` given later) names a part and fits it."""
         if not isinstance(cfg, (dict, Config)):
             raise ConfigError(f'a {self.name} is built from a dict with a `type`, not from {cfg!r}')
         kind = cfg.get('type', default_args.get('type') if isinstance(default_args, dict) else None)
-        if kind is None:
+        if not kind:
             raise ConfigError(f'a {self.name} needs a `type`; this has only {sorted(cfg)}')
         part = self.get(kind) if isinstance(kind, str) else kind
         if part is None:

@@ -17,8 +17,8 @@ Images = Tensor | Sequence[Tensor]
 class Encoder(BaseModel):
     """A trunk, with a head if there is one: the base of every algorithm, and what a trained one is used as.
 
-    Subclasses say how many views their loss needs (``views``) and what they ask of the head besides its
-    forward (``head_offers``), and define :meth:`loss`.
+    Subclasses say how many views their loss needs (``views``), whether it needs labels (``needs_labels``), what
+    they ask of the head besides its forward (``head_offers``), and define :meth:`loss`.
 
     Args:
         backbone: config; gives a tuple of maps (N, C, H, W).
@@ -31,6 +31,7 @@ class Encoder(BaseModel):
     """
 
     views = 1
+    needs_labels = False
     head_offers: tuple[str, ...] = ()
     head: Any
 

@@ -27,6 +27,7 @@ class Classifier(Encoder):
     """
 
     views = 1
+    needs_labels = True
     head_offers = ('loss',)
 
     def __init__(self, backbone: dict, head: dict, neck: dict | None = None, frozen: Sequence[str] = (),

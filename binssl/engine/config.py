@@ -19,7 +19,7 @@ KNOWN_KEYS = frozenset({
     'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
     'val_cfg', 'test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'param_scheduler',
     'auto_scale_lr', 'default_hooks', 'custom_hooks', 'custom_imports', 'load_from', 'resume', 'launcher',
-    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile',
+    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile', 'device',
     'model_wrapper_cfg', 'schedules', 'global_batch_size', 'sync_bn', 'pretrained', 'how_to_get',
 })  # fmt: skip
 

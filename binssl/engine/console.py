@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.logging import MMLogger
 
 #: standing notices of mmengine that nobody can act on
-_STANDING = ('FileClient', 'HardDiskBackend', '"save_param_scheduler"', 'metainfo', 'Gradient accumulative')
+_STANDING = ('FileClient', 'HardDiskBackend', '"save_param_scheduler"', 'has no metainfo', 'Gradient accumulative')
 
 
 class _ForPeople(logging.Filter):

@@ -44,6 +44,11 @@ def check_devices(processes: int, device: str = 'auto') -> str | None:
     return None
 
 
+def uses_gpu(device: str = 'auto') -> bool:
+    """Whether a run with ``device`` ('auto', 'cuda' or 'cpu') computes on a GPU here."""
+    return device != 'cpu' and torch.cuda.is_available()
+
+
 def local_processes(launcher: str) -> int:
     """How many processes of this run share this machine."""
     if launcher == 'none':
@@ -68,9 +73,7 @@ def processes(
     problem = check_devices(local_processes(launcher), device)
     if problem:
         raise ConfigError(problem)
-    on_gpu = device != 'cpu' and torch.cuda.is_available()
-    if not on_gpu and torch.cuda.is_available():
-        os.environ['CUDA_VISIBLE_DEVICES'] = '-1'  # mmengine asks torch which device there is
+    on_gpu = uses_gpu(device)
     if launcher != 'none':
         _map_environment(launcher)
         for library in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):

@@ -49,6 +49,13 @@ class EpochLoop(EpochBasedTrainLoop):
                 f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
                 f'{given}: change train_dataloader.dataset.views'
             )
+        labels = getattr(self.dataloader.dataset, 'num_classes', None)
+        classes = getattr(getattr(model, 'head', None), 'out_channels', None)
+        if getattr(model, 'needs_labels', False) and labels and classes and labels > classes:
+            raise ConfigError(
+                f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
+                'train_dataloader.dataset.num_classes'
+            )
         if not hasattr(self.dataloader.sampler, 'start_at'):
             raise ConfigError(
                 f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which a run cannot '

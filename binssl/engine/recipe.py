@@ -238,7 +238,9 @@ class Job:
                      '--work-dir', str(self.folder), *(['--cfg-options', *options] if options else [])]]  # fmt: skip
         if step.kind == 'init':
             return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
-        options = [f'{key}={value}' for key, value in {**step.options, **inputs}.items()]
+        # quoted: a comma in a path would make it a list
+        paths = {option: repr(str(path)) for option, path in inputs.items()}
+        options = [f'{key}={value}' for key, value in {**step.options, **paths}.items()]
         train = [python, str(tools / 'train.py'), step.config, '--work-dir', str(self.folder), '--seed', str(self.seed),
                  '--resume', 'auto', *(['--cfg-options', *options] if options else [])]  # fmt: skip
         extract = [python, str(tools / WEIGHTS[step.weights]), str(self.folder / 'latest.pth'), out, '--force']

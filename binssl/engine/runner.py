@@ -16,7 +16,6 @@ from mmengine.dist import (
     all_reduce,
     barrier,
     broadcast_object_list,
-    get_rank,
     get_world_size,
     is_main_process,
 )
@@ -32,8 +31,9 @@ from binssl.checkpoints.match import in_parts
 from binssl.engine.batch_norm import synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
+from binssl.engine.launch import uses_gpu
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
-from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError
+from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it
 FOLLOWERS = ('teacher', 'queue', 'queue_pointer')
@@ -70,6 +70,8 @@ class Runner(_Runner):
             cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
             cfg.optim_wrapper.accumulative_counts = accumulation(cfg, get_world_size())
             known_part(cfg)  # what a checkpoint records: better refused now than at the first one
+        if not uses_gpu(cfg.get('device', 'auto')):
+            _forget_pinning(cfg)
         _allow_fallback_launcher(cfg)
         runner = super().from_cfg(cfg)
         assert isinstance(runner, cls)
@@ -112,7 +114,7 @@ class Runner(_Runner):
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Move to the device, share BatchNorm statistics where asked, and join the processes."""
-        on_gpu = torch.cuda.is_available()
+        on_gpu = uses_gpu(self.cfg.get('device', 'auto'))
         model = model.to('cuda' if on_gpu else 'cpu')
         if not self.distributed:
             return self._compiled(model)
@@ -124,7 +126,7 @@ class Runner(_Runner):
         ):
             return self._compiled(model)  # an evaluation: nothing to reduce
         devices = [torch.cuda.current_device()] if on_gpu else None
-        options = dict(_LEAVE_BUFFERS, **(model_wrapper_cfg or {}))
+        options = dict(_LEAVE_BUFFERS, **_wrapper_options(model_wrapper_cfg or {}))
         return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
 
     def _compiled(self, model: nn.Module) -> nn.Module:
@@ -147,7 +149,6 @@ class Runner(_Runner):
             for key in ('persistent_workers', 'prefetch_factor'):
                 options.pop(key, None)
         options.setdefault('collate_fn', dict(type='default_collate'))
-        options['pin_memory'] = bool(options.get('pin_memory')) and torch.cuda.is_available()
         return _Runner.build_dataloader(options, seed, diff_rank_seed)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
@@ -214,8 +215,8 @@ class Runner(_Runner):
             trunk = {
                 k: v for k, v in read_trained(self.cfg.pretrained).state_dict.items() if in_parts(k, TRUNK)
             }
-            others = [name for name, _ in self._bare_model.named_children() if name not in TRUNK]
-            self.say('%s: %s', self.cfg.pretrained, load_weights(self._bare_model, trunk, may_miss=others))
+            others = {key.split('.')[0] for key in self._bare_model.state_dict()} - set(TRUNK)
+            self._start_with(self.cfg.pretrained, trunk, sorted(others))
 
     def _checkpoint_to_resume(self) -> Path | None:
         """The first process's answer, for all of them.
@@ -233,9 +234,12 @@ class Runner(_Runner):
         return Path(answer[0]) if answer[0] else None
 
     def _start_from(self, path: str) -> None:
+        followers = [name for name in FOLLOWERS if hasattr(self._bare_model, name)]
+        self._start_with(path, read_trained(path).state_dict, followers)
+
+    def _start_with(self, path: str, weights: dict[str, torch.Tensor], may_miss: list[str]) -> None:
         model = self._bare_model
-        followers = [name for name in FOLLOWERS if hasattr(model, name)]
-        self.say('%s: %s', path, load_weights(model, read_trained(path).state_dict, may_miss=followers))
+        self.say('%s: %s', path, load_weights(model, weights, may_miss=may_miss))
         if hasattr(getattr(model, 'teacher', None), 'restart'):
             model.teacher.restart()
 
@@ -256,9 +260,9 @@ class Runner(_Runner):
         run, which gives every process the same file, is the run that was not interrupted.
         """
         average_batch_norm(self._bare_model)
-        content = training_checkpoint(self, epoch, iteration)
+        content = training_checkpoint(self, epoch, iteration) if is_main_process() else {}
         self.call_hook('before_save_checkpoint', checkpoint=content)
-        if get_rank() == 0:
+        if is_main_process():
             write_checkpoint(content, Path(out_dir) / filename)
         barrier()
 
@@ -296,6 +300,22 @@ def average_batch_norm(model: nn.Module) -> None:
         if isinstance(module, _BatchNorm) and module.running_mean is not None:
             all_reduce(module.running_mean, op='mean')
             all_reduce(module.running_var, op='mean')
+
+
+def _wrapper_options(given: dict) -> dict:
+    """The arguments of DistributedDataParallel in ``model_wrapper_cfg``, checked."""
+    known = set(inspect.signature(nn.parallel.DistributedDataParallel).parameters) - {'module', 'device_ids'}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'model_wrapper_cfg does not take {key!r}; {nearest_names(key, known)}')
+    return dict(given)
+
+
+def _forget_pinning(cfg: Config) -> None:
+    """Pinned memory is for the way to a GPU; without one, torch warns of it."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name):
+            cfg[name].pop('pin_memory', None)
 
 
 def _allow_fallback_launcher(cfg: Config) -> None:

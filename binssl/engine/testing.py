@@ -21,7 +21,7 @@ from binssl.registry import ConfigError
 
 #: what of a config a test needs; the model comes from the checkpoint
 TEST_KEYS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator', 'work_dir', 'randomness',
-             'default_scope', 'visualizer', 'env_cfg', 'custom_imports', 'log_level')  # fmt: skip
+             'default_scope', 'visualizer', 'env_cfg', 'custom_imports', 'log_level', 'device')  # fmt: skip
 
 
 def parse_testing(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -63,6 +63,7 @@ def test(args: argparse.Namespace) -> None:
     cfg.work_dir = args.work_dir or str(default_work_dir(config) / weights_name(checkpoint))
     if args.check is not None:
         return
+    cfg.device = args.device
     with processes(args.launcher, args.device):
         _test(cfg, Path(checkpoint), args.out)
 

@@ -17,9 +17,9 @@ from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.loops import EpochLoop
 from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
-from binssl.engine.runner import Runner
+from binssl.engine.runner import Runner, accumulation
 from binssl.engine.training_state import latest_checkpoint
-from binssl.registry import DATASETS, LOOPS, OPTIM_WRAPPERS, ConfigError
+from binssl.registry import DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
 
 
 def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -81,7 +81,7 @@ def train(args: argparse.Namespace) -> None:
     problems = problems_of(cfg, args)
     if args.check is not None:
         problems += [problem for problem in [check_devices(args.check, args.device)] if problem]
-        problems += _data_problem(cfg)
+        problems += _data_problem(cfg) + _batch_problems(cfg, args.check * int(os.environ.get('NNODES', 1)))
     if problems:
         raise ConfigError(
             '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
@@ -105,6 +105,21 @@ def _data_problem(cfg: Config) -> list[str]:
     return []
 
 
+def _batch_problems(cfg: Config, world_size: int) -> list[str]:
+    """What does not fit into the images of one pass over all processes."""
+    try:
+        accumulation(cfg, world_size)
+    except ConfigError as error:
+        return [str(error)]
+    queue_length, images = cfg.model.get('queue_length'), cfg.train_dataloader.batch_size * world_size
+    if queue_length and queue_length % images:
+        return [
+            f'model.queue_length {queue_length} must be a multiple of the {images} images of one pass, '
+            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
+        ]
+    return []
+
+
 def training_config(args: argparse.Namespace) -> Config:
     """The config with the command line's flags merged in."""
     cfg = load_config(args.config, parse_options(args.cfg_options))
@@ -116,7 +131,7 @@ def training_config(args: argparse.Namespace) -> Config:
         flags['work_dir'] = args.work_dir or str(Path(flags['work_dir']) / weights_name(args.pretrained))
     if args.resume:
         flags['resume'] = args.resume
-    if args.amp:
+    if args.amp and not (cfg.get('optim_wrapper') or {}).get('precision'):
         flags['optim_wrapper.precision'] = 'fp16'
     if args.seed is not None:
         flags['randomness.seed'] = args.seed
@@ -124,6 +139,8 @@ def training_config(args: argparse.Namespace) -> Config:
         flags['randomness.deterministic'] = True
     if args.auto_scale_lr:
         flags['auto_scale_lr.enable'] = True
+    if args.device != 'auto':
+        flags['device'] = args.device
     cfg.merge_from_dict(flags)
     if cfg.get('resume') is True:
         cfg.resume = 'auto'
@@ -180,10 +197,25 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
             f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another '
             'folder with --work-dir'
         )
+    if cfg.get('load_from') and cfg.get('pretrained'):
+        problems.append(
+            f'load_from ({cfg.load_from}) and pretrained ({cfg.pretrained}) both say what to start with: leave one out '
+            '(--cfg-options load_from=none)'
+        )
+    if cfg.get('schedules') and not problems:
+        problems += _schedule_problems(cfg)
     backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
     if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
         problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
     return problems
+
+
+def _schedule_problems(cfg: Config) -> list[str]:
+    try:
+        HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+    except ConfigError as error:
+        return [str(error)]
+    return []
 
 
 def _kind_problems(cfg: Config) -> list[str]:

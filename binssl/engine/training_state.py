@@ -10,10 +10,8 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size
 
-from binssl.checkpoints import CheckpointError, load_weights, read_checkpoint
+from binssl.checkpoints import FORMAT_VERSION, CheckpointError, load_weights, read_checkpoint
 from binssl.engine.config import config_hash, differing_keys, experiment, known_part, plain
-
-FORMAT_VERSION = 1
 
 
 def training_checkpoint(runner: Any, epoch: int, iteration: int) -> dict[str, Any]:

@@ -63,6 +63,11 @@ class Schedule:
             raise ConfigError(f'{name}: a step curve needs `milestones`, in epochs')
         if self.start is None and self.target != 'lr':
             raise ConfigError(f'{name}: `start` is missing')
+        if self.start is not None and self.target == 'lr':
+            raise ConfigError(
+                f'{name}: leave `start` out: each group starts from its own rate, optim_wrapper.optimizer.lr '
+                'times its lr_mult'
+            )
         for field in ('start', 'end', 'gamma', 'warmup_epochs', 'warmup_ratio'):
             value = getattr(self, field)
             if value is not None and not isinstance(value, (int, float)):

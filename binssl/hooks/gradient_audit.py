@@ -16,7 +16,7 @@ class GradientAuditHook(Hook):
 
     Raises:
         TrainingError: a trainable parameter got none: it would never learn, or the loss was computed without
-            gradients. (All zeros are a warning: the bias before a BatchNorm has a zero gradient by nature.)
+            gradients. (All zeros are only named in the log file: the bias before a BatchNorm has them by nature.)
     """
 
     priority = 'NORMAL'

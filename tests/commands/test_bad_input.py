@@ -211,7 +211,7 @@ def test_folder_that_holds_a_run_is_not_started_afresh(tmp_path):
 
 @pytest.mark.parametrize('clip', [None, dict(max_norm=1.0)])
 def test_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_checkpoint(clip, tmp_path):
-    schedules = dict(lr=dict(target='lr', curve='step', start=0.1, milestones=[1], gamma=1e38))
+    schedules = dict(lr=dict(target='lr', curve='step', milestones=[1], gamma=1e38))
     cfg = classifier(tmp_path, epochs=4, schedules=schedules, default_hooks__checkpoint=EVERY_STEP)
     cfg.optim_wrapper.optimizer = dict(type='SGD', lr=0.1)
     cfg.optim_wrapper.clip_grad = clip

@@ -128,7 +128,7 @@ def test_training_gets_its_inputs_as_options_and_goes_on_by_itself(tmp_path):
     train, extract = Job(step, 3, Path('out')).commands('python', Path('tools'))
     assert train == ['python', 'tools/train.py', 'stage2.py', '--work-dir', 'out/seed3/stage2', '--seed', '3',
                      '--resume', 'auto', '--cfg-options', 'train_cfg=2',
-                     'load_from=out/seed3/stage1/weights.pth']  # fmt: skip
+                     "load_from='out/seed3/stage1/weights.pth'"]  # fmt: skip
     assert extract == ['python', 'tools/extract_weights_for_multi.py', 'out/seed3/stage2/latest.pth',
                        'out/seed3/stage2/weights.pth', '--force']  # fmt: skip
 

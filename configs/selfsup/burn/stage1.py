@@ -15,3 +15,4 @@ optim_wrapper = dict(
 )
 schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4))
 train_cfg = dict(type='EpochLoop', max_epochs=200)
+env_cfg = dict(cudnn_benchmark=True)

@@ -18,3 +18,4 @@ val_evaluator = [dict(type='Accuracy', topk=(1, 5))]
 test_cfg = val_cfg
 test_evaluator = val_evaluator
 default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='top1'))
+env_cfg = dict(cudnn_benchmark=True)

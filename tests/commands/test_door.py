@@ -1,0 +1,33 @@
+"""What N processes would meet is said by the one check before them."""
+
+import pytest
+
+from binssl.engine.training import parse_training, train, training_config
+from binssl.registry import BACKBONES, ConfigError
+
+MOCO = 'configs/selfsup/moco/reactnet_real_digits.py'
+
+
+@pytest.mark.parametrize(('processes', 'options', 'words'), [
+    ('1', ['global_batch_size=200'], 'global_batch_size 200 must be a multiple of'),
+    ('2', ['queue_length=384'], "nothing reads 'queue_length'"),
+    ('2', ['model.queue_length=384'], 'model.queue_length 384 must be a multiple of the 256 images'),
+    ('1', ['schedules.lr.curv="cosine"'], "curv"),
+    ('1', ['schedules.momentum.curve=sine'], "no curve is called 'sine'"),
+    ('1', ['load_from=a.pth', 'pretrained=b.pth'], 'both say what to start with'),
+])  # fmt: skip
+def test_check_says(processes: str, options: list[str], words: str, tmp_path) -> None:
+    with pytest.raises(ConfigError, match='(?s)' + words.replace('(', r'\(')):
+        train(parse_training([MOCO, '--check', processes, '--work-dir', str(tmp_path), '--cfg-options', *options]))
+
+
+def test_amp_leaves_a_precision_of_the_config_alone() -> None:
+    chosen = training_config(parse_training([MOCO, '--amp', '--cfg-options', 'optim_wrapper.precision=bf16']))
+    assert chosen.optim_wrapper.precision == 'bf16'
+    assert training_config(parse_training([MOCO, '--amp'])).optim_wrapper.precision == 'fp16'
+
+
+@pytest.mark.parametrize('wrong', [dict(channels=8), dict(type='')])
+def test_values_of_another_kind_name_the_part(wrong: dict) -> None:
+    with pytest.raises(ConfigError, match='backbone'):
+        BACKBONES.build(dict(dict(type='ReActNet', strides=[1]), **wrong))
