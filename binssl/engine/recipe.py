@@ -194,8 +194,11 @@ class Job:
         same = done.get('fingerprint') == self.fingerprint()
         return same and done.get('outputs') == {self.step.output: file_sha256(self.output)}
 
-    def begin(self) -> None:
+    def begin(self) -> str:
         """Make the folder ready: what the same step began stays, to go on from; what another began goes.
+
+        Returns:
+            'starts', 'goes on', or 'starts anew' where something that it is made from, or what it made, has changed.
 
         Raises:
             ConfigError: the folder holds something that no recipe has put there.
@@ -205,10 +208,13 @@ class Job:
             raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
         if record and (record['fingerprint'] != now or self._was_done()):
             shutil.rmtree(self.folder)
-            record = {}
+            state, record = 'starts anew', {}
+        else:
+            state = 'goes on' if record else 'starts'
         self.folder.mkdir(parents=True, exist_ok=True)
         before = record['seconds_before'] + self._last_seconds(record) if record else 0.0
         _write(self.folder / 'step.json', dict(fingerprint=now, started=time.time(), seconds_before=before))
+        return state
 
     def _was_done(self) -> bool:
         """Whether it was finished once: its output has changed since, and is to be made anew."""

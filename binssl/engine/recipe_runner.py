@@ -73,9 +73,8 @@ class RecipeRunner:
                 self._begin(job)
 
     def _begin(self, job: Job) -> None:
-        goes_on = (job.folder / 'step.json').is_file()
-        job.begin()
-        say(job.label, f'{"goes on" if goes_on else "starts"}: {job.step.kind} {job.step.config}')
+        state = job.begin()
+        say(job.label, f'{state}: {job.step.kind} {job.step.config}')
         run = _Run(job, job.commands(sys.executable, self.tools))
         self._running.append(run)
         self._selector.register(run.start(), selectors.EVENT_READ, run)

@@ -104,13 +104,13 @@ def test_what_the_config_only_comments_on_does_not_undo(recipe, tmp_path):
 
 def test_begun_step_goes_on_and_another_steps_leftovers_go(recipe, tmp_path):
     teacher, _ = jobs(recipe, tmp_path)
-    teacher.begin()
+    assert teacher.begin() == 'starts'
     checkpoint = teacher.folder / 'epoch_3.pth'
     checkpoint.write_text('')
-    teacher.begin()
+    assert teacher.begin() == 'goes on'
     assert checkpoint.exists()
     Path(teacher.step.config).write_text("model = dict(type='Classifier')")
-    Job(teacher.step, 0, tmp_path / 'out').begin()
+    assert Job(teacher.step, 0, tmp_path / 'out').begin() == 'starts anew'
     assert not checkpoint.exists()
 
 
