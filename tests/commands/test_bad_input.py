@@ -95,7 +95,8 @@ def assert_nothing_began(folder: Path) -> None:
     ('param_scheduler=dict(type="CosineLR", by_epoch=True)', "did you mean"),
 ])  # fmt: skip
 def test_option_that_makes_no_sense(option, words, sound, tmp_path):
-    answer = message(sound, '--work-dir', str(tmp_path / 'run'), '--cfg-options', option)
+    name = f'experiment_name=test_{next(NAMES)}'
+    answer = message(sound, '--work-dir', str(tmp_path / 'run'), '--cfg-options', name, option)
     assert words in answer
     assert_nothing_began(tmp_path)
 
