@@ -6,8 +6,8 @@
     BURN                            95.8 / 85.4 / 56.5      89.4 / 83.9 / 57.7
     feature similarity alone        93.4 / 88.2 / 58.8      87.8 / 84.2 / 58.0    (feature_similarity_digits.py)
 
-With one seed: the joint classifier gains where a classifier is fitted to all labels, not with neighbours or few labels.
-Test images, mean of seeds 0 to 2: 90.2 / 85.6 / 61.9, untrained 37.5 / 24.7 / 13.4 (bash tools/quickstart.sh --seeds 3).
+So the joint classifier gains where a classifier is fitted to all labels, not with neighbours or few labels.
+Test images, mean of seeds 0 to 2: 90.2 / 85.6 / 61.9, untrained 37.5 / 24.7 / 13.4 (tools/quickstart.sh --seeds 3).
 """
 
 _base_ = ['./stage1_digits.py']
