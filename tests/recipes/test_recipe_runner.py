@@ -57,7 +57,7 @@ def test_steps_hand_over_and_a_restart_repeats_only_what_changed(tmp_path, capfd
     assert first.index('teacher ends') < first.index('student begins')
     teacher, student = (out / 'seed0' / name / 'weights.pth' for name in ('teacher', 'student'))
     assert student.read_text().endswith(teacher.read_text())
-    assert f'done in 0 s: linear {len(student.read_text())}  [' in capfd.readouterr().out
+    assert f' s: linear {len(student.read_text())}  [' in capfd.readouterr().out
     assert run() == []
     assert 'already done  [5/5]' in capfd.readouterr().out
     changed = run(teacher="model['head'] = None")
