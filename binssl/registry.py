@@ -49,7 +49,8 @@ class Registry(roots.Registry):
         try:
             return super().build(cfg, *args, **kwargs)
         except TypeError as error:  # a number where a list belongs, a string where a number does
-            raise ConfigError(f'{self.name} {cfg.get("type")} cannot be built from {dict(cfg)}: {error}') from error
+            reason = f'{error}; it was given {dict(cfg)}'
+            raise ConfigError(f'{self.name} {cfg.get("type")} cannot be built: {reason}') from error
 
     def check(self, cfg: Any, default_args: Iterable[str] = ()) -> None:
         """Raise a ConfigError unless ``cfg`` (with ``default_args`` given later) names a part and fits it."""

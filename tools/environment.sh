@@ -4,6 +4,10 @@ _extras=${EXTRAS:-test}
 _stamp=.venv/binssl-installed
 PYTHON=$PWD/.venv/bin/python
 
+if [ -L .venv ]; then
+    echo 'error: .venv is a link: installing into it would point another checkout at this one; remove the link' >&2
+    exit 1
+fi
 if [ ! -x "$PYTHON" ]; then
     _base=$(command -v python3 || command -v python) || { echo 'error: there is no python3 here; binssl needs 3.10 or later' >&2; exit 1; }
     "$_base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
@@ -12,7 +16,7 @@ if [ ! -x "$PYTHON" ]; then
     "$_base" -m venv .venv || { echo 'error: python3 -m venv failed (on Debian: apt install python3-venv)' >&2; rm -rf .venv; exit 1; }
 fi
 
-_setup=$("$PYTHON" -c 'import hashlib; print(hashlib.sha256(open("setup.py", "rb").read()).hexdigest())')
+_setup=$("$PYTHON" -c 'import hashlib; import os; print(hashlib.sha256(open("setup.py", "rb").read() + os.getcwd().encode()).hexdigest())')
 if ! grep -qxE "$_setup (test|$_extras)" "$_stamp" 2>/dev/null; then
     echo "installing binssl[$_extras] into .venv (minutes, the first time; all of it in .venv/install.log)"
     set -o pipefail

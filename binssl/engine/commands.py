@@ -5,12 +5,32 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from binssl.registry import ConfigError, TrainingError
 
 #: where launchers write which process this is; the process group is gone when an error arrives here
 _RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
+
+
+@contextmanager
+def told_as_errors(what: str) -> Iterator[None]:
+    """Turn what a value of a wrong kind raises, deep in a constructor, into a ConfigError that says ``what`` failed.
+
+    Raises:
+        ConfigError: in place of a TypeError, ValueError, AttributeError, KeyError or AssertionError.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (TypeError, ValueError, AttributeError, KeyError, AssertionError) as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        place = f'{at.filename.rpartition("site-packages/")[2]}:{at.lineno}'
+        reason = f'{type(error).__name__}: {error} ({place})'
+        raise ConfigError(f'{what}, a value of the config is of a wrong kind: {reason}') from error
 
 
 def run_command(main: Callable[[], None]) -> None:

@@ -130,7 +130,9 @@ def _parse_value(text: str) -> Any:
     try:
         return _literal(ast.parse(text.strip(), mode='eval').body)
     except (SyntaxError, ValueError):
-        if ',' in text and not set(text) & set('()[]{}'):
+        if text[:1] in '([{' or text.startswith('dict('):
+            raise ConfigError(f'--cfg-options: {text!r} is no list or dict: is a bracket or quote open?') from None
+        if ',' in text and not set(text) & set('()[]{}/'):  # a path may have a comma
             return [_parse_value(item) for item in text.split(',')]
         return text
 

@@ -281,6 +281,8 @@ def accumulation(cfg: Config, world_size: int) -> int:
     """
     wanted = cfg.get('global_batch_size')
     given = cfg.optim_wrapper.get('accumulative_counts', 1)
+    if wanted is not None and (not isinstance(wanted, int) or wanted < 1):
+        raise ConfigError(f'global_batch_size is {wanted!r}; it must be a whole number of at least 1, or None')
     if not wanted:
         return given
     per_pass = cfg.train_dataloader.batch_size * world_size

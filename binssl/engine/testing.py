@@ -55,9 +55,9 @@ def test(args: argparse.Namespace) -> None:
     lacks = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if cfg.get(key) is None]
     if lacks:
         raise ConfigError(f'{config} describes no test: it has no {", ".join(lacks)}')
+    cfg.model = inference_config(read_trained(checkpoint).model)
     problems = check_parts(Config({key: value for key, value in cfg.items() if key in TEST_KEYS}))
     problems += [problem for problem in [check_devices(args.check or 1, args.device)] if problem]
-    cfg.model = inference_config(read_trained(checkpoint).model)
     if problems:
         raise ConfigError('\n  - '.join(['this test cannot start:', *problems]))
     cfg.work_dir = args.work_dir or str(default_work_dir(config) / weights_name(checkpoint))

@@ -12,6 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_trained
+from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.loops import EpochLoop
@@ -19,7 +20,7 @@ from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner, accumulation
 from binssl.engine.training_state import latest_checkpoint
-from binssl.registry import DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
+from binssl.registry import ALGORITHMS, DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
 
 
 def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -82,6 +83,8 @@ def train(args: argparse.Namespace) -> None:
     if args.check is not None:
         problems += [problem for problem in [check_devices(args.check, args.device)] if problem]
         problems += _data_problem(cfg) + _batch_problems(cfg, args.check * int(os.environ.get('NNODES', 1)))
+    if args.check is not None and not problems:
+        problems = _model_problem(cfg)
     if problems:
         raise ConfigError(
             '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
@@ -93,13 +96,26 @@ def train(args: argparse.Namespace) -> None:
 
 def _train(cfg: Config) -> None:
     # the runner lives in this frame only: it has to go before the process group does
-    Runner.from_cfg(cfg).train()
+    with told_as_errors('the run cannot be built'):
+        runner = Runner.from_cfg(cfg)
+        runner.train_loop  # noqa: B018  # mmengine builds it when asked: data, loader and loop
+    runner.train()
 
 
 def _data_problem(cfg: Config) -> list[str]:
     """What building the training data says, where its config is sound."""
     try:
         DATASETS.build(cfg.train_dataloader.dataset)
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _model_problem(cfg: Config) -> list[str]:
+    """What building the model says, which also reads a teacher's file."""
+    try:
+        with told_as_errors('the model cannot be built'):
+            ALGORITHMS.build(cfg.model)
     except ConfigError as error:
         return [str(error)]
     return []
@@ -190,6 +206,8 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
     if needed:
         return [f'{args.config} describes no training: it has no {", ".join(needed)}']
     problems = check_parts(cfg) or _kind_problems(cfg)
+    if not isinstance(cfg.model, dict):
+        return problems
     goes_on = _goes_on(cfg)
     problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, goes_on)]
     if goes_on and not cfg.get('resume'):

@@ -10,7 +10,7 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 
-from binssl.registry import HOOKS
+from binssl.registry import HOOKS, ConfigError
 
 
 @HOOKS.register_module()
@@ -28,6 +28,8 @@ class ProgressHook(Hook):
     priority = 'BELOW_NORMAL'
 
     def __init__(self, interval: int = 50) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise ConfigError(f'progress.interval is {interval!r}; it must be a whole number of at least 1')
         self.interval = interval
 
     def before_train(self, runner: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 _TRAIN = """
-import json, os, pathlib, runpy, sys, time
+import ast, json, os, pathlib, runpy, sys, time
 config, arguments = sys.argv[1], sys.argv[2:]
 folder = pathlib.Path(arguments[arguments.index('--work-dir') + 1])
 options = dict(item.split('=', 1) for item in arguments[arguments.index('auto') + 1:][1:])
@@ -19,7 +19,7 @@ if not first_part.exists():
     time.sleep(settings['_seconds'])
 if settings.get('_fails'):
     sys.exit('error: as the config says')
-inputs = [pathlib.Path(path).read_text() for path in options.values()]
+inputs = [pathlib.Path(ast.literal_eval(path)).read_text() for path in options.values()]
 (folder / 'latest.pth').write_text(config.rsplit('/')[-1] + str(settings['model']) + ''.join(inputs))
 with (folder.parent / 'order.txt').open('a') as order:
     order.write(folder.name + ' ends\\n')
