@@ -30,7 +30,9 @@ def config(folder: Path, model: dict, views: int = 2, epochs: int = 2, batch: in
         teacher = folder / 'teacher.pth'
         if not teacher.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            write_teacher(teacher)
+            with torch.random.fork_rng(devices=[]):  # the same teacher in every folder
+                torch.manual_seed(0)
+                write_teacher(teacher)
         model = changed(model, teacher__checkpoint=str(teacher))
     whole = dict(
         model=model, work_dir=str(folder / 'run'),
