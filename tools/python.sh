@@ -22,5 +22,6 @@ launch() {
         meet=(--nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}" --master_addr "${MASTER_ADDR:-127.0.0.1}"
             --master_port "${PORT:-29500}")
     fi
+    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # as torchrun would set it, with five lines about it
     "$PYTHON" -m binssl.engine.node "${meet[@]}" --nproc_per_node "$processes" "$script" "$@" --launcher pytorch
 }

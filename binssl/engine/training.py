@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -113,11 +114,14 @@ def _data_problem(cfg: Config) -> list[str]:
 
 def _model_problem(cfg: Config) -> list[str]:
     """What building the model says, which also reads a teacher's file."""
+    logging.disable(logging.INFO)  # the run itself will say what it loads
     try:
         with told_as_errors('the model cannot be built'):
             ALGORITHMS.build(cfg.model)
     except ConfigError as error:
         return [str(error)]
+    finally:
+        logging.disable(logging.NOTSET)
     return []
 
 
