@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -113,3 +114,13 @@ def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:
     synced._buffers.update(layer._buffers)
     synced.train(layer.training)
     return synced
+
+
+def average_batch_norm(model: nn.Module) -> None:
+    """Give every process the mean of the processes' running statistics; a no-op for one process."""
+    if get_world_size() == 1:
+        return
+    for module in model.modules():
+        if isinstance(module, _BatchNorm) and module.running_mean is not None:
+            all_reduce(module.running_mean, op='mean')
+            all_reduce(module.running_var, op='mean')

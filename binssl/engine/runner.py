@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dist import (
-    all_reduce,
     barrier,
     broadcast_object_list,
     get_world_size,
@@ -23,12 +22,11 @@ from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner as _Runner
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader
 
 from binssl.checkpoints import TRUNK, CheckpointError, load_weights, read_trained, write_checkpoint
 from binssl.checkpoints.match import in_parts
-from binssl.engine.batch_norm import synchronise_batch_norm
+from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
@@ -292,16 +290,6 @@ def accumulation(cfg: Config, world_size: int) -> int:
             f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
         )
     return wanted // per_pass
-
-
-def average_batch_norm(model: nn.Module) -> None:
-    """Give every process the mean of the processes' running statistics; a no-op for one process."""
-    if get_world_size() == 1:
-        return
-    for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.running_mean is not None:
-            all_reduce(module.running_mean, op='mean')
-            all_reduce(module.running_var, op='mean')
 
 
 def _wrapper_options(given: dict) -> dict:

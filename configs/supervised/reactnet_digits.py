@@ -6,24 +6,12 @@ tools/quickstart.sh --seeds 3).
 
 _base_ = [
     '../_base_/datasets/digits_labeled.py',
+    '../_base_/models/reactnet_digits.py',
     '../_base_/runtime.py',
     '../_base_/schedules/adamw_digits.py',
 ]
 model = dict(
     type='Classifier',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3),
-    backbone=dict(
-        type='ReActNet',
-        channels=[16, 32, 64, 64, 128, 128],
-        strides=[1, 2, 1, 2, 1],
-        stem_stride=1,
-        input_size=8,
-        conv_cfg=dict(
-            type='BinaryConv2d',
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip'),
-        ),
-    ),
     neck=dict(type='PoolMLP', in_channels=128, widths=[128], last_activation=True),
     head=dict(type='LinearHead', num_classes=10, in_channels=128),
 )

@@ -6,20 +6,13 @@ images (bash tools/quickstart.sh).
 
 _base_ = [
     '../../_base_/datasets/digits_two_views.py',
+    '../../_base_/models/reactnet_digits.py',
     '../../_base_/runtime.py',
     '../../_base_/schedules/adamw_digits.py',
 ]
 model = dict(
     type='MoCo',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3),
-    backbone=dict(
-        type='ReActNet',
-        channels=[16, 32, 64, 64, 128, 128],
-        strides=[1, 2, 1, 2, 1],
-        stem_stride=1,
-        input_size=8,
-        conv_cfg=dict(type='Conv2d'),
-    ),
+    backbone=dict(conv_cfg=dict(type='Conv2d', _delete_=True)),
     head=dict(
         type='ContrastiveHead',
         projector=dict(type='MLP', in_channels=128, widths=[128, 64], norm=None),
