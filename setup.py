@@ -7,7 +7,8 @@ from setuptools import find_packages, setup
 digits = ['scikit-learn>=1.3']
 plots = ['matplotlib>=3.7']
 tensorboard = ['tensorboard>=2.12']
-test = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'mypy>=1.11', *digits, *plots, *tensorboard]
+lars = ['timm>=1.0']
+test = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'mypy>=1.11', *digits, *plots, *tensorboard, *lars]
 
 setup(
     name='binssl',
@@ -33,6 +34,7 @@ setup(
         'digits': digits,
         'plots': plots,
         'tensorboard': tensorboard,
+        'lars': lars,
         'test': test,
     },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -30,7 +31,8 @@ class OptimWrapper(_OptimWrapper):
             precision instead, and the log says so) or ``'bf16'``.
 
     Attributes:
-        before_first_step: called once, when the first step's gradients are complete.
+        before_step: called before every step, when its gradients are complete, in this order; a hook adds here
+            what looks at gradients or takes some away (``None``: the optimiser leaves that parameter alone).
         last_gradient_norm: of the latest step, when gradients are clipped; a tensor, so that nothing waits
             for it.
     """
@@ -44,7 +46,7 @@ class OptimWrapper(_OptimWrapper):
         super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
         self._check_clip_grad()
         self.base_param_settings = None  # every group has a learning rate of its own to log
-        self.before_first_step: Callable[[], None] | None = None
+        self.before_step: list[Callable[[], None]] = []
         self.last_gradient_norm: Tensor | None = None
         self._device = optimizer.param_groups[0]['params'][0].device.type
         if precision == 'fp16' and self._device == 'cpu':
@@ -82,9 +84,8 @@ class OptimWrapper(_OptimWrapper):
         self._inner_count += 1
 
     def step(self, **kwargs: Any) -> None:
-        if self.before_first_step is not None:
-            self.before_first_step()
-            self.before_first_step = None
+        for act in list(self.before_step):  # one may take itself off the list
+            act()
         if self.clip_grad_kwargs:
             self._scaler.unscale_(self.optimizer)
             self._clip_grad()
@@ -106,6 +107,25 @@ class OptimWrapper(_OptimWrapper):
         if scaler and self._scaler.is_enabled():
             self._scaler.load_state_dict(scaler)
         self.optimizer.load_state_dict(state)
+
+
+@OPTIMIZERS.register_module(name='LARS')
+def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, trust_coeff: float = 0.001,
+               nesterov: bool = False) -> torch.optim.Optimizer:  # fmt: skip
+    """LARS (arXiv:1708.03888) from timm, for batches of thousands.
+
+    A group without weight decay is not adapted either (plain SGD with momentum): with
+    ``paramwise_cfg=dict(decay='weights')`` these are biases, norms and shifts, as in BYOL and SwAV.
+
+    Raises:
+        ConfigError: timm is not installed.
+    """
+    if find_spec('timm') is None:
+        raise ConfigError('the optimiser LARS is timm\'s, which is not installed: pip install "binssl[lars]"')
+    # imported only by those who use it: timm takes half a second and is an extra
+    from timm.optim.lars import Lars
+
+    return Lars(params, lr, momentum, weight_decay=weight_decay, trust_coeff=trust_coeff, nesterov=nesterov)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')

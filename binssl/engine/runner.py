@@ -34,7 +34,7 @@ from binssl.engine.training_state import latest_checkpoint, resume_training, tra
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it
-FOLLOWERS = ('teacher', 'queue', 'queue_pointer')
+FOLLOWERS = ('teacher', 'momentum_teacher', 'queue')
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
 _LEAVE_BUFFERS = (
@@ -152,8 +152,7 @@ class Runner(_Runner):
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Ours, each of which the config may change by name, or remove with None."""
         chosen: dict[str, Any] = {**DEFAULT_HOOKS, **(hooks or {})}
-        model = getattr(self.model, 'module', self.model)
-        if hasattr(getattr(model, 'teacher', None), 'update'):
+        if any(hasattr(part, 'update') for part in self._bare_model.children()):
             chosen.setdefault('momentum', dict(type='MomentumUpdateHook'))
         if self.cfg.get('schedules'):
             chosen.setdefault('anneal', dict(type='AnnealHook', schedules=self.cfg.schedules.to_dict()))
@@ -237,9 +236,11 @@ class Runner(_Runner):
 
     def _start_with(self, path: str, weights: dict[str, torch.Tensor], may_miss: list[str]) -> None:
         model = self._bare_model
-        self.say('%s: %s', path, load_weights(model, weights, may_miss=may_miss))
-        if hasattr(getattr(model, 'teacher', None), 'restart'):
-            model.teacher.restart()
+        report = load_weights(model, weights, may_miss=may_miss)
+        self.say('%s: %s', path, report)
+        for name, part in model.named_children():
+            if hasattr(part, 'restart') and any(in_parts(key, [name]) for key in report.missed):
+                part.restart()  # a momentum teacher that the file does not hold starts as the student that it holds
 
     @property
     def _bare_model(self) -> Any:

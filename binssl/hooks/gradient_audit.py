@@ -22,7 +22,13 @@ class GradientAuditHook(Hook):
     priority = 'NORMAL'
 
     def before_train(self, runner: Any) -> None:
-        runner.optim_wrapper.before_first_step = lambda: self._audit(runner)
+        steps = runner.optim_wrapper.before_step
+
+        def audit_once() -> None:
+            steps.remove(audit_once)
+            self._audit(runner)
+
+        steps.insert(0, audit_once)  # before anything that takes gradients away
 
     def _audit(self, runner: Any) -> None:
         model = getattr(runner.model, 'module', runner.model)

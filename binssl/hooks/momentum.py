@@ -1,4 +1,4 @@
-"""The momentum teacher follows once per optimiser step."""
+"""A momentum teacher follows once per optimiser step."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from binssl.registry import HOOKS, ConfigError
 
 @HOOKS.register_module()
 class MomentumUpdateHook(Hook):
-    """Calls ``model.teacher.update()`` after each optimiser step, however many batches one accumulates.
+    """Calls ``update()`` of the model's momentum teachers after each optimiser step, whatever the accumulation.
 
-    The runner adds it to every run whose model has a momentum teacher. MoCo (arXiv:1911.05722) updates at the
-    start of the next step; with nothing in between that is the same sequence.
+    A part of the model with that method is one. The runner adds the hook to every run whose model has any. MoCo
+    (arXiv:1911.05722) updates at the start of the next step; with nothing in between that is the same sequence.
     """
 
     priority = 'NORMAL'
 
     def before_train(self, runner: Any) -> None:
         model = getattr(runner.model, 'module', runner.model)
-        if not hasattr(getattr(model, 'teacher', None), 'update'):
+        self._teachers = [part for part in model.children() if hasattr(part, 'update')]
+        if not self._teachers:
             raise ConfigError(
                 f'MomentumUpdateHook needs a model with a momentum teacher; {type(model).__name__} has none'
             )
@@ -30,4 +31,5 @@ class MomentumUpdateHook(Hook):
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         if runner.optim_wrapper.should_update():
-            getattr(runner.model, 'module', runner.model).teacher.update()
+            for teacher in self._teachers:
+                teacher.update()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from engine.runs import Watch, build, burn, classifier, everything, log_of, moco, run, run_until
+from mmengine.hooks import Hook
 from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
@@ -142,3 +143,61 @@ def test_rates_scale_with_the_images_of_a_step(tmp_path):
     assert {group['lr'] for group in runner.optim_wrapper.param_groups} == {2e-3 * 4}
     with pytest.raises(ConfigError, match='base_batch_size'):
         run(classifier(tmp_path / 'other', auto_scale_lr=dict(enable=True)))
+
+
+LARS = dict(type='LARS', lr=0.2, momentum=0.9, weight_decay=0.3, trust_coeff=0.01)
+
+
+def test_lars_scales_each_weight_by_its_norms_and_spares_what_is_not_decayed():
+    model = network().double()
+    wrapper = ParameterGroups(dict(type='OptimWrapper', optimizer=LARS), dict(decay='weights'))(model)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    for p in model.parameters():
+        p.grad = torch.full_like(p, 0.5)
+    wrapper.step()
+    for name, p in model.named_parameters():
+        gradient = torch.full_like(p, 0.5)
+        if sum(size > 1 for size in p.shape) > 1:  # arXiv:1708.03888, algorithm 1
+            norms = before[name].norm(), gradient.norm()
+            trust = 0.01 * norms[0] / (norms[1] + 0.3 * norms[0])
+            gradient = (gradient + 0.3 * before[name]) * trust
+        if p.requires_grad:
+            torch.testing.assert_close(p.detach(), before[name] - 0.2 * gradient, rtol=1e-6, atol=1e-9)
+
+
+def test_lars_resumes_exactly(tmp_path):
+    cfg = dict(optim_wrapper__optimizer=LARS, default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=1))
+    whole = everything(run(classifier(tmp_path / 'whole', **cfg)))
+    run_until(classifier(tmp_path / 'parts', **cfg), 3)
+    resumed = everything(run(classifier(tmp_path / 'parts', resume='auto', **cfg)))
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
+
+
+def test_lars_without_timm_says_what_to_install(monkeypatch):
+    monkeypatch.setattr('binssl.engine.optim.find_spec', lambda name: None)
+    with pytest.raises(ConfigError, match=r'pip install "binssl\[lars\]"'):
+        ParameterGroups(dict(type='OptimWrapper', optimizer=LARS))(network())
+
+
+class TakesAway(Hook):
+    """Takes the gradient of the classifier's weight away before every step."""
+
+    def before_train(self, runner):
+        weight = runner.model.head.fc.weight
+        runner.optim_wrapper.before_step.append(lambda: setattr(weight, 'grad', None))
+
+
+def test_gradient_that_is_taken_away_before_a_step_leaves_its_parameter(tmp_path):
+    before = build(classifier(tmp_path / 'before')).model.head.fc
+    runner = run(classifier(tmp_path / 'after', epochs=1), TakesAway())
+    assert torch.equal(runner.model.head.fc.weight, before.weight)
+    assert not torch.equal(runner.model.head.fc.bias, before.bias)
+    assert len(runner.optim_wrapper.before_step) == 1  # the audit is over
+
+
+def test_load_from_a_training_checkpoint_takes_the_momentum_teacher_along(tmp_path):
+    first = run(moco(tmp_path / 'first', epochs=1))
+    second = build(moco(tmp_path / 'second', epochs=1, load_from=str(tmp_path / 'first/run/latest.pth')))
+    second.load_or_resume()
+    taken = second.model.state_dict()
+    assert all(torch.equal(tensor, taken[name]) for name, tensor in first.model.state_dict().items())

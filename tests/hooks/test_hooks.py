@@ -94,10 +94,12 @@ def test_parameter_without_a_gradient_is_named_and_nothing_is_stepped(tmp_path):
 def test_gradients_are_audited_when_the_first_step_is_whole_and_zeros_are_told():
     linear = nn.Linear(2, 2)
     told = []
-    runner = SimpleNamespace(model=linear, optim_wrapper=SimpleNamespace(), logger=SimpleNamespace(info=told.append))
+    runner = SimpleNamespace(model=linear, optim_wrapper=SimpleNamespace(before_step=[]),
+                             logger=SimpleNamespace(info=told.append))  # fmt: skip
     GradientAuditHook().before_train(runner)
     linear.weight.grad, linear.bias.grad = torch.ones(2, 2), torch.zeros(2)
-    runner.optim_wrapper.before_first_step()
+    runner.optim_wrapper.before_step[0]()
+    assert runner.optim_wrapper.before_step == []
     assert told == ['gradient audit: all zero in the first step: bias',
                     'gradient audit: all 2 trainable tensors got a gradient']  # fmt: skip
 
