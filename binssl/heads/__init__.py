@@ -2,7 +2,8 @@
 
 from binssl.heads.burn import BURNHead
 from binssl.heads.contrastive import ContrastiveHead
+from binssl.heads.distillation import DistillationHead
 from binssl.heads.information import mutual_information
 from binssl.heads.linear import LinearHead
 
-__all__ = ['BURNHead', 'ContrastiveHead', 'LinearHead', 'mutual_information']
+__all__ = ['BURNHead', 'ContrastiveHead', 'DistillationHead', 'LinearHead', 'mutual_information']

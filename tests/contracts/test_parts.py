@@ -31,6 +31,7 @@ PART_ROWS = {
     'MLP': (NECKS, dict(type='MLP', in_channels=6, widths=[8, 4], last_norm=True), (5, 6), (5, 4)),
     'PoolMLP': (NECKS, dict(type='PoolMLP', in_channels=6, widths=[4]), (5, 6, 3, 2), (5, 4)),
     'ContrastiveHead': (HEADS, MOCO['head'], (5, 12), (5, 6)),
+    'DistillationHead': (HEADS, dict(MOCO['head'], type='DistillationHead', student_temperature=0.1), (5, 12), (5, 6)),
     'BURNHead': (HEADS, dict(BURN['head'], feature_channels=None), (5, 12), (5, 20)),
     'LinearHead': (HEADS, CLASSIFIER['head'], (5, 12), (5, CLASSES)),
 }
