@@ -24,6 +24,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument('--full', action='store_true', help='also the optional steps')
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='seeds 0 to N-1: mean and spread')
     parser.add_argument('--workers', type=int, metavar='N', help='steps at a time; default: one a core')
+    parser.add_argument('--processes', type=int, default=1, metavar='N', help='of each training and test: one a GPU')
     return parser.parse_args()
 
 
@@ -31,7 +32,8 @@ def main() -> None:
     """Run, then report."""
     args = parse()
     recipe = read_recipe(args.recipe)
-    jobs = run_recipe(recipe, Path(__file__).parent, args.work_dir, args.until, args.full, args.seeds, args.workers)
+    jobs = run_recipe(recipe, Path(__file__).parent, args.work_dir, args.until, args.full, args.seeds, args.workers,
+                      args.processes)  # fmt: skip
     if args.until:
         print(f'stopped after {args.until}, as asked: {jobs[-1].output}')
         return

@@ -1,22 +1,14 @@
-"""A recipe: steps that hand their weights on, and the records that let a restart skip what is done."""
+"""A recipe: steps that hand their weights on, read from a config file."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from binssl.checkpoints import file_sha256
-from binssl.engine.config import config_hash, load_config, plain
 from binssl.registry import ConfigError, nearest_names
 
 RECIPE_KEYS = ('title', 'work_dir', 'steps', 'test', 'rows', 'picture')
@@ -146,132 +138,3 @@ def _in_order(steps: Iterable[Step]) -> dict[str, Step]:
             raise ConfigError(f'step {step.name!r}: there is no config {step.config}')
         ordered[step.name] = step
     return ordered
-
-
-@dataclass(frozen=True)
-class Job:
-    """A step with a seed: what runs, in a folder of its own, ``<work_dir>/seed<k>/<step>``.
-
-    ``step.json`` in it says what was started, ``done.json`` what was finished.
-    """
-
-    step: Step
-    seed: int
-    work_dir: Path
-
-    @property
-    def label(self) -> str:
-        return f'seed{self.seed}/{self.step.name}'
-
-    @property
-    def folder(self) -> Path:
-        return self.work_dir / f'seed{self.seed}' / self.step.name
-
-    @property
-    def output(self) -> Path:
-        return self.folder / self.step.output
-
-    def input_files(self) -> dict[str, Path]:
-        """The files that the step takes, by the option that they are given to."""
-        seed_folder = self.work_dir / f'seed{self.seed}'
-        return {option: seed_folder / source / 'weights.pth' for option, source in self.step.inputs.items()}
-
-    @cached_property
-    def _config_hash(self) -> str:
-        return config_hash(plain(load_config(self.step.config, self.step.options).to_dict()))
-
-    def fingerprint(self) -> dict[str, Any]:
-        """All that decides what comes out: the config as read, the seed, the SHA-256 of each input."""
-        hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
-        return dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
-                    inputs=hashes)  # fmt: skip
-
-    def is_done(self) -> bool:
-        """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
-        done = _read(self.folder / 'done.json')
-        if not done or not self.output.is_file() or not all(path.is_file() for path in self.input_files().values()):
-            return False
-        same = done.get('fingerprint') == self.fingerprint()
-        return same and done.get('outputs') == {self.step.output: file_sha256(self.output)}
-
-    def begin(self) -> str:
-        """Make the folder ready: what the same step began stays, to go on from; what another began goes.
-
-        Returns:
-            'starts', 'goes on', or 'starts anew' where something that it is made from, or what it made, has changed.
-
-        Raises:
-            ConfigError: the folder holds something that no recipe has put there.
-        """
-        record, now = _read(self.folder / 'step.json'), self.fingerprint()
-        if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
-            raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
-        if record and (record['fingerprint'] != now or self._was_done()):
-            shutil.rmtree(self.folder)
-            state, record = 'starts anew', {}
-        else:
-            state = 'goes on' if record else 'starts'
-        self.folder.mkdir(parents=True, exist_ok=True)
-        before = record['seconds_before'] + self._last_seconds(record) if record else 0.0
-        _write(self.folder / 'step.json', dict(fingerprint=now, started=time.time(), seconds_before=before))
-        return state
-
-    def _was_done(self) -> bool:
-        """Whether it was finished once: its output has changed since, and is to be made anew."""
-        return (self.folder / 'done.json').is_file()
-
-    def _last_seconds(self, record: Mapping[str, Any]) -> float:
-        """How long an attempt that was cut off had run: until its last line."""
-        log = self.folder / 'log.txt'
-        return max(0.0, log.stat().st_mtime - record['started']) if log.is_file() else 0.0
-
-    def finish(self, commands: Sequence[Sequence[str]]) -> float:
-        """Write ``done.json``; gives the seconds that the step took, those before an interruption included."""
-        record = _read(self.folder / 'step.json')
-        seconds = record['seconds_before'] + time.time() - record['started']
-        done = dict(fingerprint=record['fingerprint'], outputs={self.step.output: file_sha256(self.output)},
-                    seconds=round(seconds, 1), config=self.step.config, commit=current_commit(),
-                    commands=[' '.join(command) for command in commands])  # fmt: skip
-        _write(self.folder / 'done.json', done)
-        return seconds
-
-    def commands(self, python: str, tools: Path) -> list[list[str]]:
-        """The command lines of the step; anybody can give the same ones by hand."""
-        out, inputs, step = str(self.output), self.input_files(), self.step
-        if step.kind == 'test':
-            options = [f'{key}={value}' for key, value in step.options.items()]
-            return [[python, str(tools / 'test.py'), step.config, str(inputs['checkpoint']),
-                     '--work-dir', str(self.folder), *(['--cfg-options', *options] if options else [])]]  # fmt: skip
-        if step.kind == 'init':
-            return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
-        # quoted: a comma in a path would make it a list
-        paths = {option: repr(str(path)) for option, path in inputs.items()}
-        options = [f'{key}={value}' for key, value in {**step.options, **paths}.items()]
-        train = [python, str(tools / 'train.py'), step.config, '--work-dir', str(self.folder), '--seed', str(self.seed),
-                 '--resume', 'auto', *(['--cfg-options', *options] if options else [])]  # fmt: skip
-        extract = [python, str(tools / WEIGHTS[step.weights]), str(self.folder / 'latest.pth'), out, '--force']
-        return [train, extract]
-
-
-def current_commit() -> str | None:
-    """The commit of the code, with ``+`` where it was changed since; None outside a repository."""
-    root = Path(__file__).parents[2]
-    described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'], cwd=root,
-                               capture_output=True, text=True)  # fmt: skip
-    return described.stdout.strip() or None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """A record, or {} where there is none or a broken one."""
-    try:
-        content = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _write(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record so that a kill leaves the old one or the new one."""
-    new = path.with_name(f'.{path.name}.new')
-    new.write_text(json.dumps(record, indent=1) + '\n')
-    os.replace(new, path)

@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from binssl.checkpoints import load_model
-from binssl.engine.recipe import Job, Recipe
+from binssl.engine.recipe import Recipe
+from binssl.engine.recipe_job import Job
 from binssl.registry import DATASETS
 
 
 def gather_records(recipe: Recipe, jobs: Sequence[Job]) -> dict[str, list[dict[str, float]]]:
-    """The numbers of every row that was run, one dict a seed: those of its test, and ``seconds``.
+    """The numbers of every row that was run, one dict a seed: those of its test, ``seconds`` and ``core_seconds``.
 
-    ``seconds`` is the wall time that the row's own step took, training and extraction, on one thread beside
-    others; what it builds on has a row, or a step, of its own.
+    These are the wall time and the processor time that the row's own step took, training and extraction; what it
+    builds on has a row, or a step, of its own.
     """
     by_label = {job.label: job for job in jobs}
     seeds = sorted({job.seed for job in jobs})
@@ -34,7 +35,8 @@ def gather_records(recipe: Recipe, jobs: Sequence[Job]) -> dict[str, list[dict[s
 def _numbers(job: Job) -> dict[str, float]:
     test = job.folder.with_name(f'test_{job.step.name}') / 'results.json'
     metrics = json.loads(test.read_text())['metrics']
-    return dict(metrics, seconds=json.loads((job.folder / 'done.json').read_text())['seconds'])
+    done = json.loads((job.folder / 'done.json').read_text())
+    return dict(metrics, **{key: done[key] for key in ('seconds', 'core_seconds') if key in done})
 
 
 def read_curves(run: Path) -> dict[str, list[tuple[float, float]]]:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from binssl.engine.recipe import Job, Recipe
+from binssl.engine.recipe import Recipe
+from binssl.engine.recipe_job import Job
 from binssl.registry import ConfigError, TrainingError
 
 _SECONDS_BETWEEN_LINES = 5.0
@@ -30,12 +31,14 @@ class RecipeRunner:
     Args:
         jobs: every input of a job is the output of an earlier one.
         tools: folder of the command line tools.
-        workers: processes at a time, each on one thread; by default one a core.
+        workers: jobs at a time, each process on one thread; by default one a core, or one where a job has several
+            processes.
+        processes: of each training and test.
     """
 
-    def __init__(self, jobs: Sequence[Job], tools: Path, workers: int | None = None) -> None:
-        self.jobs, self.tools = list(jobs), tools
-        self.workers = workers or len(os.sched_getaffinity(0))
+    def __init__(self, jobs: Sequence[Job], tools: Path, workers: int | None = None, processes: int = 1) -> None:
+        self.jobs, self.tools, self.processes = list(jobs), tools, processes
+        self.workers = workers or (1 if processes > 1 else len(os.sched_getaffinity(0)))
         self._waiting = list(jobs)
         self._running: list[_Run] = []
         self._done: set[str] = set()
@@ -75,7 +78,7 @@ class RecipeRunner:
     def _begin(self, job: Job) -> None:
         state = job.begin()
         say(job.label, f'{state}: {job.step.kind} {job.step.config}')
-        run = _Run(job, job.commands(sys.executable, self.tools))
+        run = _Run(job, job.commands(sys.executable, self.tools, self.processes))
         self._running.append(run)
         self._selector.register(run.start(), selectors.EVENT_READ, run)
 
@@ -90,7 +93,7 @@ class RecipeRunner:
             if run.commands_left:
                 self._selector.register(run.start(), selectors.EVENT_READ, run)
                 continue
-            seconds = run.job.finish(run.commands)
+            seconds = run.job.finish(run.commands, run.core_seconds)
             self._running.remove(run)
             self._done.add(run.job.label)
             say(run.job.label, f'done in {seconds:.0f} s{run.outcome}  [{len(self._done)}/{len(self.jobs)}]')
@@ -112,6 +115,7 @@ class _Run:
         self.job, self.commands = job, commands
         self.commands_left = list(commands)
         self.outcome = ''
+        self.core_seconds = 0.0
         self._process: subprocess.Popen[bytes] | None = None
         self.log_file = job.folder / 'log.txt'
         self._log: IO[bytes] = self.log_file.open('ab')
@@ -121,7 +125,7 @@ class _Run:
     def start(self) -> IO[bytes]:
         """Start the next command; gives its output."""
         command = self.commands_left.pop(0)
-        environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1')
+        environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1', PYTHON=sys.executable)
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, preexec_fn=_die_with_parent)  # fmt: skip
@@ -153,9 +157,11 @@ class _Run:
         """Wait for the process; its exit status."""
         assert self._process is not None
         assert self._process.stdout is not None
-        status = self._process.wait()
+        _, status, usage = os.wait4(self._process.pid, 0)  # what Popen.wait does, with the time that it took
+        self.core_seconds += usage.ru_utime + usage.ru_stime
+        self._process.returncode = os.waitstatus_to_exitcode(status)
         self._process.stdout.close()
-        return status
+        return self._process.returncode
 
     def tail(self, lines: int = 15) -> str:
         text = self.log_file.read_text(errors='replace').splitlines()
@@ -218,7 +224,7 @@ def only_one(work_dir: Path) -> Iterator[None]:
 
 
 def run_recipe(recipe: Recipe, tools: Path, work_dir: str | None = None, until: str | None = None, full: bool = False,
-               seeds: int = 1, workers: int | None = None) -> list[Job]:  # fmt: skip
+               seeds: int = 1, workers: int | None = None, processes: int = 1) -> list[Job]:  # fmt: skip
     """Run a recipe with seeds 0 to ``seeds`` - 1, and skip what is done.
 
     Args:
@@ -227,16 +233,17 @@ def run_recipe(recipe: Recipe, tools: Path, work_dir: str | None = None, until: 
         work_dir: the recipe's by default.
         until: run this step and what it needs.
         full: run the optional steps too.
-        workers: processes at a time.
+        workers: steps at a time.
+        processes: of each training and test: the GPUs of the machine.
 
     Returns:
         The jobs, all done, in the order of the recipe.
     """
-    if seeds < 1 or (workers is not None and workers < 1):
-        raise ConfigError(f'--seeds {seeds} and --workers {workers} must be at least 1')
+    if min(seeds, processes, workers or 1) < 1 or workers == 0:
+        raise ConfigError(f'--seeds {seeds}, --processes {processes} and --workers {workers} must be at least 1')
     folder = Path(work_dir or recipe.work_dir)
     jobs = [Job(step, seed, folder) for seed in range(seeds) for step in recipe.chosen(until, full)]
     with only_one(folder):
         print(f'{recipe.title}: {len(jobs)} steps in {folder}', flush=True)
-        RecipeRunner(jobs, tools, workers).run()
+        RecipeRunner(jobs, tools, workers, processes).run()
     return jobs

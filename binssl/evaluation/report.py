@@ -15,11 +15,15 @@ COLUMNS = {
     'linear_top1': ('linear', '.1f'),
     'knn_top1': ('k-NN', '.1f'),
     'few_shot_top1': ('1 label a class', '.1f'),
+    'top1': ('top-1', '.1f'),
+    'top5': ('top-5', '.1f'),
     'seconds': ('seconds', '.0f'),
+    'core_seconds': ('core-seconds', '.0f'),
 }
 NOTES = (
     'Accuracy in percent of frozen features of the test images: a linear classifier on all training labels, k-NN,',
-    'and a linear classifier on one label a class (mean of 20 draws). Seconds: wall time of the own step.',
+    'and a linear classifier on one label a class (mean of 20 draws). Seconds: wall time of the own step, and what it',
+    'used of the processor (since its last interruption).',
 )
 #: what a curve of a run is called
 CURVES = {'loss': 'loss', 'kl': 'KL divergence', 'feature_distance': 'feature distance 2 - 2 cos'}
@@ -37,9 +41,11 @@ def summarise(values: Sequence[float], form: str) -> str:
 
 
 def table(records: Records) -> list[list[str]]:
-    """A line of headings, then a line for each row of ``records`` (a dict a seed)."""
-    head = ['', *(heading for heading, _ in COLUMNS.values())]
-    lines = [[row, *(summarise([seed[key] for seed in seeds], form) for key, (_, form) in COLUMNS.items())]
+    """A line of headings, then a line for each row of ``records`` (a dict a seed); columns that all rows have."""
+    every = [seed for seeds in records.values() for seed in seeds]
+    columns = {key: column for key, column in COLUMNS.items() if all(key in seed for seed in every)}
+    head = ['', *(heading for heading, _ in columns.values())]
+    lines = [[row, *(summarise([seed[key] for seed in seeds], form) for key, (_, form) in columns.items())]
              for row, seeds in records.items()]  # fmt: skip
     return [head, *lines]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from recipes.stand_ins import write_recipe
 
-from binssl.engine.recipe import Job, Recipe, Step, read_recipe
+from binssl.engine.recipe import Recipe, Step, read_recipe
+from binssl.engine.recipe_job import Job
 from binssl.engine.recipe_report import gather_records, read_curves
 from binssl.registry import ConfigError
 
@@ -75,7 +76,8 @@ def test_finished_job_is_done_and_one_that_only_began_is_not(recipe, tmp_path):
     assert not teacher.is_done()
     assert finished(teacher).is_done()
     record = json.loads((teacher.folder / 'done.json').read_text())
-    assert set(record) == {'fingerprint', 'outputs', 'seconds', 'config', 'commit', 'commands'}
+    assert set(record) == {'fingerprint', 'outputs', 'seconds', 'core_seconds', 'config', 'commit',
+                           'commands'}
 
 
 def test_changed_config_output_or_input_undoes(recipe, tmp_path):
@@ -133,14 +135,25 @@ def test_training_gets_its_inputs_as_options_and_goes_on_by_itself(tmp_path):
                        'out/seed3/stage2/weights.pth', '--force']  # fmt: skip
 
 
+def test_several_processes_are_joined_by_the_scripts_that_do_so(tmp_path):
+    step, test = Step('stage1', 'stage1.py'), Step('test_stage1', 'tests.py', 'test', {'checkpoint': 'stage1'})
+    train, extract = Job(step, 0, Path('out')).commands('python', Path('tools'), processes=8)
+    assert train[:4] == ['bash', 'tools/dist_train.sh', 'stage1.py', '8']
+    assert extract[:2] == ['python', 'tools/extract_weights.py']
+    (command,) = Job(test, 0, Path('out')).commands('python', Path('tools'), processes=8)
+    assert command == ['bash', 'tools/dist_test.sh', 'tests.py', 'out/seed0/stage1/weights.pth', '8',
+                       '--work-dir', 'out/seed0/test_stage1']  # fmt: skip
+
+
 def test_records_hold_the_numbers_of_every_seed_of_the_rows_that_ran(recipe, tmp_path):
     steps = [recipe.steps[name] for name in ('teacher', 'student', 'test_student')]
     ran = [Job(step, seed, tmp_path / 'out') for seed in (0, 1) for step in steps]
     for job in ran:
         job.folder.mkdir(parents=True)
-        (job.folder / 'done.json').write_text(json.dumps(dict(seconds=10.0 + job.seed)))
+        (job.folder / 'done.json').write_text(json.dumps(dict(seconds=10.0 + job.seed, core_seconds=9.0)))
         (job.folder / 'results.json').write_text(json.dumps(dict(metrics=dict(linear_top1=90.0 + job.seed))))
-    expected = [dict(linear_top1=90.0, seconds=10.0), dict(linear_top1=91.0, seconds=11.0)]
+    expected = [dict(linear_top1=90.0, seconds=10.0, core_seconds=9.0),
+                dict(linear_top1=91.0, seconds=11.0, core_seconds=9.0)]  # fmt: skip
     assert gather_records(recipe, ran) == {'the student': expected}
 
 

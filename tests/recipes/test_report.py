@@ -23,6 +23,12 @@ def test_table_has_a_row_for_each_network():
     assert table(RECORDS)[1] == ['binary', '91.0 (90.0..92.0)', '80.0 (80.0..80.0)', '55.5 (55.5..55.5)', '61 (61..61)']
 
 
+def test_columns_are_those_that_every_row_has():
+    records = dict(RECORDS, other=[dict(top1=62.0, top5=84.0, seconds=1.0, linear_top1=1.0)])
+    assert table(records)[0] == ['', 'linear', 'seconds']
+    assert table({'ImageNet': records['other']})[1] == ['ImageNet', '1.0', '62.0', '84.0', '1']
+
+
 def test_markdown_columns_line_up():
     lines = markdown([['', 'linear'], ['raw pixels', '9.0']]).splitlines()
     assert lines == ['|            | linear |', '| ---------- | -----: |', '| raw pixels |    9.0 |']

@@ -1,0 +1,163 @@
+"""A step of a recipe with a seed: its folder, its command lines, and the record that lets a restart skip it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from binssl.checkpoints import file_sha256
+from binssl.engine.config import config_hash, load_config, plain
+from binssl.engine.recipe import WEIGHTS, Step
+from binssl.registry import ConfigError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step with a seed: what runs, in a folder of its own, ``<work_dir>/seed<k>/<step>``.
+
+    ``step.json`` in it says what was started, ``done.json`` what was finished.
+    """
+
+    step: Step
+    seed: int
+    work_dir: Path
+
+    @property
+    def label(self) -> str:
+        return f'seed{self.seed}/{self.step.name}'
+
+    @property
+    def folder(self) -> Path:
+        return self.work_dir / f'seed{self.seed}' / self.step.name
+
+    @property
+    def output(self) -> Path:
+        return self.folder / self.step.output
+
+    def input_files(self) -> dict[str, Path]:
+        """The files that the step takes, by the option that they are given to."""
+        seed_folder = self.work_dir / f'seed{self.seed}'
+        return {option: seed_folder / source / 'weights.pth' for option, source in self.step.inputs.items()}
+
+    @cached_property
+    def _config_hash(self) -> str:
+        return config_hash(plain(load_config(self.step.config, self.step.options).to_dict()))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """All that decides what comes out: the config as read, the seed, the SHA-256 of each input."""
+        hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
+        return dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
+                    inputs=hashes)  # fmt: skip
+
+    def is_done(self) -> bool:
+        """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
+        done = _read(self.folder / 'done.json')
+        if not done or not self.output.is_file() or not all(path.is_file() for path in self.input_files().values()):
+            return False
+        same = done.get('fingerprint') == self.fingerprint()
+        return same and done.get('outputs') == {self.step.output: file_sha256(self.output)}
+
+    def begin(self) -> str:
+        """Make the folder ready: what the same step began stays, to go on from; what another began goes.
+
+        Returns:
+            'starts', 'goes on', or 'starts anew' where something that it is made from, or what it made, has changed.
+
+        Raises:
+            ConfigError: the folder holds something that no recipe has put there.
+        """
+        record, now = _read(self.folder / 'step.json'), self.fingerprint()
+        if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
+            raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
+        if record and (record['fingerprint'] != now or self._was_done()):
+            shutil.rmtree(self.folder)
+            state, record = 'starts anew', {}
+        else:
+            state = 'goes on' if record else 'starts'
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = record['seconds_before'] + self._last_seconds(record) if record else 0.0
+        _write(self.folder / 'step.json', dict(fingerprint=now, started=time.time(), seconds_before=before))
+        return state
+
+    def _was_done(self) -> bool:
+        """Whether it was finished once: its output has changed since, and is to be made anew."""
+        return (self.folder / 'done.json').is_file()
+
+    def _last_seconds(self, record: Mapping[str, Any]) -> float:
+        """How long an attempt that was cut off had run: until its last line."""
+        log = self.folder / 'log.txt'
+        return max(0.0, log.stat().st_mtime - record['started']) if log.is_file() else 0.0
+
+    def finish(self, commands: Sequence[Sequence[str]], core_seconds: float = 0.0) -> float:
+        """Write ``done.json``; gives the seconds that the step took, those before an interruption included.
+
+        Args:
+            commands: what ran.
+            core_seconds: processor time of what ran, since the last interruption.
+        """
+        record = _read(self.folder / 'step.json')
+        seconds = record['seconds_before'] + time.time() - record['started']
+        done = dict(fingerprint=record['fingerprint'], outputs={self.step.output: file_sha256(self.output)},
+                    seconds=round(seconds, 1), core_seconds=round(core_seconds, 1), config=self.step.config,
+                    commit=current_commit(),
+                    commands=[' '.join(command) for command in commands])  # fmt: skip
+        _write(self.folder / 'done.json', done)
+        return seconds
+
+    def commands(self, python: str, tools: Path, processes: int = 1) -> list[list[str]]:
+        """The command lines of the step; anybody can give the same ones by hand.
+
+        Args:
+            python: the interpreter.
+            tools: folder of the command line tools.
+            processes: of each training and test, joined; a config's ``global_batch_size`` keeps the step the same.
+        """
+        out, inputs, step = str(self.output), self.input_files(), self.step
+        if step.kind == 'init':
+            return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
+        is_test, joined = step.kind == 'test', processes > 1
+        name = 'test' if is_test else 'train'
+        program = ['bash', str(tools / f'dist_{name}.sh')] if joined else [python, str(tools / f'{name}.py')]
+        files = [step.config, *([str(inputs['checkpoint'])] if is_test else []), *([str(processes)] if joined else [])]
+        flags = [] if is_test else ['--seed', str(self.seed), '--resume', 'auto']
+        # quoted: a comma in a path would make it a list
+        paths = {} if is_test else {option: repr(str(path)) for option, path in inputs.items()}
+        options = [f'{key}={value}' for key, value in {**step.options, **paths}.items()]
+        flags += ['--cfg-options', *options] if options else []
+        run = [*program, *files, '--work-dir', str(self.folder), *flags]
+        if is_test:
+            return [run]
+        extract = [python, str(tools / WEIGHTS[step.weights]), str(self.folder / 'latest.pth'), out, '--force']
+        return [run, extract]
+
+
+def current_commit() -> str | None:
+    """The commit of the code, with ``+`` where it was changed since; None outside a repository."""
+    root = Path(__file__).parents[2]
+    described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'], cwd=root,
+                               capture_output=True, text=True)  # fmt: skip
+    return described.stdout.strip() or None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A record, or {} where there is none or a broken one."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(path: Path, record: Mapping[str, Any]) -> None:
+    """Write a record so that a kill leaves the old one or the new one."""
+    new = path.with_name(f'.{path.name}.new')
+    new.write_text(json.dumps(record, indent=1) + '\n')
+    os.replace(new, path)
