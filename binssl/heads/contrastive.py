@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from binssl.heads.hit_rates import hit_rates
 from binssl.heads.scheduled import keep_scheduled
 from binssl.registry import HEADS, NECKS
 
@@ -25,28 +26,42 @@ def contrastive_logits(query: Tensor, key: Tensor, negatives: Tensor, temperatur
 
 
 class _InfoNCE(torch.autograd.Function):
-    """The loss with its gradient taken on the spot.
+    """The loss with its gradient taken on the spot, the queue read once, a chunk of keys at a time.
 
     Autograd would need the queue in the backward pass, but by then the new keys are written into it; the
     published code copies the whole queue in each step. Here the gradients, (N, D), are all that is kept.
+    With m the largest logit so far, ``total`` sums exp(logit - m) and ``mean`` the keys times that; when m
+    grows, both are scaled down. A fixed shift of 1 / temperature would underflow below a temperature of 0.025.
     """
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, negatives: Tensor,
                 temperature: Tensor) -> tuple[Tensor, Tensor]:
-        logits = contrastive_logits(query, key, negatives, temperature)
-        log_probabilities = logits.log_softmax(dim=1)
-        loss = -log_probabilities[:, 0].mean()
-        # d loss / d logits = (softmax - one-hot of column 0) / N
-        slope = log_probabilities.exp()
-        slope[:, 0] -= 1
-        slope = slope / (temperature * len(query))
-        positive, negative = slope[:, :1], slope[:, 1:]
-        # (N, K) x (K, D) -> (N, D)
-        ctx.save_for_backward(positive * key + negative @ negatives, positive * query)
-        top1 = 100 * (logits[:, 0] >= logits.amax(dim=1)).to(loss.dtype).mean()
-        ctx.mark_non_differentiable(top1)
-        return loss, top1
+        scaled = query / temperature
+        positive = (scaled * key).sum(dim=1, keepdim=True)
+        highest, total, mean = positive, torch.zeros_like(positive), torch.zeros_like(query)
+        rank = torch.full((len(query),), len(negatives), device=query.device)
+        length = chunk_length(query)
+        # two buffers for all chunks: fresh memory would cost the processor a page fault every 4 kB
+        buffers = query.new_empty(2, len(query) * min(length, len(negatives)))
+        for start in range(0, len(negatives), length):
+            chunk = negatives[start:start + length].to(query.dtype)
+            logits, lower = buffers[:, :len(query) * len(chunk)].view(2, len(query), len(chunk))
+            torch.mm(scaled, chunk.t(), out=logits)  # (N, D) x (D, C) -> (N, C)
+            # compared into floats: they are summed faster than booleans, and without error up to 2^24
+            rank -= torch.lt(logits, positive, out=lower).sum(dim=1).long()
+            before, highest = highest, torch.maximum(highest, logits.amax(dim=1, keepdim=True))
+            logits.sub_(highest).exp_()
+            shrink = (before - highest).exp_()
+            total = total * shrink + logits.sum(dim=1, keepdim=True)
+            mean.mul_(shrink).addmm_(logits, chunk)  # (N, C) x (C, D) -> (N, D)
+        everything = total + (positive - highest).exp()
+        # d loss / d logits = (softmax - one-hot of the positive) / N, and the softmax sums to one
+        others = total / everything
+        scale = 1 / (temperature * len(query))
+        ctx.save_for_backward((mean / everything - others * key) * scale, -others * query * scale)
+        ctx.mark_non_differentiable(rank)
+        return (everything.log() + highest - positive).mean(), rank
 
     @staticmethod
     @once_differentiable
@@ -55,19 +70,27 @@ class _InfoNCE(torch.autograd.Function):
         return grad_loss * grad_query, grad_loss * grad_key, None, None
 
 
+def chunk_length(query: Tensor) -> int:
+    """Keys a chunk: its logits fit a processor's cache; elsewhere they are many enough to be worth a launch."""
+    logits = 2**18 if query.device.type == 'cpu' else 2**22
+    return max(64, logits // len(query))
+
+
 def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
              temperature: float | Tensor) -> tuple[Tensor, Tensor]:
-    """-log softmax of the positive among all similarities, mean over the batch; its top-1 rate in percent.
+    """-log softmax of the positive among all similarities, mean over the batch; the rank of each positive.
 
-    Computed in float32 at least, also under autocast: a probability of 1/65536 over a batch of 256 is below
-    what float16 can hold. ``negatives`` may be overwritten before the backward pass; it gets no gradient.
+    The rank counts the negatives that score at least as high as the positive: 0 is a top-1 hit, below 5 a
+    top-5 hit. Computed in float32 at least, also under autocast: a probability of 1/65536 over a batch of 256
+    is below what float16 can hold. ``negatives`` is not copied, may be overwritten before the backward pass
+    and gets no gradient.
 
-    Shape: (N, D), (N, D), (K, D), all of unit rows -> two of ().
+    Shape: (N, D), (N, D), (K, D) -> (), (N,) of int64. Unit rows are usual, not needed.
     """
     dtype = torch.promote_types(query.dtype, torch.float32)
     with torch.autocast(query.device.type, enabled=False):
         scale = torch.as_tensor(temperature, dtype=dtype, device=query.device)
-        return _InfoNCE.apply(query.to(dtype), key.to(dtype), negatives.to(dtype), scale)
+        return _InfoNCE.apply(query.to(dtype), key.to(dtype), negatives, scale)
 
 
 @HEADS.register_module()
@@ -80,6 +103,9 @@ class ContrastiveHead(nn.Module):
         projector: config of a neck; MoCo v2's is an MLP ``widths=[D, 128], norm=None``.
         temperature: of the softmax; may be scheduled.
 
+    Attributes:
+        embedding_channels: P, the width of :meth:`embed`.
+
     Raises:
         ConfigError: temperature <= 0.
     """
@@ -90,6 +116,7 @@ class ContrastiveHead(nn.Module):
         super().__init__()
         self.projector = NECKS.build(projector)
         self.in_channels, self.out_channels = self.projector.in_channels, self.projector.out_channels
+        self.embedding_channels = self.out_channels
         keep_scheduled(self, 'temperature', temperature, 0, math.inf, open_low=True)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -102,6 +129,9 @@ class ContrastiveHead(nn.Module):
         return F.normalize(outputs.to(torch.promote_types(outputs.dtype, torch.float32)))
 
     def loss(self, query: Tensor, key: Tensor, negatives: Tensor) -> dict[str, Tensor]:
-        """InfoNCE and its top-1 rate; ``query``, ``key`` (N, P), ``negatives`` (K, P), all of unit rows."""
-        loss, top1 = info_nce(query, key, negatives, self.temperature)
-        return {'loss': loss, 'top1': top1}
+        """InfoNCE and its top-1 and top-5 rates in percent.
+
+        Shape: query and key (N, P), negatives (K, P), all of unit rows -> three of ().
+        """
+        loss, rank = info_nce(query, key, negatives, self.temperature)
+        return {'loss': loss, **hit_rates(rank)}

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from binssl.heads import contrastive
 from binssl.heads.contrastive import contrastive_logits, info_nce
 from binssl.registry import HEADS, ConfigError
 
@@ -20,15 +21,15 @@ def unit(rows: int, seed: int, dtype: torch.dtype = torch.float64) -> torch.Tens
 
 def test_loss_equals_the_loop_of_the_paper():
     query, key, negatives = unit(3, 1), unit(3, 2), unit(7, 3)
-    terms, hits = [], 0
+    terms, ranks = [], []
     for q, k in zip(query, key, strict=True):
         positive = math.exp(float(q @ k) / 0.2)
         others = [math.exp(float(q @ n) / 0.2) for n in negatives]
         terms.append(-math.log(positive / (positive + sum(others))))
-        hits += positive >= max(others)
-    loss, top1 = info_nce(query, key, negatives, 0.2)
+        ranks.append(sum(other >= positive for other in others))
+    loss, rank = info_nce(query, key, negatives, 0.2)
     assert loss.item() == pytest.approx(sum(terms) / 3, rel=1e-12)
-    assert top1.item() == pytest.approx(100 * hits / 3)
+    assert rank.tolist() == ranks
 
 
 def test_gradients_equal_those_of_autograd():
@@ -39,6 +40,58 @@ def test_gradients_equal_those_of_autograd():
     for ours, theirs in zip(given, wanted, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-14)
     assert torch.autograd.gradcheck(lambda q, k: info_nce(q, k, negatives, 0.2)[0], (query, key))
+
+
+@pytest.mark.parametrize('length', [1, 5, 64, 90, 200])
+@pytest.mark.parametrize(('temperature', 'size'), [(0.2, 1.), (0.01, 1.), (0.001, 1.), (0.05, 30.)])
+def test_chunks_of_any_length_give_what_autograd_gives(length, temperature, size, monkeypatch):
+    query, key = (size * unit(6, seed, torch.float32) for seed in (1, 2))
+    negatives = size * unit(90, 3, torch.float32)
+    key[0], query[1] = -query[0], negatives[-1]  # the worst positive; the best negative comes last
+    exact = [query.double().requires_grad_(), key.double().requires_grad_()]
+    logits = contrastive_logits(*exact, negatives.double(), temperature)
+    wanted = F.cross_entropy(logits, torch.zeros(6, dtype=torch.int64))
+    wanted.backward()
+    monkeypatch.setattr(contrastive, 'chunk_length', lambda query: length)
+    given = [query.requires_grad_(), key.requires_grad_()]
+    loss, rank = info_nce(*given, negatives, temperature)
+    loss.backward()
+    assert loss.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert torch.equal(rank, (logits[:, 1:] >= logits[:, :1]).sum(dim=1))
+    for ours, theirs in zip(given, exact, strict=True):
+        scale = theirs.grad.abs().max().item()
+        torch.testing.assert_close(ours.grad.double(), theirs.grad, rtol=1e-4, atol=1e-4 * scale)
+
+
+def test_ties_count_against_the_positive_and_so_does_nan():
+    query = torch.eye(3, 4)
+    negatives = torch.eye(3, 4).repeat(2, 1)
+    _, rank = info_nce(query, query, negatives, 0.2)
+    assert rank.tolist() == [2, 2, 2]
+    query[1] = math.nan
+    loss, rank = info_nce(query, query, negatives, 0.2)
+    assert loss.isnan()
+    assert rank.tolist() == [2, 6, 2]
+
+
+def test_no_negatives_cost_nothing():
+    loss, rank = info_nce(unit(3, 1), unit(3, 2), unit(7, 3)[:0], 0.2)
+    assert (loss.item(), rank.tolist()) == (0, [0, 0, 0])
+
+
+def test_hit_rates_are_percentages_of_the_ranks():
+    head = HEADS.build(dict(type='ContrastiveHead', projector=PROJECTOR))
+    assert head.embedding_channels == 4
+    negatives = F.normalize(torch.tensor([[1., 1., 0., 0.]]) + torch.arange(8.).view(8, 1) * torch.eye(4)[0])
+    key = F.normalize(torch.tensor([[1., 1., 0., 0.], [4.5, 1., 0., 0.], [9., 1., 0., 0.], [6.5, 1., 0., 0.]]))
+    losses = head.loss(torch.eye(4)[:1].expand(4, 4), key, negatives)  # ranks 8, 4, 0, 2
+    assert (losses['top1'].item(), losses['top5'].item()) == (25, 75)
+
+
+def test_queue_in_half_precision_is_read_in_float32():
+    query, key, negatives = (unit(rows, seed, torch.float32) for rows, seed in ((3, 1), (3, 2), (7, 3)))
+    loss, _ = info_nce(query, key, negatives.half(), 0.2)
+    assert torch.equal(loss, info_nce(query, key, negatives.half().float(), 0.2)[0])
 
 
 def test_queue_may_be_overwritten_before_the_backward_pass():
