@@ -151,6 +151,8 @@ class MomentumTeacher(nn.Module):
         ConfigError: momentum outside [0, 1].
     """
 
+    head: Any
+
     def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module | None,
                  momentum: float = 0.999) -> None:
         super().__init__()
@@ -166,6 +168,11 @@ class MomentumTeacher(nn.Module):
     def extract(self, images: Tensor) -> Tensor:
         """Features: (N, 3, H, W) -> (N, D)."""
         return self.neck(self.backbone(images))
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> the head's embeddings (N, P)."""
+        return self.head.embed(self.extract(images))
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:

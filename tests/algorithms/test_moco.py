@@ -1,7 +1,8 @@
-"""MoCo against the published steps, its queue by hand, its keys over two processes."""
+"""MoCo against the published steps, and what its queue holds after one."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,8 @@ def published_toy() -> MoCo:
                  for ours, theirs in ((0, 0), (1, 2)) for leaf in ('weight', 'bias')}
     state = {f'{part}head.projector.{key}': value
              for key, value in projector.items() for part in ('', 'teacher.')}
-    model.load_state_dict(dict(state, queue=published['queue'].t(), queue_pointer=published['queue_ptr'][0]))
+    queue = {'queue.keys': published['queue'].t(), 'queue.pointer': published['queue_ptr'][0]}
+    model.load_state_dict(state | queue)
     return model
 
 
@@ -42,7 +44,7 @@ def test_five_steps_equal_the_published_ones():
         with torch.no_grad():
             query = model.head.embed(model.extract(query_view))
             key = model.teacher.head.embed(model.teacher.extract(key_view))
-            logits = contrastive_logits(query, key, model.queue, 0.2)
+            logits = contrastive_logits(query, key, model.queue.keys, 0.2)
         np.testing.assert_allclose(logits.numpy(), wanted[f'logits{step}'], rtol=1e-8, atol=1e-10)
         loss = model([query_view, key_view], mode='loss')['loss']
         assert loss.item() == pytest.approx(wanted[f'loss{step}'].item(), rel=1e-8)
@@ -51,33 +53,25 @@ def test_five_steps_equal_the_published_ones():
         optimizer.step()
         # the published code updates at the start of the next step, with the same weights
         model.teacher.update()
-    np.testing.assert_allclose(model.queue.numpy(), wanted['queue'].T, rtol=1e-8, atol=1e-10)
-    assert model.queue_pointer.item() == wanted['ptr'].item()
+    np.testing.assert_allclose(model.queue.keys.numpy(), wanted['queue'].T, rtol=1e-8, atol=1e-10)
+    assert model.queue.pointer.item() == wanted['ptr'].item()
 
 
-def test_keys_are_written_in_order_and_wrap_around(tmp_path):
-    model = build(changed(MOCO, queue_length=6), tmp_path)
-    model.queue.zero_()
-    for start in (1, 5, 9):
-        model.enqueue(torch.arange(start, start + 4.).view(4, 1).expand(4, 6))
-    assert model.queue[:, 0].tolist() == [7, 8, 9, 10, 11, 12]
-    assert model.queue_pointer.item() == 0
-
-
-def test_queue_is_written_in_place_and_kept_in_checkpoints(tmp_path):
+def test_a_step_writes_the_keys_of_its_batch_in_place(tmp_path):
     model = build(MOCO, tmp_path).train()
-    storage, before = model.queue.data_ptr(), model.queue.clone()
-    model(**model.data_preprocessor(batch(2)), mode='loss')['loss'].backward()
-    assert model.queue.data_ptr() == storage
-    assert torch.equal(model.queue[8:], before[8:])
-    assert not torch.isclose(model.queue[:8], before[:8]).all(dim=1).any()
-    assert {'queue', 'queue_pointer'} <= set(model.state_dict())
+    data = model.data_preprocessor(batch(2))
+    storage, before = model.queue.keys.data_ptr(), model.queue.keys.clone()
+    wanted = copy.deepcopy(model.teacher).embed(data['images'][1])
+    model(**data, mode='loss')['loss'].backward()
+    assert model.queue.keys.data_ptr() == storage
+    assert torch.equal(model.queue.keys, torch.cat([wanted, before[8:]]))
+    assert {'queue.keys', 'queue.pointer'} <= set(model.state_dict())
 
 
-def test_queue_starts_with_rows_of_unit_length(tmp_path):
-    model = build(MOCO, tmp_path)
-    assert model.queue.shape == (32, 6)
-    torch.testing.assert_close(model.queue.norm(dim=1), torch.ones(32).double())
+def test_shuffled_batch_norm_changes_nothing_with_one_process(tmp_path):
+    models = [build(changed(MOCO, shuffle_bn=shuffled), tmp_path).train() for shuffled in (True, False)]
+    losses = [model(**model.data_preprocessor(batch(2)), mode='loss')['loss'] for model in models]
+    assert torch.equal(*losses)
 
 
 @pytest.mark.parametrize(('length', 'message'), [
@@ -86,10 +80,10 @@ def test_queue_starts_with_rows_of_unit_length(tmp_path):
 ])
 def test_queue_that_the_batch_does_not_divide_is_an_error(length, message, tmp_path):
     model = build(changed(MOCO, queue_length=length), tmp_path).train()
-    before = model.state_dict()['queue'].clone()
+    before = model.queue.keys.clone()
     with pytest.raises(ConfigError, match=message):
         model(**model.data_preprocessor(batch(2)), mode='loss')
-    assert torch.equal(model.queue, before)
+    assert torch.equal(model.queue.keys, before)
 
 
 @pytest.mark.parametrize(('changes', 'message'), [

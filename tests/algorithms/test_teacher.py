@@ -199,3 +199,9 @@ def test_log_says_what_was_loaded(file, monkeypatch):
 def test_momentum_is_checked_by_the_config(tmp_path):
     with pytest.raises(ConfigError, match=r"does not take 'momentun'.*'momentum'"):
         build(changed(MOCO, teacher=dict(type='MomentumTeacher', momentun=0.9)), tmp_path)
+
+
+def test_momentum_teacher_embeds_by_its_own_head(tmp_path):
+    teacher = build(MOCO, tmp_path).teacher.eval()
+    outputs = teacher(IMAGES.double())
+    torch.testing.assert_close(teacher.embed(IMAGES.double()), outputs / outputs.norm(dim=1, keepdim=True))

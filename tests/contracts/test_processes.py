@@ -15,7 +15,7 @@ def answer(config: dict, folder: Path, images: slice) -> dict[str, torch.Tensor]
     views = model.data_preprocessor(batch(2))['images']
     losses = model([view[images] for view in views], mode='loss')
     answers = {name: value.detach() for name, value in losses.items()}
-    return dict(answers, queue=model.queue) if hasattr(model, 'queue') else answers
+    return dict(answers, queue=model.queue.keys) if hasattr(model, 'queue') else answers
 
 
 def run_process(rank: int, folder: str, port: int) -> None:
