@@ -1,0 +1,13 @@
+"""S2-BNN's enhanced MoCo v2 (contrastive only), step 1, ImageNet: ReActNet-A, binary activations, real weights.
+
+8 GPUs x 32 = 256 images a step, 200 epochs; Adam, coupled weight decay 1e-4, S2-BNN's views. 0.119e8 FLOPs, 0.871e8
+OPs once binary. Paper, after step 2: 52.452/76.080 linear top-1/top-5; here: not yet measured.
+"""
+
+_base_ = [
+    '../../_base_/datasets/imagenet_two_views_s2bnn.py',
+    '../../_base_/models/moco_imagenet.py',
+    '../../_base_/runtime.py',
+    '../../_base_/schedules/s2bnn_imagenet.py',
+]
+optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))
