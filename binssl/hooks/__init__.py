@@ -8,6 +8,7 @@ from binssl.hooks.information import InformationHook
 from binssl.hooks.momentum import MomentumUpdateHook
 from binssl.hooks.not_a_number import NotANumberHook
 from binssl.hooks.progress import ProgressHook
+from binssl.hooks.prototypes import PrototypeHook
 
 __all__ = [
     'AnnealHook',
@@ -18,5 +19,6 @@ __all__ = [
     'MomentumUpdateHook',
     'NotANumberHook',
     'ProgressHook',
+    'PrototypeHook',
     'Schedule',
 ]

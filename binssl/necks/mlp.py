@@ -26,29 +26,32 @@ class MLP(nn.Sequential):
         bias: whether the linear layers have one.
         last_activation: whether a ReLU follows the last layer.
         last_norm: whether ``norm`` follows the last layer.
+        last_norm_affine: whether that one has a scale and a shift; SimSiam's projector ends without
+            (arXiv:2011.10566).
 
     Raises:
-        ConfigError: no width, a width below 1, an unknown norm.
+        ConfigError: no width, a width below 1, an unknown norm, a setting of a layer that is not there.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int], norm: str | None = 'BN', bias: bool = True,
-                 last_activation: bool = False, last_norm: bool = False) -> None:
+                 last_activation: bool = False, last_norm: bool = False, last_norm_affine: bool = True) -> None:
         super().__init__()
-        _check(in_channels, widths, norm, last_norm)
+        _check(in_channels, widths, norm, last_norm, last_norm_affine)
         self.in_channels, self.out_channels = in_channels, widths[-1]
         width_before = in_channels
         for layer, width in enumerate(widths):
             last = layer == len(widths) - 1
             self.add_module(f'linear{layer}', nn.Linear(width_before, width, bias=bias))
             if norm and (last_norm or not last):
-                self.add_module(f'norm{layer}', nn.BatchNorm1d(width))
+                self.add_module(f'norm{layer}', nn.BatchNorm1d(width, affine=last_norm_affine or not last))
             if last_activation or not last:
                 # in place: neither a linear layer nor a BatchNorm keeps its output for the backward pass
                 self.add_module(f'relu{layer}', nn.ReLU(inplace=True))
             width_before = width
 
 
-def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm: bool) -> None:
+def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm: bool,
+           last_norm_affine: bool) -> None:  # fmt: skip
     if not widths:
         raise ConfigError('an MLP needs at least one layer: widths is empty')
     if min(in_channels, *widths) < 1:
@@ -57,3 +60,5 @@ def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm:
         raise ConfigError(f"norm {norm!r} is unknown: take 'BN' or None")
     if last_norm and norm is None:
         raise ConfigError("last_norm=True needs norm='BN'; with norm=None there is nothing to add")
+    if not last_norm_affine and not last_norm:
+        raise ConfigError('last_norm_affine=False needs last_norm=True; without it there is no last norm')

@@ -36,6 +36,31 @@ BURN = dict(
     target_head=dict(type='MLP', in_channels=16, widths=[20, 20]),
     teacher=dict(type='FrozenTeacher', backbone=TEACHER_BACKBONE),
     **TRUNK)
+_LATENT = dict(
+    type='LatentPredictionHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6]),
+    predictor=dict(type='MLP', in_channels=6, widths=[10, 6]))
+BYOL = dict(type='BYOL', head=_LATENT, teacher=dict(type='MomentumTeacher', momentum=0.9), **TRUNK)
+SIMSIAM = dict(
+    type='SimSiam',
+    head=dict(_LATENT, projector=dict(
+        type='MLP', in_channels=12, widths=[12, 12, 6], bias=False, last_norm=True, last_norm_affine=False)),
+    **TRUNK)
+SWAV = dict(
+    type='SwAV',
+    head=dict(type='PrototypeHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6]), prototypes=7),
+    global_crops=2, local_crops=2, **TRUNK)
+DISTILLATION = dict(
+    type='S2BNN',
+    head=dict(type='DistillationHead', projector=MOCO['head']['projector']),
+    teacher=dict(
+        type='FrozenTeacher', backbone=TEACHER_BACKBONE,
+        head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=16, widths=[6], norm=None))),
+    **TRUNK)
+S2BNN = dict(
+    DISTILLATION,
+    head=dict(DISTILLATION['head'], contrastive_temperature=0.2),
+    momentum_teacher=MOCO['teacher'],
+    queue_length=32)
 
 
 def changed(config: dict, **changes: object) -> dict:
@@ -50,9 +75,9 @@ def changed(config: dict, **changes: object) -> dict:
     return config
 
 
-def write_teacher(path: Path, backbone: dict = TEACHER_BACKBONE) -> str:
+def write_teacher(path: Path, backbone: dict = TEACHER_BACKBONE, head: dict | None = None) -> str:
     """Random weights of the teacher's plan, with BatchNorm statistics that are not the initial ones."""
-    encoder = ALGORITHMS.build(dict(type='Encoder', backbone=backbone))
+    encoder = ALGORITHMS.build(dict(type='Encoder', backbone=backbone, head=head))
     with torch.no_grad():
         encoder.extract(torch.randn(64, 3, 8, 8))
     write_checkpoint({'format_version': 1, 'state_dict': encoder.state_dict(), 'meta': {}}, path)
@@ -63,14 +88,22 @@ def build(config: dict, folder: Path) -> torch.nn.Module:
     """The algorithm of ``config``, in float64; a frozen teacher without a checkpoint gets a random file."""
     torch.manual_seed(0)
     if config.get('teacher', {}).get('type') == 'FrozenTeacher' and 'checkpoint' not in config['teacher']:
-        config = changed(config, teacher__checkpoint=write_teacher(folder / 'teacher.pth'))
+        path = write_teacher(folder / 'teacher.pth', head=config['teacher'].get('head'))
+        config = changed(config, teacher__checkpoint=path)
     return ALGORITHMS.build(config).double()
 
 
-def batch(views: int, images: int = 8, seed: int = 0) -> dict:
-    """What the data loader gives: uint8 views, labels, indices."""
+def sizes(model: torch.nn.Module) -> list[int]:
+    """The width of each view that ``model`` trains on: local crops are smaller."""
+    local = getattr(model, 'local_crops', 0)
+    return [8] * (model.views - local) + [6] * local
+
+
+def batch(views: int | list[int], images: int = 8, seed: int = 0) -> dict:
+    """What the data loader gives: uint8 views, so many of 8 x 8 or one of each given size, labels, indices."""
     draw = torch.Generator().manual_seed(seed)
-    pixels: Callable[[], torch.Tensor] = lambda: torch.randint(
-        0, 256, (images, 3, 8, 8), generator=draw, dtype=torch.uint8)
-    return dict(images=[pixels() for _ in range(views)], labels=torch.arange(images) % CLASSES,
+    widths = [8] * views if isinstance(views, int) else views
+    pixels: Callable[[int], torch.Tensor] = lambda width: torch.randint(
+        0, 256, (images, 3, width, width), generator=draw, dtype=torch.uint8)
+    return dict(images=[pixels(width) for width in widths], labels=torch.arange(images) % CLASSES,
                 indices=torch.arange(images))

@@ -6,7 +6,7 @@ import copy
 
 import pytest
 import torch
-from contracts.small import BURN, CLASSES, CLASSIFIER, ENCODER, MOCO, batch, build, changed
+from contracts.small import BURN, BYOL, CLASSES, CLASSIFIER, ENCODER, MOCO, SIMSIAM, SWAV, batch, build, changed, sizes
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 
@@ -19,6 +19,14 @@ ALGORITHM_ROWS = {
     'Encoder with a head': (changed(ENCODER, head=MOCO['head']), 6, None),
     'Classifier': (CLASSIFIER, CLASSES, {'loss', 'top1'}),
     'MoCo': (MOCO, 6, {'loss', 'top1', 'top5'}),
+    'BYOL': (BYOL, 6, {'loss', 'feature_std'}),
+    'SimSiam': (SIMSIAM, 6, {'loss', 'feature_std'}),
+    'SwAV': (SWAV, 6, {'loss', 'feature_std'}),
+    'SwAV with a queue': (changed(SWAV, queue_length=16), 6, {'loss', 'feature_std'}),
+    'S2BNN, distillation only': (
+        DISTILLATION, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy'}),
+    'S2BNN, contrastive and distillation': (
+        S2BNN, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy', 'contrastive', 'top1', 'top5'}),
     'BURN': (BURN, 20, {'loss', 'kl', 'feature_distance', 'information'}),
     'BURN without KL': (
         changed(BURN, head__kl=False, head__projector=None, head__in_channels=12, target_head=None), 12,
@@ -32,9 +40,13 @@ PART_ROWS = {
     'PoolMLP': (NECKS, dict(type='PoolMLP', in_channels=6, widths=[4]), (5, 6, 3, 2), (5, 4)),
     'ContrastiveHead': (HEADS, MOCO['head'], (5, 12), (5, 6)),
     'DistillationHead': (HEADS, dict(MOCO['head'], type='DistillationHead', student_temperature=0.1), (5, 12), (5, 6)),
+    'LatentPredictionHead': (HEADS, BYOL['head'], (5, 12), (5, 6)),
+    'PrototypeHead': (HEADS, SWAV['head'], (5, 12), (5, 6)),
     'BURNHead': (HEADS, dict(BURN['head'], feature_channels=None), (5, 12), (5, 20)),
     'LinearHead': (HEADS, CLASSIFIER['head'], (5, 12), (5, CLASSES)),
 }
+
+ONLY_FOR_THE_LOSS = ('predictor.', 'prototypes.')  # parts of a head that its output does not come through
 
 
 def test_every_registered_part_has_a_row():
@@ -46,6 +58,7 @@ def test_every_registered_part_has_a_row():
 
 
 def registered(registry: Registry) -> set[str]:
+    registry.import_from_location()  # it fills on first use
     return {name for name, kind in registry.module_dict.items() if kind.__module__.startswith('binssl.')}
 
 
@@ -60,7 +73,8 @@ class TestPart:
         assert part.out_channels == wanted[-1]
         output.square().sum().backward()
         assert inputs.grad.isfinite().all()
-        assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in part.parameters())
+        used = [weight for name, weight in part.named_parameters() if not name.startswith(ONLY_FOR_THE_LOSS)]
+        assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in used)
 
     def test_state_dict_round_trip(self, row):
         registry, config, *_ = PART_ROWS[row]
@@ -136,7 +150,7 @@ def train(model: nn.Module, steps: range, optimizer_state: dict | None = None) -
         optimizer.load_state_dict(optimizer_state)
     for step in steps:
         optimizer.zero_grad()
-        model(**model.data_preprocessor(batch(model.views, seed=step)), mode='loss')['loss'].backward()
+        model(**model.data_preprocessor(batch(sizes(model), seed=step)), mode='loss')['loss'].backward()
         optimizer.step()
         for part in model.children():
             if hasattr(part, 'update'):
@@ -149,7 +163,7 @@ class TestLoss:
     def test_one_entry_is_minimised_and_the_others_are_for_the_log(self, row, tmp_path):
         config, _, entries = ALGORITHM_ROWS[row]
         model = build(config, tmp_path).train()
-        losses = model(**model.data_preprocessor(batch(model.views)), mode='loss')
+        losses = model(**model.data_preprocessor(batch(sizes(model))), mode='loss')
         assert set(losses) == entries
         assert all(value.shape == () and value.isfinite() for value in losses.values())
         assert [name for name, value in losses.items() if value.requires_grad] == ['loss']
@@ -158,18 +172,19 @@ class TestLoss:
 
     def test_mixed_precision_gives_a_float32_loss_near_the_exact_one(self, row, tmp_path):
         model = build(ALGORITHM_ROWS[row][0], tmp_path).float().train()
-        data = model.data_preprocessor(batch(model.views))
+        data = model.data_preprocessor(batch(sizes(model)))
         exact = copy.deepcopy(model)(**data, mode='loss')['loss']
         with torch.autocast('cpu', dtype=torch.bfloat16):
             rounded = model(**data, mode='loss')['loss']
         assert rounded.dtype == exact.dtype == torch.float32
         rounded.backward()
         assert all(weight.grad.isfinite().all() for weight in model.parameters() if weight.requires_grad)
-        assert torch.isclose(rounded, exact, rtol=0.3)
+        # a loss in [-1, 1] starts near 0 (SimSiam)
+        assert torch.isclose(rounded, exact, rtol=0.3, atol=0.05)
 
     def test_wrong_number_of_views_is_an_error(self, row, tmp_path):
         model = build(ALGORITHM_ROWS[row][0], tmp_path).train()
-        wrong = 3 - model.views
+        wrong = 2 if model.views == 1 else 1
         with pytest.raises(ValueError, match=rf'needs {model.views} views?, the data set gave {wrong}'):
             model(**model.data_preprocessor(batch(wrong)), mode='loss')
 
@@ -177,7 +192,7 @@ class TestLoss:
         # a fake tensor has no value: whatever asks for one (item, tolist, a branch) raises
         model = build(ALGORITHM_ROWS[row][0], tmp_path).train()
         with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-            data = batch(model.views)
+            data = batch(sizes(model))
             images = [fake.from_tensor(view) for view in data['images']]
             data = model.data_preprocessor(dict(images=images, labels=fake.from_tensor(data['labels'])))
             losses = model(**data, mode='loss')

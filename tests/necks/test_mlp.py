@@ -66,11 +66,20 @@ def test_without_bias_only_weights_are_left():
         'linear0.weight', 'linear1.weight']
 
 
+def test_last_norm_may_be_without_scale_and_shift():
+    mlp = MLP(3, [4, 5, 2], bias=False, last_norm=True, last_norm_affine=False)
+    assert [norm.affine for name, norm in mlp.named_children() if name.startswith('norm')] == [True, True, False]
+    outputs = mlp(torch.randn(32, 3))
+    torch.testing.assert_close(outputs.mean(dim=0), torch.zeros(2))
+    torch.testing.assert_close(outputs.std(dim=0, correction=0), torch.ones(2), rtol=1e-2, atol=0)
+
+
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(widths=[]), 'widths is empty'),
     (dict(widths=[4, 0]), r'widths of 1 and more, not 3 -> \[4, 0\]'),
     (dict(widths=[4], norm='LN'), "norm 'LN' is unknown: take 'BN' or None"),
     (dict(widths=[4], norm=None, last_norm=True), "last_norm=True needs norm='BN'"),
+    (dict(widths=[4], last_norm_affine=False), 'last_norm_affine=False needs last_norm=True'),
 ])
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ConfigError, match=message):

@@ -1,0 +1,58 @@
+"""The first steps of SwAV: prototypes that wait for features, and a queue that waits for both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+
+from binssl.registry import HOOKS, ConfigError
+
+
+@HOOKS.register_module()
+class PrototypeHook(Hook):
+    """Freezes the prototypes during the first steps, and says from when on the queue is used (arXiv:2006.09882).
+
+    Both are closed forms of the iteration: a resumed run has nothing to restore.
+
+    Args:
+        frozen_iterations: optimiser steps without a step of the prototypes, however many batches one accumulates
+            (the published code accumulates none). Neither momentum nor weight decay moves them.
+        queue_start_epoch: the first epoch, from 0, that uses the queue, provided that it was filled once.
+
+    Raises:
+        ConfigError: a negative number; before training, a model without prototypes.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(self, frozen_iterations: int = 313, queue_start_epoch: int = 15) -> None:
+        for name, value in (('frozen_iterations', frozen_iterations), ('queue_start_epoch', queue_start_epoch)):
+            if not isinstance(value, int) or value < 0:
+                raise ConfigError(f'PrototypeHook: {name} is {value!r}; it must be a whole number of at least 0')
+        self.frozen_iterations, self.queue_start_epoch = frozen_iterations, queue_start_epoch
+
+    def before_train(self, runner: Any) -> None:
+        model = _bare(runner.model)
+        if not hasattr(getattr(model, 'head', None), 'prototypes') or not hasattr(model, 'use_queue'):
+            raise ConfigError(
+                f'PrototypeHook needs a SwAV model, whose head has prototypes; this is a {type(model).__name__}: '
+                'take the hook out of custom_hooks'
+            )
+        runner.optim_wrapper.before_step.append(lambda: self._freeze(runner))
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        model = _bare(runner.model)
+        images = runner.iter * runner.train_dataloader.batch_size * get_world_size()
+        epoch = runner.iter // runner.train_loop.epoch_length
+        model.use_queue = epoch >= self.queue_start_epoch and images >= model.queue_length
+
+    def _freeze(self, runner: Any) -> None:
+        if runner.iter // runner.accumulative_counts < self.frozen_iterations:
+            for weight in _bare(runner.model).head.prototypes.parameters():
+                weight.grad = None
+
+
+def _bare(model: Any) -> Any:
+    return getattr(model, 'module', model)
