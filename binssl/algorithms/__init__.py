@@ -14,13 +14,13 @@ from binssl.algorithms.teacher import FrozenTeacher, MomentumTeacher
 __all__ = [
     'BURN',
     'BYOL',
+    'S2BNN',
     'Classifier',
     'Encoder',
     'FrozenTeacher',
     'ImageNormalizer',
     'MoCo',
     'MomentumTeacher',
-    'S2BNN',
     'SimSiam',
     'SwAV',
 ]

@@ -9,6 +9,7 @@ from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 from binssl.algorithms.base import Encoder, Images, check_widths, width_in, width_out
+from binssl.algorithms.teacher_weights import check_normalisation
 from binssl.registry import ALGORITHMS, NECKS, ConfigError
 
 
@@ -26,10 +27,11 @@ class BURN(Encoder):
         teacher: config of a FrozenTeacher: h.
         target_head: config of a neck: g; None where no term of the loss reads its outputs.
         train_target_head: whether g learns, as in the paper; the release leaves it as it was initialised.
-        data_preprocessor: config.
+        data_preprocessor: config; the one that the teacher was trained with.
 
     Raises:
-        ConfigError: parts that do not fit, or a target head that is missing or that nothing reads.
+        ConfigError: parts that do not fit, a target head that is missing or that nothing reads, or a teacher that
+            was trained on images normalised otherwise.
     """
 
     views = 2
@@ -46,6 +48,7 @@ class BURN(Encoder):
             self.target_head = NECKS.build(target_head).requires_grad_(train_target_head)
         self.train_target_head = train_target_head
         self._check_parts()
+        check_normalisation(self.teacher.trained_with, data_preprocessor)
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of one batch of two views.

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from binssl.algorithms.base import Encoder
-from binssl.checkpoints import differing_network, file_sha256, find_state_dict, load_weights, read_checkpoint
-from binssl.registry import ALGORITHMS, ConfigError
+from binssl.algorithms.base import Encoder, width_out
+from binssl.algorithms.teacher_weights import check_network, load_teacher, read_teacher
+from binssl.registry import ALGORITHMS, ConfigError, nearest_names
 
-PUBLISHED_MOCO = 'module.encoder_q.'
+PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
 
 
 @ALGORITHMS.register_module()
@@ -24,114 +22,72 @@ class FrozenTeacher(nn.Module):
     """A trained network that never changes: always in eval mode, never with a gradient.
 
     Its weights are an input of the training, not a result: no optimiser, no state dict and no
-    DistributedDataParallel sees them, while ``.to()`` and ``.double()`` take them along.
+    DistributedDataParallel sees them, while ``.to()`` and ``.double()`` take them along. Outputs are float32 at least.
 
     Args:
         backbone: config.
         neck: config; the mean pool by default.
         head: config of the teacher's own head, if its outputs are wanted.
         checkpoint: file with its weights, every one of them: ours, MoCo's published one, bare backbone keys.
+        precision: 'fp16' or 'bf16' runs it under autocast; None as the algorithm runs.
 
     Attributes:
         sha256: of the file, for the record.
+        trained_with: config of the data_preprocessor that it was trained with; None where the file does not say.
+        out_channels: width of :meth:`extract`.
+        embedding_channels: width of :meth:`embed`; None without a head.
 
     Raises:
-        ConfigError: no checkpoint, no such file, or one that does not fit, with a table.
+        ConfigError: no checkpoint, no such file, one that does not fit, with a table, or an unknown precision.
     """
 
     def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
-                 checkpoint: str | None = None) -> None:
+                 checkpoint: str | None = None, precision: str | None = None) -> None:
         super().__init__()
+        if precision not in (None, *PRECISIONS):
+            raise ConfigError(f'precision {precision!r} of FrozenTeacher is unknown; '
+                              f'{nearest_names(str(precision), PRECISIONS)}; None runs it as the algorithm')
         encoder = Encoder(backbone, neck, head)
-        path = check_is_there(checkpoint)
-        content = read_checkpoint(path)
-        self.sha256 = load_teacher(encoder, content, path)
-        check_recorded(content, path, {'backbone': backbone, 'neck': neck})
+        file = read_teacher(checkpoint)
+        self.sha256 = load_teacher(encoder, file)
+        check_network(file, {'backbone': backbone, 'neck': neck})
+        self.trained_with = file.model.get('data_preprocessor')
+        self.precision = precision
         encoder.requires_grad_(False)
         # a module in a tuple is not registered: this is what hides it
         self._hidden = (encoder.eval(),)
         self.out_channels = encoder.out_channels
+        self.embedding_channels = getattr(encoder.head, 'embedding_channels', width_out(encoder.head))
 
     @torch.no_grad()
     def extract(self, images: Tensor) -> Tensor:
         """Features: (N, 3, H, W) -> (N, D)."""
-        return self._hidden[0].extract(images)
+        return self._run(self._hidden[0].extract, images)
+
+    @torch.no_grad()
+    def embed(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) -> what is distilled, (N, P): the head's embeddings, or its output where it has none."""
+        encoder = self._hidden[0]
+        assert encoder.head is not None, 'a teacher without a head embeds nothing'
+        embed = getattr(encoder.head, 'embed', encoder.head)
+        return self._run(lambda given: embed(encoder.extract(given)), images)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) -> the head's output, or the features where there is no head."""
-        return self._hidden[0](images)
+        return self._run(self._hidden[0], images)
+
+    def _run(self, part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+        lower = contextlib.nullcontext() if self.precision is None else torch.autocast(
+            images.device.type, PRECISIONS[self.precision])
+        with lower:
+            outputs = part(images)
+        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
 
     def _apply(self, fn: Callable, recurse: bool = True) -> FrozenTeacher:
         """Every move or cast of a module comes through here; the hidden network goes along."""
         self._hidden[0]._apply(fn, recurse)
         return super()._apply(fn, recurse)
-
-
-def check_is_there(checkpoint: str | None) -> str:
-    """``checkpoint``, where it names a file.
-
-    Raises:
-        ConfigError: it does not. A teacher with random weights would go unnoticed.
-    """
-    remedy = 'train one and extract its weights, or name another by model.teacher.checkpoint=PATH'
-    if not checkpoint:
-        raise ConfigError(f'a frozen teacher needs a checkpoint, and none is given; {remedy}')
-    if not Path(checkpoint).is_file():
-        raise ConfigError(f'the checkpoint of the frozen teacher is missing: {checkpoint}; {remedy}')
-    return checkpoint
-
-
-def load_teacher(encoder: Encoder, content: Mapping[str, Any], path: str) -> str:
-    """Load all of ``encoder`` from what the file at ``path`` holds, and say so in the log.
-
-    Returns:
-        The SHA-256 of the file.
-
-    Raises:
-        ConfigError: it does not fit.
-    """
-    weights = find_state_dict(content, path)
-    taken = select_teacher(weights, has_head=encoder.head is not None)
-    try:
-        load_weights(encoder, taken)
-    except ConfigError as error:
-        raise ConfigError(f'the frozen teacher does not fit its checkpoint {path}: {error}') from error
-    digest = file_sha256(path)
-    print_log(f'teacher: all of its {len(taken)} tensors loaded from {path}, SHA-256 {digest[:12]}...; '
-              f'{len(weights) - len(taken)} others of the file (fc, copies, queues) not used', 'current')
-    return digest
-
-
-def check_recorded(content: Mapping[str, Any], path: str, wanted: Mapping[str, Any]) -> None:
-    """Compare what a file of ours records of its network with the config of the teacher it is meant for.
-
-    Raises:
-        ConfigError: they contradict each other; a real network and a binary one have the same keys and shapes.
-    """
-    meta = content.get('meta')
-    text = meta.get('model') if isinstance(meta, Mapping) else None
-    if not isinstance(text, str):
-        return
-    recorded = json.loads(text)
-    rows = [row for part, config in wanted.items() if config and recorded.get(part)
-            for row in differing_network(recorded[part], config, part)]
-    if rows:
-        raise ConfigError(f'the checkpoint {path} is of another network than the teacher: ' + '; '.join(rows))
-
-
-def select_teacher(weights: Mapping[str, Tensor], has_head: bool) -> dict[str, Tensor]:
-    """The entries of a state dict that make a teacher, under our names.
-
-    Known are our files (``backbone. neck. head.``), MoCo's published ones (``module.encoder_q.`` before
-    torchvision's names) and bare torchvision names. Of the latter two the trunk is taken; ``fc`` is left out.
-    """
-    if any(key.startswith('backbone.') for key in weights):
-        wanted = ('backbone', 'neck', 'head') if has_head else ('backbone', 'neck')
-        return {key: value for key, value in weights.items() if key.split('.')[0] in wanted}
-    prefix = PUBLISHED_MOCO if any(key.startswith(PUBLISHED_MOCO) for key in weights) else ''
-    trunk = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-    return {f'backbone.{key}': value for key, value in trunk.items() if key.split('.')[0] != 'fc'}
 
 
 @ALGORITHMS.register_module()

@@ -191,7 +191,7 @@ def test_restart_takes_over_the_student_buffers_included(tmp_path):
 
 def test_log_says_what_was_loaded(file, monkeypatch):
     lines = []
-    monkeypatch.setattr('binssl.algorithms.teacher.print_log', lambda line, logger: lines.append(line))
+    monkeypatch.setattr('binssl.algorithms.teacher_weights.print_log', lambda line, logger: lines.append(line))
     digest = frozen(file).sha256
     assert f'all of its 36 tensors loaded from {file}, SHA-256 {digest[:12]}' in lines[0]
 

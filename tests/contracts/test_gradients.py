@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from contracts.small import BURN, BYOL, CLASSIFIER, MOCO, SIMSIAM, SWAV, TEACHER_BACKBONE, batch, build, changed, sizes
+from contracts.small import (
+    BURN,
+    BYOL,
+    CLASSIFIER,
+    DISTILLATION,
+    MOCO,
+    S2BNN,
+    SIMSIAM,
+    SWAV,
+    TEACHER_BACKBONE,
+    batch,
+    build,
+    changed,
+    sizes,
+)
 
 STUDENT = {'backbone', 'neck', 'head'}
 NO_KL = dict(head__kl=False)

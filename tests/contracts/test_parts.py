@@ -6,7 +6,22 @@ import copy
 
 import pytest
 import torch
-from contracts.small import BURN, BYOL, CLASSES, CLASSIFIER, ENCODER, MOCO, SIMSIAM, SWAV, batch, build, changed, sizes
+from contracts.small import (
+    BURN,
+    BYOL,
+    CLASSES,
+    CLASSIFIER,
+    DISTILLATION,
+    ENCODER,
+    MOCO,
+    S2BNN,
+    SIMSIAM,
+    SWAV,
+    batch,
+    build,
+    changed,
+    sizes,
+)
 from torch import nn
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 

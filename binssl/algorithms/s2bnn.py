@@ -1,0 +1,113 @@
+"""S2-BNN (arXiv:2102.08946): a binary network learns from the outputs of a frozen real one."""
+
+from __future__ import annotations
+
+from mmengine.dist import get_world_size
+from torch import Tensor
+
+from binssl.algorithms.base import Encoder, Images
+from binssl.algorithms.key_queue import KeyQueue
+from binssl.algorithms.shuffle import encode_keys
+from binssl.algorithms.teacher import MomentumTeacher
+from binssl.algorithms.teacher_weights import check_normalisation
+from binssl.registry import ALGORITHMS, ConfigError
+
+
+@ALGORITHMS.register_module()
+class S2BNN(Encoder):
+    """The student's distribution over embedding dimensions follows a frozen teacher's, on the same view.
+
+    Without ``momentum_teacher`` that is all, and one view is enough; with one InfoNCE is added, on the same embeddings,
+    with keys from view 1 (``loss = contrastive + distillation_weight * distillation``). Contrastive alone is MoCo.
+
+    Args:
+        backbone: config.
+        head: config of a DistillationHead, with a contrastive_temperature where there is a momentum_teacher.
+        teacher: config of a FrozenTeacher with the head whose embeddings are distilled.
+        neck: config.
+        momentum_teacher: config of a MomentumTeacher, which copies backbone, neck and head; None: distillation only.
+        queue_length: keys kept, a multiple of the global batch; with ``momentum_teacher`` only.
+        distillation_weight: of the distillation, where it is not alone; 1 as published.
+        shuffle_bn: mix the key images over the processes, as :class:`MoCo` does.
+        data_preprocessor: config; the one that the teacher was trained with.
+
+    Attributes:
+        views: 2 with a momentum teacher, 1 without.
+
+    Raises:
+        ConfigError: parts that are missing, that nothing reads or that do not fit.
+    """
+
+    head_offers = ('embed', 'distill', 'contrast', 'contrastive_temperature', 'embedding_channels')
+
+    def __init__(self, backbone: dict, head: dict, teacher: dict, neck: dict | None = None,
+                 momentum_teacher: dict | None = None, queue_length: int | None = None,
+                 distillation_weight: float = 1., shuffle_bn: bool = True,
+                 data_preprocessor: dict | None = None) -> None:
+        super().__init__(backbone, neck, head, data_preprocessor)
+        contrasts = momentum_teacher is not None
+        self._check_mode(contrasts, queue_length, distillation_weight)
+        self.teacher = ALGORITHMS.build(teacher)
+        self._check_teacher(data_preprocessor)
+        self.views = 2 if contrasts else 1
+        self.distillation_weight, self.shuffle_bn = distillation_weight, shuffle_bn
+        self.momentum_teacher: MomentumTeacher | None = None
+        self.queue: KeyQueue | None = None
+        if momentum_teacher is not None and queue_length is not None:
+            student = {'backbone': self.backbone, 'neck': self.neck, 'head': self.head}
+            self.momentum_teacher = ALGORITHMS.build(dict(momentum_teacher, **student))
+            self.queue = KeyQueue(queue_length, self.head.embedding_channels)
+
+    def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
+        """The loss of one batch of one view, or of two.
+
+        Returns:
+            ``loss``; for the log ``distillation`` (cross-entropy, unweighted), ``kl``, ``teacher_entropy`` and
+            ``student_entropy`` in nats; with a momentum teacher ``contrastive``, ``top1`` and ``top5`` in percent.
+        """
+        views = self.take_views(images)
+        query = self.head.embed(self.extract(views[0]))
+        distilled = self.head.distill(query, self.teacher.embed(views[0]))
+        distillation = distilled.pop('loss')
+        log = dict(distilled, distillation=distillation.detach())
+        if self.momentum_teacher is None:
+            return dict(log, loss=distillation)
+        contrasted = self._contrast(query, views[1])
+        contrastive = contrasted.pop('loss')
+        return dict(log, **contrasted, contrastive=contrastive.detach(),
+                    loss=contrastive + self.distillation_weight * distillation)
+
+    def _contrast(self, query: Tensor, key_view: Tensor) -> dict[str, Tensor]:
+        """InfoNCE of the embeddings (N, P) of view 0 with the keys of view 1, (N, 3, H, W)."""
+        assert self.momentum_teacher is not None
+        assert self.queue is not None
+        self.queue.check(len(query) * get_world_size())
+        keys = encode_keys(self.momentum_teacher.embed, key_view, self.shuffle_bn)
+        losses = self.head.contrast(query, keys.own, self.queue.keys)
+        self.queue.push(keys.everyone)
+        return losses
+
+    def _check_mode(self, contrasts: bool, queue_length: int | None, distillation_weight: float) -> None:
+        given = {'head.contrastive_temperature': self.head.contrastive_temperature, 'queue_length': queue_length}
+        for name, value in given.items():
+            if contrasts and value is None:
+                raise ConfigError(f'S2BNN with a momentum_teacher contrasts too: it needs {name}; '
+                                  'or leave momentum_teacher out, for distillation only')
+            if not contrasts and value is not None:
+                raise ConfigError(f'S2BNN without a momentum_teacher only distils and never reads {name}: '
+                                  'leave it out, or give a momentum_teacher')
+        if distillation_weight < 0:
+            raise ConfigError(f'distillation_weight {distillation_weight} must not be negative')
+        if not contrasts and distillation_weight != 1:
+            raise ConfigError(f'distillation_weight {distillation_weight} balances two losses, and S2BNN without a '
+                              'momentum_teacher has one: leave it out')
+
+    def _check_teacher(self, data_preprocessor: dict | None) -> None:
+        given = getattr(self.teacher, 'embedding_channels', None)
+        if given is None:
+            raise ConfigError("S2BNN learns from the outputs of a teacher's head, and this teacher has none: give "
+                              'teacher.head, a config such as its own training had')
+        if given != self.head.embedding_channels:
+            raise ConfigError(f"the teacher's embeddings have {given} channels, the student's "
+                              f'{self.head.embedding_channels}: let head.projector end with a width of {given}')
+        check_normalisation(self.teacher.trained_with, data_preprocessor)

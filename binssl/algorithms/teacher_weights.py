@@ -1,0 +1,126 @@
+"""What a frozen teacher reads: a file of ours or a published one, all of it, and what it says of its network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from binssl.checkpoints import (
+    differing_network,
+    file_sha256,
+    find_state_dict,
+    load_weights,
+    read_checkpoint,
+)
+from binssl.registry import ConfigError
+
+PUBLISHED_MOCO = 'module.encoder_q.'
+
+
+@dataclass(frozen=True)
+class TeacherFile:
+    """A teacher's weights under our names, and the config of the network that they belong to, where it is known."""
+
+    path: str
+    weights: dict[str, Tensor]
+    model: dict[str, Any]
+
+
+def read_teacher(checkpoint: str | None) -> TeacherFile:
+    """Read a file of ours, MoCo's published one or bare torchvision names.
+
+    Of a published file the trunk is taken; ``fc`` is left out.
+
+    Raises:
+        ConfigError: no checkpoint, or no such file.
+    """
+    path = check_is_there(checkpoint)
+    content = read_checkpoint(path)
+    weights = find_state_dict(content, path)
+    if any(key.startswith('backbone.') for key in weights):
+        return TeacherFile(path, weights, _recorded_model(content))
+    prefix = PUBLISHED_MOCO if any(key.startswith(PUBLISHED_MOCO) for key in weights) else ''
+    trunk = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+    named = {f'backbone.{key}': value for key, value in trunk.items() if key.split('.')[0] != 'fc'}
+    return TeacherFile(path, named, {})
+
+
+def check_is_there(checkpoint: str | None) -> str:
+    """``checkpoint``, where it names a file.
+
+    Raises:
+        ConfigError: it does not. A teacher with random weights would go unnoticed.
+    """
+    remedy = 'train one and extract its weights, or name another by model.teacher.checkpoint=PATH'
+    if not checkpoint:
+        raise ConfigError(f'a frozen teacher needs a checkpoint, and none is given; {remedy}')
+    if not Path(checkpoint).is_file():
+        raise ConfigError(f'the checkpoint of the frozen teacher is missing: {checkpoint}; {remedy}')
+    return checkpoint
+
+
+def load_teacher(encoder: nn.Module, file: TeacherFile) -> str:
+    """Load all of ``encoder`` from ``file``, and say so in the log.
+
+    Returns:
+        The SHA-256 of the file.
+
+    Raises:
+        ConfigError: it does not fit.
+    """
+    parts = {name for name, part in encoder.named_children() if part is not None}
+    taken = {key: value for key, value in file.weights.items() if key.split('.')[0] in parts}
+    try:
+        load_weights(encoder, taken)
+    except ConfigError as error:
+        raise ConfigError(f'the frozen teacher does not fit its checkpoint {file.path}: {error}') from error
+    digest = file_sha256(file.path)
+    print_log(f'teacher: all of its {len(taken)} tensors loaded from {file.path}, SHA-256 {digest[:12]}...; '
+              f'{len(file.weights) - len(taken)} others of the file (heads, copies, queues) not used', 'current')
+    return digest
+
+
+def check_network(file: TeacherFile, wanted: Mapping[str, Any]) -> None:
+    """Compare what is known of a file's network with the config of the teacher it is meant for.
+
+    Raises:
+        ConfigError: they contradict each other; a real network and a binary one have the same keys and shapes.
+    """
+    rows = [row for part, config in wanted.items() if config and file.model.get(part)
+            for row in differing_network(file.model[part], config, part)]
+    if rows:
+        raise ConfigError(f'the checkpoint {file.path} is of another network than the teacher: ' + '; '.join(rows))
+
+
+def check_normalisation(trained_with: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -> None:
+    """Compare the data_preprocessor that a teacher was trained with, where it is known, with the algorithm's.
+
+    Raises:
+        ConfigError: they normalise differently: the teacher would answer to images that it has never seen.
+    """
+    if trained_with is None:
+        return
+    ours, theirs = _normalisation(given), _normalisation(trained_with)
+    rows = differing_network(theirs, ours, 'data_preprocessor')
+    if rows:
+        raise ConfigError(f'the teacher was trained on images normalised otherwise: {"; ".join(rows)}; give the '
+                          f'algorithm data_preprocessor={dict(trained_with)}, or train a teacher with its own')
+
+
+def _normalisation(preprocessor: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A data_preprocessor without what changes no value."""
+    config = preprocessor or {'type': 'BaseDataPreprocessor'}
+    return {key: value for key, value in config.items() if key != 'channels_last'}
+
+
+def _recorded_model(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of the network that a file of ours holds; empty where it does not say."""
+    meta = content.get('meta')
+    text = meta.get('model') if isinstance(meta, Mapping) else None
+    return json.loads(text) if isinstance(text, str) else {}
