@@ -24,8 +24,7 @@ class SwAV(Encoder):
 
     A queue of earlier global crops may join the transport, where a batch has fewer images than there are prototypes.
     It holds the rows of all processes, alike on each, and each process brings its own share of them; the published
-    code keeps one queue a process, in a file of its own. It fills from the first iteration on, and is used while
-    ``use_queue`` is true.
+    code keeps one queue a process, in a file of its own. It fills from the first iteration on.
 
     Args:
         backbone: config.
@@ -37,7 +36,7 @@ class SwAV(Encoder):
         data_preprocessor: config.
 
     Attributes:
-        use_queue: set by PrototypeHook.
+        use_queue: whether the queue joins the transport; PrototypeHook lets it wait for a queue that is worth it.
 
     Raises:
         ConfigError: no global crop, a negative number, fewer than 2 crops; at the first loss, a queue that the
@@ -54,7 +53,7 @@ class SwAV(Encoder):
         _check(global_crops, local_crops, queue_length)
         self.views = global_crops + local_crops
         self.global_crops, self.local_crops, self.queue_length = global_crops, local_crops, queue_length
-        self.use_queue = False
+        self.use_queue = queue_length > 0
         queues = global_crops if queue_length else 0
         self.queue = nn.ModuleList(KeyQueue(queue_length, self.head.out_channels) for _ in range(queues))
 
@@ -84,7 +83,7 @@ class SwAV(Encoder):
     @torch.no_grad()
     def _codes(self, place: int, scores: Tensor) -> Tensor:
         """Codes (N, K) of the global crop at ``place``, whose scores are (N, K)."""
-        if not self.queue or not self.use_queue:
+        if not self.use_queue:
             return self.head.assign(scores)
         share = self.queue_length // get_world_size()
         queued = self.queue[place].keys[get_rank() * share :][:share]

@@ -46,7 +46,7 @@ class PrototypeHook(Hook):
         model = _bare(runner.model)
         images = runner.iter * runner.train_dataloader.batch_size * get_world_size()
         epoch = runner.iter // runner.train_loop.epoch_length
-        model.use_queue = epoch >= self.queue_start_epoch and images >= model.queue_length
+        model.use_queue = 0 < model.queue_length <= images and epoch >= self.queue_start_epoch
 
     def _freeze(self, runner: Any) -> None:
         if runner.iter // runner.accumulative_counts < self.frozen_iterations:
