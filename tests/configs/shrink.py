@@ -1,0 +1,111 @@
+"""Any config at a size that trains in a blink: the same parts, narrow; small random images; made-up teachers."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+
+from binssl.checkpoints import write_checkpoint
+from binssl.engine.config import plain
+from binssl.registry import ALGORITHMS, BACKBONES
+
+BATCH = 8
+QUEUE = 2 * BATCH
+NORMALIZER = dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3)
+SIDES = {224: 32, 96: 24}
+REACTNET_A = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
+#: what a linear evaluation finds in its weights file, by the width of the features
+TRUNKS: dict[int, dict] = {
+    1024: dict(type='ReActNet'),
+    2048: dict(type='TorchvisionResNet', depth=50),
+    128: dict(type='ReActNet', channels=[16, 128], strides=[2], stem_stride=1),
+}
+
+
+def is_small(cfg: Config) -> bool:
+    """Whether the config is a twin on the digits, which needs no reduction."""
+    return cfg.train_dataloader.dataset.type == 'Digits'
+
+
+def small_model(cfg: Config, folder: Path) -> dict[str, Any]:
+    """The model's config with widths / 8 in backbones and / 16 in MLPs; teachers' files are made up in ``folder``."""
+    model = plain(cfg.model.to_dict())
+    if model.get('backbone') is None:  # a weights file would say
+        trunk = dict(backbone=TRUNKS[model['head']['in_channels']], data_preprocessor=NORMALIZER)
+        model.update(deepcopy(trunk))
+    if not is_small(cfg):
+        features = _narrow_trunk(model)
+        extractor = _narrow_trunk(model['teacher']) if model.get('teacher', {}).get('backbone') else None
+        _narrow_head(model['head'], features, extractor)
+        if extractor:
+            _narrow_head(model['teacher'].get('head'), extractor, None)
+        if model.get('target_head'):
+            _narrow_mlp(model['target_head'], extractor)
+    if model.get('queue_length'):
+        model['queue_length'] = QUEUE
+    if model.get('teacher', {}).get('type') == 'FrozenTeacher':
+        make_up_teacher(model['teacher'], folder / 'teacher.pth')
+    return model
+
+
+def make_up_teacher(teacher: dict[str, Any], path: Path) -> None:
+    """Let the teacher's config name a file of random weights that fit it, which is written."""
+    parts = {name: teacher.get(name) for name in ('backbone', 'neck', 'head')}
+    encoder = ALGORITHMS.build(dict(type='Encoder', **parts))
+    write_checkpoint({'format_version': 1, 'state_dict': encoder.state_dict(), 'meta': {}}, path)
+    teacher['checkpoint'] = str(path)
+    teacher.pop('layout', None)
+
+
+def small_batch(cfg: Config, seed: int = 0) -> dict[str, Any]:
+    """What the training data's loader gives: a uint8 image for each of the config's views, labels, indices."""
+    draw = torch.Generator().manual_seed(seed)
+    sides = [8 if is_small(cfg) else SIDES[_side(view)] for view in cfg.train_dataloader.dataset.get('views') or [None]]
+    images = [torch.randint(0, 256, (BATCH, 3, side, side), generator=draw, dtype=torch.uint8) for side in sides]
+    return dict(images=images, labels=torch.arange(BATCH), indices=torch.arange(BATCH))
+
+
+def _side(view: list[dict]) -> int:
+    """Side in pixels of what a view's crop gives."""
+    size, = (part['size'] for part in view if part['type'] == 'torchvision/RandomResizedCrop')
+    return size
+
+
+def _narrow_trunk(model: dict[str, Any]) -> int:
+    """Narrow backbone and neck; gives the width of the features."""
+    backbone = model['backbone']
+    if backbone['type'] == 'ReActNet':
+        backbone['channels'] = [width // 8 for width in backbone.get('channels', REACTNET_A)]
+    elif backbone['type'] in ('ResNet', 'TorchvisionResNet'):
+        backbone['widths'] = [width // 8 for width in backbone.get('widths', (64, 128, 256, 512))]
+        backbone['depths'] = [1, 1, 1, 1]
+    width = BACKBONES.build(backbone).out_channels
+    neck = model.get('neck')
+    if not neck or not neck.get('widths'):
+        return width
+    _narrow_mlp(neck, width)
+    return neck['widths'][-1]
+
+
+def _narrow_head(head: dict[str, Any] | None, features: int, extractor: int | None) -> None:
+    """Narrow a head for features of that width, and a target's features of the extractor's."""
+    if head is None:
+        return
+    if head.get('projector'):
+        _narrow_mlp(head['projector'], features)
+    if head.get('predictor'):
+        _narrow_mlp(head['predictor'], head['projector']['widths'][-1])
+    for key, value in (('in_channels', features), ('feature_channels', extractor)):
+        if head.get(key):
+            head[key] = value
+    if head.get('prototypes'):
+        head['prototypes'] //= 16
+
+
+def _narrow_mlp(mlp: dict[str, Any], in_channels: int | None) -> None:
+    mlp['in_channels'] = in_channels
+    mlp['widths'] = [max(8, width // 16) for width in mlp['widths']]

@@ -1,0 +1,264 @@
+"""The recipes for ImageNet say what the papers say (numbers: the papers' tables, not the configs)."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from binssl.binary import BinaryConv2d
+from binssl.engine.config import load_config
+from binssl.engine.recipe import read_recipe
+from binssl.registry import BACKBONES
+
+ROOT = Path(__file__).parents[2]
+STEP1 = dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))
+STEP2 = dict(STEP1, weight=dict(type='ScaledSign', ste='clip'))
+SELFSUP = ROOT / 'configs/selfsup'
+LINEAR = ROOT / 'configs/benchmarks/linear_classification/imagenet'
+
+
+def read(name: str) -> Config:
+    return load_config(SELFSUP / name)
+
+
+#: config: optimiser, rate, decay, images a step, epochs, curve of the rate
+SCHEDULES: dict[str, tuple[str, float, float, int, int, str]] = {
+    'moco/resnet50': ('SGD', 0.03, 1e-4, 256, 800, 'cosine'),
+    'moco/reactnet': ('SGD', 0.03, 1e-4, 256, 200, 'cosine'),
+    'moco/bireal18': ('SGD', 0.03, 1e-4, 256, 200, 'cosine'),
+    **dict.fromkeys(
+        [f's2bnn/contrastive_{step}' for step in ('step1', 'step2', 'one_step')],
+        ('Adam', 3e-4, 1e-4, 256, 200, 'linear'),
+    ),
+    **{
+        f's2bnn/{mode}_{step}': ('Adam', 3e-4, 0, 256, 200, 'linear')
+        for mode in ('contrastive_distillation', 'distillation')
+        for step in ('step1', 'step2', 'one_step')
+    },
+    's2bnn/bireal18_step1': ('Adam', 3e-4, 0, 256, 200, 'linear'),
+    's2bnn/bireal18_step2': ('Adam', 3e-4, 0, 256, 200, 'linear'),
+    's2bnn/mobilenet_v2': ('Adam', 3e-4, 0, 256, 200, 'linear'),
+    's2bnn/resnet50_swav_w4': ('Adam', 3e-4, 0, 512, 100, 'linear'),
+    'simsiam/resnet50': ('SGD', 0.1, 1e-4, 512, 100, 'cosine'),
+    'byol/resnet50': ('LARS', 3.2, 1.5e-6, 4096, 1000, 'cosine'),
+    'byol/reactnet': ('LARS', 4.8, 1e-6, 4096, 600, 'cosine'),
+    'swav/resnet50': ('LARS', 4.8, 1e-6, 4096, 800, 'cosine'),
+    'swav/resnet50_bs256': ('LARS', 0.6, 1e-6, 256, 200, 'cosine'),
+    'swav/reactnet': ('LARS', 4.8, 1e-6, 4096, 400, 'cosine'),
+    'burn/single_stage': ('Adam', 3e-4, 0, 4096, 200, 'cosine'),
+    'burn/joint_classifier': ('Adam', 3e-4, 0, 4096, 200, 'cosine'),
+    'burn/constant_balance': ('Adam', 3e-4, 0, 4096, 200, 'cosine'),
+}
+
+
+@pytest.mark.parametrize('name', SCHEDULES)
+def test_optimiser_batch_and_epochs_are_the_published_ones(name: str) -> None:
+    cfg, (optimiser, rate, decay, images, epochs, curve) = read(name), SCHEDULES[name]
+    chosen = cfg.optim_wrapper.optimizer
+    assert (chosen.type, chosen.weight_decay) == (optimiser, decay)
+    assert chosen.lr == pytest.approx(rate, rel=1e-12)
+    assert chosen.get('momentum', 0.9) == 0.9
+    assert cfg.global_batch_size == images
+    assert cfg.train_cfg.max_epochs == epochs
+    assert cfg.schedules.lr.curve == curve
+    assert images % cfg.train_dataloader.batch_size == 0
+
+
+@pytest.mark.parametrize(
+    ('name', 'conv', 'start'),
+    [
+        (f's2bnn/{mode}_{step}', conv, start)
+        for mode in ('contrastive', 'contrastive_distillation', 'distillation')
+        for step, conv, start in (
+            ('step1', STEP1, None),
+            ('step2', STEP2, f'work_dirs/selfsup/s2bnn/{mode}_step1/weights.pth'),
+            ('one_step', STEP2, None),
+        )
+    ],
+)
+def test_s2bnn_has_two_steps_and_one(name: str, conv: dict, start: str | None) -> None:
+    cfg = read(name)
+    assert cfg.model.backbone.to_dict() == dict(type='ReActNet', conv_cfg=conv)
+    assert cfg.get('load_from') == start
+    if start:
+        assert 'extract_weights_for_multi.py' in cfg.how_to_get.load_from
+        assert start in cfg.how_to_get.load_from
+
+
+@pytest.mark.parametrize(('name', 'views'), [('contrastive', 2), ('contrastive_distillation', 2), ('distillation', 1)])
+def test_s2bnn_modes_differ_as_in_the_paper(name: str, views: int) -> None:
+    cfg = read(f's2bnn/{name}_step2')
+    model, head = cfg.model, cfg.model.head
+    assert len(cfg.train_dataloader.dataset.views) == views
+    assert list(head.projector.widths) == [1024, 128]
+    assert head.projector.norm is None
+    if name == 'contrastive':
+        assert (model.type, head.temperature, model.teacher.momentum) == ('MoCo', 0.2, 0.999)
+    else:
+        assert (model.type, head.student_temperature, head.teacher_temperature) == ('S2BNN', 0.2, 0.2)
+        assert model.teacher.checkpoint.endswith('moco_v2_800ep_pretrain.pth.tar')
+    if name == 'contrastive_distillation':
+        assert (head.contrastive_temperature, model.distillation_weight) == (0.2, 1.0)
+        assert model.momentum_teacher.momentum == 0.999
+    assert model.get('queue_length') == (None if name == 'distillation' else 65536)
+
+
+#: views: scale of the crop, colour jitter (strength, how often), blur (how often), solarised (how often)
+VIEWS: dict[str, list[tuple[Any, list[float], float, float, float]]] = {
+    'moco/resnet50': [((0.2, 1.0), [0.4, 0.4, 0.4, 0.1], 0.8, 0.5, 0)] * 2,
+    'moco/reactnet': [((0.2, 1.0), [0.4, 0.4, 0.4, 0.1], 0.8, 0.5, 0)] * 2,
+    'simsiam/resnet50': [((0.2, 1.0), [0.4, 0.4, 0.4, 0.1], 0.8, 0.5, 0)] * 2,
+    's2bnn/contrastive_step1': [((0.2, 1.0), [0.4, 0.4, 0.4, 0.1], 0.6, 0.2, 0)] * 2,
+    's2bnn/contrastive_distillation_step1': [((0.2, 1.0), [0.4, 0.4, 0.4, 0.1], 0.6, 0.2, 0)] * 2,
+    's2bnn/distillation_step1': [((0.2, 1.0), [0.4, 0.4, 0.4, 0.1], 0.6, 0.2, 0)],
+    'burn/single_stage': [(None, [0.4, 0.4, 0.4, 0.1], 0.6, 0.2, 0)] * 2,
+    'byol/resnet50': [(None, [0.4, 0.4, 0.2, 0.1], 0.8, 1.0, 0), (None, [0.4, 0.4, 0.2, 0.1], 0.8, 0.1, 0.2)],
+    'swav/resnet50': [((0.14, 1.0), [0.8, 0.8, 0.8, 0.2], 0.8, 0.5, 0)] * 2
+    + [((0.05, 0.14), [0.8, 0.8, 0.8, 0.2], 0.8, 0.5, 0)] * 6,
+}
+
+
+@pytest.mark.parametrize('name', VIEWS)
+def test_views_are_the_published_ones(name: str) -> None:
+    found = []
+    for view in read(name).train_dataloader.dataset.views:
+        parts = {part.type.removeprefix('torchvision/'): part for part in view}
+        jitter = parts['RandomApply'].transforms[0]
+        assert parts['RandomGrayscale'].p == 0.2
+        assert tuple(parts['GaussianBlur'].sigma) == (0.1, 2.0)
+        assert 'RandomHorizontalFlip' in parts
+        scale = parts['RandomResizedCrop'].get('scale')
+        found.append(
+            (
+                scale and tuple(scale),
+                [jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue],
+                parts['RandomApply'].p,
+                parts['GaussianBlur'].p,
+                parts['RandomSolarize'].p if 'RandomSolarize' in parts else 0,
+            )
+        )
+    assert found == VIEWS[name]
+
+
+def test_swav_follows_the_paper() -> None:
+    cfg = read('swav/resnet50')
+    sides = [view[0].size for view in cfg.train_dataloader.dataset.views]
+    assert sides == [224] * 2 + [96] * 6
+    head = cfg.model.head
+    assert (head.prototypes, head.temperature, head.epsilon, head.sinkhorn_iterations) == (3000, 0.1, 0.05, 3)
+    assert list(head.projector.widths) == [2048, 128]
+    assert cfg.custom_hooks[0].frozen_iterations == 313
+    lr = cfg.schedules.lr
+    assert (lr.end, lr.warmup_epochs) == (0.0048, 10)
+    assert lr.warmup_ratio * cfg.optim_wrapper.optimizer.lr == pytest.approx(0.3)
+    few = read('swav/resnet50_bs256')
+    assert (few.model.queue_length, few.schedules.lr.end, few.schedules.lr.warmup_epochs) == (3840, 0.0006, 0)
+    assert few.custom_hooks[0].to_dict() == dict(type='PrototypeHook', frozen_iterations=5005, queue_start_epoch=15)
+
+
+@pytest.mark.parametrize(('name', 'momentum'), [('byol/resnet50', 0.996), ('byol/reactnet', 0.99)])
+def test_byol_follows_the_paper_and_burns_release(name: str, momentum: float) -> None:
+    cfg = read(name)
+    assert cfg.schedules.momentum.to_dict() == dict(target='teacher.momentum', curve='cosine', start=momentum, end=1.0)
+    assert cfg.model.teacher.momentum == momentum
+    assert list(cfg.model.head.projector.widths) == list(cfg.model.head.predictor.widths) == [4096, 256]
+    assert cfg.optim_wrapper.paramwise_cfg.decay == 'weights'
+    assert cfg.schedules.lr.warmup_epochs == 10
+
+
+def test_simsiam_follows_the_paper() -> None:
+    head = read('simsiam/resnet50').model.head
+    assert list(head.projector.widths) == [2048, 2048, 2048]
+    assert (head.projector.last_norm, head.projector.last_norm_affine) == (True, False)
+    assert list(head.predictor.widths) == [512, 2048]
+
+
+def test_large_real_teacher_is_four_times_as_wide_everywhere() -> None:
+    cfg = read('s2bnn/resnet50_swav_w4')
+    assert list(cfg.model.teacher.backbone.widths) == [4 * width for width in (64, 128, 256, 512)]
+    assert list(cfg.model.teacher.head.projector.widths) == [8192, 128]
+    assert cfg.model.head.projector.widths[-1] == cfg.model.teacher.head.prototypes == 3000
+
+
+def test_burns_ablation_adds_one_term_a_row() -> None:
+    joint, constant = read('burn/joint_classifier'), read('burn/constant_balance')
+    dynamic = read('burn/single_stage')
+    assert joint.model.head.feature_similarity is None
+    assert constant.model.head.to_dict() == dynamic.model.head.to_dict()
+    assert joint.schedules.kl_weight is constant.schedules.kl_weight is None
+    assert dynamic.schedules.kl_weight.end == 0.3
+
+
+#: protocol: optimiser, rate, images a step, epochs, curve of the rate, decay
+PROTOCOLS = {
+    'burn': ('SGD', 0.01, 256, 100, 'step', 0),
+    's2bnn': ('SGD', 0.1, 256, 100, 'step', 0),
+    'moco': ('SGD', 30.0, 256, 100, 'step', 0),
+    'swav': ('SGD', 0.3, 256, 100, 'cosine', 1e-6),
+    'simsiam': ('LARS', 1.6, 4096, 90, 'cosine', 0),
+}
+
+
+@pytest.mark.parametrize('name', PROTOCOLS)
+def test_linear_protocols_are_the_published_ones(name: str) -> None:
+    cfg, (optimiser, rate, images, epochs, curve, decay) = load_config(LINEAR / f'{name}.py'), PROTOCOLS[name]
+    chosen = cfg.optim_wrapper.optimizer
+    assert (chosen.type, chosen.weight_decay, chosen.momentum) == (optimiser, decay, 0.9)
+    assert chosen.lr == pytest.approx(rate)
+    assert (cfg.global_batch_size, cfg.train_cfg.max_epochs, cfg.schedules.lr.curve) == (images, epochs, curve)
+    assert curve != 'step' or list(cfg.schedules.lr.milestones) == [60, 80]
+    assert list(cfg.model.frozen) == ['backbone', 'neck']
+
+
+#: what the heads of the configs say: FLOPs, BOPs with a 1000-way classifier, at 224 px
+COSTS: dict[str, tuple[dict[str, Any], float, float]] = {
+    'ReActNet-A': (dict(type='ReActNet'), 0.119e8, 4.817e9),
+    'Bi-Real-18': (dict(type='ResNet'), 1.378e8, 1.676e9),
+    'MobileNetV2': (dict(type='TorchvisionModel', name='mobilenet_v2'), 3.008e8, 0),
+    'ResNet-50': (dict(type='TorchvisionResNet', depth=50), 4.089e9, 0),
+}
+
+
+@pytest.mark.parametrize('name', COSTS)
+def test_costs_in_the_heads_are_those_of_the_networks(name: str) -> None:
+    config, flops, bops = COSTS[name]
+    counted = {True: 0, False: 0}
+
+    def count(layer: nn.Conv2d, _: object, output: torch.Tensor) -> None:
+        counted[isinstance(layer, BinaryConv2d)] += output[0].numel() * layer.weight[0].numel()
+
+    with torch.device('meta'):
+        network = BACKBONES.build(config).eval()
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d):
+                layer.register_forward_hook(count)
+        network(torch.empty(1, 3, 224, 224))
+    assert counted[False] + 1000 * network.out_channels == pytest.approx(flops, rel=5e-3)
+    assert counted[True] == pytest.approx(bops, rel=5e-4)
+
+
+def test_knn_validation_reads_the_labels_that_training_does_not() -> None:
+    cfg = read('s2bnn/distillation_step2_knn')
+    assert cfg.train_cfg.to_dict() == dict(type='EpochLoop', max_epochs=200, val_interval=20)
+    assert 'labeled' not in cfg.train_dataloader.dataset
+    bank, query = cfg.val_dataloader.dataset.bank, cfg.val_dataloader.dataset.query
+    assert (bank.split, query.split, bank.labeled, query.labeled) == ('train', 'val', True, True)
+    plain = read('s2bnn/distillation_step2')
+    assert {key: cfg[key] for key in ('model', 'optim_wrapper', 'train_dataloader')} == {
+        key: plain[key] for key in ('model', 'optim_wrapper', 'train_dataloader')
+    }
+
+
+@pytest.mark.parametrize('name', ['burn', 's2bnn'])
+def test_recipes_hand_each_steps_weights_to_the_next(name: str) -> None:
+    recipe = read_recipe(ROOT / f'configs/recipes/{name}.py')
+    chosen = recipe.chosen()
+    for before, after in pairwise(chosen):
+        assert before.name in after.inputs.values()
+    assert chosen[0].weights == 'multi'  # both heads go along to the second step

@@ -1,0 +1,52 @@
+"""Every config that trains is built at reduced size and takes one step of its own optimiser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from configs.shrink import small_batch, small_model
+
+from binssl.engine.config import load_config
+from binssl.registry import ALGORITHMS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
+
+ROOT = Path(__file__).parents[2]
+LEAVES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / 'configs').rglob('*.py')
+    if '_base_' not in path.parts and 'recipes' not in path.parts
+)
+TRAINING = [path for path in LEAVES if load_config(ROOT / path).get('optim_wrapper')]
+
+
+@pytest.mark.parametrize('path', TRAINING)
+def test_config_takes_one_optimiser_step_at_reduced_size(path: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    cfg = load_config(ROOT / path)
+    model = ALGORITHMS.build(small_model(cfg, tmp_path)).train()
+    batch = small_batch(cfg)
+    assert len(batch['images']) == model.views
+    if cfg.get('schedules'):  # each scheduled value exists
+        anneal = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+        anneal.before_train(SimpleNamespace(model=model))
+    wrapper_cfg = cfg.optim_wrapper.to_dict()
+    constructor = dict(
+        type='DefaultOptimWrapperConstructor',
+        paramwise_cfg=wrapper_cfg.pop('paramwise_cfg', None),
+        optim_wrapper_cfg=wrapper_cfg,
+    )
+    wrapper = OPTIM_WRAPPER_CONSTRUCTORS.build(constructor)(model)
+    trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+    before = {name: weight.detach().clone() for name, weight in trained.items()}
+
+    with wrapper.optim_context(model):
+        loss, _ = model.parse_losses(model(**model.data_preprocessor(batch), mode='loss'))
+    wrapper.backward(loss)
+    assert loss.isfinite()
+    assert [name for name, weight in trained.items() if weight.grad is None or not weight.grad.isfinite().all()] == []
+    wrapper.step()
+    assert all(weight.isfinite().all() for weight in trained.values())
+    moved = [name for name, weight in trained.items() if not torch.equal(weight, before[name])]
+    assert {name.split('.')[0] for name in moved} == {name.split('.')[0] for name in trained}
