@@ -2,6 +2,7 @@
 
 from binssl.backbones.pixels import Pixels
 from binssl.backbones.reactnet import ReActNet
-from binssl.backbones.torchvision import TorchvisionResNet
+from binssl.backbones.resnet import ResNet
+from binssl.backbones.torchvision import TorchvisionModel, TorchvisionResNet
 
-__all__ = ['Pixels', 'ReActNet', 'TorchvisionResNet']
+__all__ = ['Pixels', 'ReActNet', 'ResNet', 'TorchvisionModel', 'TorchvisionResNet']

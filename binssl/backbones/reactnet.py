@@ -9,6 +9,7 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
+from binssl.backbones.plan import initialise
 from binssl.binary import BINARY, RPReLU, Shift, build_conv
 from binssl.registry import BACKBONES, ConfigError
 
@@ -98,6 +99,7 @@ class ReActNet(nn.Module):
             ``BINARY`` (the default: triangular activations, clipped scaled weights) or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
         out_indices: Maps to return: 0 is the stem's, i the i-th block's, negative from the end.
+        init: 'kaiming' or 'published_s2bnn', see :func:`binssl.backbones.plan.initialise`.
 
     Attributes:
         out_channels: Width of the last returned map.
@@ -115,6 +117,7 @@ class ReActNet(nn.Module):
         conv_cfg: dict | ConfigDict = BINARY,
         input_size: int | None = None,
         out_indices: Sequence[int] = (-1,),
+        init: str = 'kaiming',
     ) -> None:
         super().__init__()
         _check_plan(channels, strides, stem_stride, out_indices)
@@ -126,9 +129,7 @@ class ReActNet(nn.Module):
         self.stem = Stem(channels[0], stem_stride)
         plan = zip(pairwise(channels), strides, strict=True)
         self.blocks = nn.ModuleList(Block(*widths, stride, conv_cfg) for widths, stride in plan)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+        initialise(self, (module for module in self.blocks.modules() if isinstance(module, nn.Conv2d)), init)
 
     @property
     def smallest_input(self) -> int:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
+import torch
+import torchvision
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from binssl.registry import BACKBONES, ConfigError
+from binssl.backbones.plan import check_stages
+from binssl.registry import BACKBONES, ConfigError, nearest_names
 
 PLANS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
     18: (BasicBlock, (2, 2, 2, 2)),
@@ -52,7 +56,7 @@ class TorchvisionResNet(nn.Module):
             raise ConfigError(f'depth {depth!r} is none of {sorted(PLANS)}')
         block, default_depths = PLANS[depth]
         depths = default_depths if depths is None else depths
-        _check_plan(stem, widths, depths, out_indices)
+        check_stages(stem, widths, depths, out_indices)
         if stem == 'small':
             self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         else:
@@ -81,17 +85,6 @@ class TorchvisionResNet(nn.Module):
         return tuple(maps[index] for index in self.out_indices)
 
 
-def _check_plan(stem: str, widths: Sequence[int], depths: Sequence[int], out_indices: Sequence[int]) -> None:
-    if stem not in ('imagenet', 'small'):
-        raise ConfigError(f"stem {stem!r} must be 'imagenet' or 'small'")
-    if not widths or len(widths) != len(depths) or min(*widths, *depths) < 1:
-        raise ConfigError(
-            f'widths {tuple(widths)} and depths {tuple(depths)} must have one number >= 1 for each stage'
-        )
-    if not out_indices or not all(-len(widths) <= index < len(widths) for index in out_indices):
-        raise ConfigError(f'out_indices {tuple(out_indices)} must name some of the {len(widths)} stages')
-
-
 def _stage(
     block: type[BasicBlock] | type[Bottleneck], in_channels: int, width: int, count: int, stride: int
 ) -> nn.Sequential:
@@ -103,3 +96,82 @@ def _stage(
         shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
     blocks = [block(in_channels, width, stride, shortcut)]
     return nn.Sequential(*blocks, *(block(out_channels, width) for _ in range(count - 1)))
+
+
+# what stands behind the last map, where a child of that name is there
+BEHIND_THE_MAP = ('avgpool', 'classifier', 'fc')
+# networks whose other children, one after the other, are the trunk
+CHAINS = ('AlexNet', 'ConvNeXt', 'DenseNet', 'EfficientNet', 'MNASNet', 'MobileNetV2', 'MobileNetV3', 'RegNet',
+          'ResNet', 'ShuffleNetV2', 'SqueezeNet', 'VGG')  # fmt: skip
+
+
+@BACKBONES.register_module()
+class TorchvisionModel(nn.Module):
+    """Any convolutional classifier of torchvision without its classifier: one map, keys as torchvision's.
+
+    Nothing that stands behind the last map is built in (ConvNeXt's last LayerNorm belongs to its classifier).
+
+    Shape: images (N, 3, H, W) -> a tuple of one map (N, C, H', W').
+
+    Args:
+        name: As torchvision lists it: ``mobilenet_v2``, ``resnet50``, ``regnet_y_400mf``, ``convnext_tiny``, ...
+        weights: Name of published weights that torchvision loads, ``'DEFAULT'`` or ``'IMAGENET1K_V1'``; None for
+            random ones.
+        input_size: Side of the images in pixels, where it is known, to be checked at once.
+
+    Attributes:
+        out_channels: C.
+
+    Raises:
+        ConfigError: No such network or weights, one that is no chain of maps (vision transformers, Inception), or an
+            ``input_size`` too small for it.
+    """
+
+    def __init__(self, name: str = 'mobilenet_v2', weights: str | None = None, input_size: int | None = None) -> None:
+        super().__init__()
+        known = torchvision.models.list_models(module=torchvision.models)
+        if name not in known:
+            raise ConfigError(f'torchvision has no classifier {name!r}; {nearest_names(name, known)}')
+        parts = _trunk(name, weights)
+        for key, part in parts.items():
+            self.add_module(key, part)
+        outline = nn.Sequential(*copy.deepcopy(list(parts.values()))).to('meta')  # shapes only, no arithmetic
+        self.out_channels = int(outline(torch.empty(1, 3, 224, 224, device='meta')).shape[1])
+        if input_size is not None and not _fits(outline, input_size):
+            smallest = next(size for size in range(input_size, 225) if _fits(outline, size))
+            raise ConfigError(
+                f'images of {input_size} x {input_size} px are too small for {name}: its maps would fall below 1 x 1. '
+                f'The smallest that fit are {smallest} x {smallest}; or take another network'
+            )
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The last map of ``images`` (N, 3, H, W)."""
+        x = images
+        for part in self.children():
+            x = part(x)
+        return (x,)
+
+
+def _trunk(name: str, weights: str | None) -> dict[str, nn.Module]:
+    """The parts of a network up to its last map, in order."""
+    try:
+        network = torchvision.models.get_model(name, weights=weights)
+    except (KeyError, ValueError) as error:
+        raise ConfigError(f"{name} has no weights {weights!r} in torchvision; 'DEFAULT' is always there") from error
+    if type(network).__name__ not in CHAINS:
+        raise ConfigError(
+            f'{name} is no chain of maps, so there is no last one to take; take a network of the kinds '
+            f'{", ".join(CHAINS)}'
+        )
+    parts = {key: part for key, part in network.named_children() if key not in BEHIND_THE_MAP}
+    if type(network).__name__ == 'DenseNet':  # its forward has a ReLU that is no child
+        parts['relu'] = nn.ReLU(inplace=True)
+    return parts
+
+
+def _fits(network: nn.Module, size: int) -> bool:
+    try:
+        network(torch.empty(2, 3, size, size, device='meta'))
+    except (RuntimeError, ValueError):
+        return False
+    return True

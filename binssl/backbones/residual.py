@@ -1,0 +1,111 @@
+"""The parts of a residual network: stem, shortcuts, and blocks of one or two convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from binssl.binary import RPReLU, Shift, build_conv
+
+ACTIVATIONS: dict[str | None, Callable[[int], nn.Module]] = {
+    None: lambda channels: nn.Identity(),
+    'ReLU': lambda channels: nn.ReLU(inplace=True),
+    'Hardtanh': lambda channels: nn.Hardtanh(inplace=True),
+    'RPReLU': RPReLU,
+}
+
+
+class ResNetStem(nn.Module):
+    """Real convolution, BatchNorm, activation and, for 'imagenet', a max pool.
+
+    Shape: (N, 3, H, W) -> (N, C, ceil(H/4), ceil(W/4)) for 'imagenet' (7x7 and pool, stride 2 each), (N, C, H, W)
+    for 'small' (3x3).
+    """
+
+    def __init__(self, channels: int, kind: str, activation: str | None) -> None:
+        super().__init__()
+        small = kind == 'small'
+        kernel, stride = (3, 1) if small else (7, 2)
+        self.conv = nn.Conv2d(3, channels, kernel, stride, padding=kernel // 2, bias=False)
+        self.norm = nn.BatchNorm2d(channels)
+        self.activation = ACTIVATIONS[activation](channels)
+        self.pool = nn.Identity() if small else nn.MaxPool2d(3, stride=2, padding=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.pool(self.activation(self.norm(self.conv(images))))
+
+
+class ProjectedShortcut(nn.Module):
+    """What a block that halves the map adds: real 1x1 convolution and BatchNorm.
+
+    'pool' takes the mean of 2x2 pixels first (Bi-Real Net), 'conv' every second pixel (ResNet).
+    Shape: (N, C, H, W) -> (N, C_out, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kind: str) -> None:
+        super().__init__()
+        # ceil_mode: a map of odd size is halved as the convolution halves it
+        self.pool = nn.AvgPool2d(2, ceil_mode=True) if kind == 'pool' else nn.Identity()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, 1 if kind == 'pool' else 2, bias=False)
+        self.norm = nn.BatchNorm2d(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(self.pool(x)))
+
+
+class PaddedShortcut(nn.Module):
+    """ReCU's shortcut without a parameter: mean of 2x2 pixels, as many zero channels before as behind.
+
+    Shape: (N, C, H, W) -> (N, C_out, ceil(H/2), ceil(W/2)).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.zeros = (out_channels - in_channels) // 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(F.avg_pool2d(x, 2, ceil_mode=True), (0, 0, 0, 0, self.zeros, self.zeros))
+
+
+class Unit(nn.Module):
+    """Shift, 3x3 convolution, BatchNorm, + shortcut where there is one, activation."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int, shift: bool, activation: str | None,
+                 conv_cfg: dict | ConfigDict) -> None:  # fmt: skip
+        super().__init__()
+        self.shift = Shift(in_channels) if shift else nn.Identity()
+        self.conv = build_conv(conv_cfg, in_channels, out_channels, 3, stride, padding=1)
+        self.norm = nn.BatchNorm2d(out_channels)
+        self.activation = ACTIVATIONS[activation](out_channels)
+
+    def forward(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        y = self.norm(self.conv(self.shift(x)))
+        return self.activation(y if shortcut is None else y + shortcut)
+
+
+class Block(nn.Module):
+    """One or two units and a shortcut from the first one's input to the last one's sum.
+
+    Shape: (N, C, H, W) -> (N, C_out, H', W'), halved where there is a module ``shortcut`` other than the identity.
+    """
+
+    def __init__(self, units: Sequence[Unit], shortcut: nn.Module) -> None:
+        super().__init__()
+        self.units = nn.ModuleList(units)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        shortcut = self.shortcut(x)
+        for unit in self.units[:-1]:
+            x = unit(x)
+        return self.units[-1](x, shortcut)
+
+
+def build_shortcut(in_channels: int, out_channels: int, kind: str) -> nn.Module:
+    """The shortcut of a block that halves the map: ``kind`` is 'pool', 'conv' or 'pad'."""
+    if kind == 'pad':
+        return PaddedShortcut(in_channels, out_channels)
+    return ProjectedShortcut(in_channels, out_channels, kind)

@@ -1,0 +1,154 @@
+"""ResNets with a shortcut around each convolution or each two: real, Bi-Real Net, ReActNet's ResNet, ReCU's.
+
+Bi-Real Net: arXiv:1808.00278. ReActNet: arXiv:2003.03488. ReCU: arXiv:2103.12369. The real one: arXiv:1512.03385.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from mmengine.config import ConfigDict
+from torch import Tensor, nn
+
+from binssl.backbones.plan import check_stages, initialise
+from binssl.backbones.residual import ACTIVATIONS, Block, ResNetStem, Unit, build_shortcut
+from binssl.binary import BINARY
+from binssl.registry import BACKBONES, ConfigError
+
+SHORTCUTS = ('pool', 'conv', 'pad')
+
+
+@BACKBONES.register_module()
+class ResNet(nn.Module):
+    """A ResNet with a shortcut around each convolution or each two; each but stem and shortcuts by ``conv_cfg``.
+
+    =====================  =============================================================================
+    Bi-Real-18 and -34     the defaults, and ``depths=[6, 8, 12, 6]``
+    ReActNet's ResNet-18   ``shift=True, activation='RPReLU'``
+    real ResNet-18         ``depths=[2, 2, 2, 2], convs_per_shortcut=2, activation='ReLU',
+                           stem_activation='ReLU', shortcut='conv', conv_cfg=REAL``: torchvision's function
+    ReCU's, for CIFAR      ``stem='small', depths=[2, 2, 2, 2], convs_per_shortcut=2, activation='Hardtanh',
+                           shortcut='pad'``
+    =====================  =============================================================================
+
+    Every stage but the first halves the map in its first block. The same plan fits strictly from one precision to
+    the next; with ``activation='Hardtanh'`` in place of 'ReLU' too, since neither has a parameter.
+
+    Shape: images (N, 3, H, W) -> a tuple of maps (N, C_i, H_i, W_i).
+
+    Args:
+        widths: Width of each stage, the first one the stem's too.
+        depths: Blocks (shortcuts) of each stage.
+        stem: 'imagenet': 7x7 stride 2 and a max pool; 'small': 3x3 stride 1, for images of 8 to 64 px.
+        stem_activation: Behind the stem's BatchNorm: None, 'ReLU', 'Hardtanh' or 'RPReLU'.
+        convs_per_shortcut: 1 or 2.
+        shift: Whether a learnable shift (ReActNet's RSign) stands before each convolution of the blocks.
+        activation: Behind each sum and between two convolutions: as ``stem_activation``.
+        shortcut: Where the map is halved: 'pool', 'conv' (:class:`ProjectedShortcut`) or 'pad'.
+        conv_cfg: Precision of the blocks' convolutions: :data:`binssl.binary.REAL`, ``BINARY_INPUT``,
+            ``BINARY`` (the default: triangular activations, clipped scaled weights) or one's own.
+        input_size: Side of the images in pixels, where it is known, to be checked at once.
+        out_indices: Stages to return, negative from the end.
+        init: 'kaiming' or 'published_s2bnn', see :func:`binssl.backbones.plan.initialise`.
+
+    Attributes:
+        out_channels: Width of the last returned map.
+
+    Raises:
+        ConfigError: The plan is inconsistent, or ``input_size`` is too small for it.
+        ValueError: From ``forward``: the images are too small for the plan.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int] = (64, 128, 256, 512),
+        depths: Sequence[int] = (4, 4, 4, 4),
+        stem: str = 'imagenet',
+        stem_activation: str | None = None,
+        convs_per_shortcut: int = 1,
+        shift: bool = False,
+        activation: str | None = None,
+        shortcut: str = 'pool',
+        conv_cfg: dict | ConfigDict = BINARY,
+        input_size: int | None = None,
+        out_indices: Sequence[int] = (-1,),
+        init: str = 'kaiming',
+    ) -> None:
+        super().__init__()
+        check_stages(stem, widths, depths, out_indices)
+        _check_kinds(stem_activation, activation, shortcut, convs_per_shortcut, widths)
+        self.stem_stride = 1 if stem == 'small' else 4
+        self.num_stages = len(widths)
+        if input_size is not None and input_size < self.smallest_input:
+            raise ConfigError(self._too_small(input_size, input_size))
+        self.out_indices = tuple(index % len(widths) for index in out_indices)
+        self.out_channels = widths[self.out_indices[-1]]
+        self.stem = ResNetStem(widths[0], stem, stem_activation)
+        self.stages = nn.ModuleList()
+
+        def block(before: int, width: int, halve: bool) -> Block:
+            first = Unit(before, width, 2 if halve else 1, shift, activation, conv_cfg)
+            later = (Unit(width, width, 1, shift, activation, conv_cfg) for _ in range(convs_per_shortcut - 1))
+            return Block([first, *later], build_shortcut(before, width, shortcut) if halve else nn.Identity())
+
+        for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
+            first = block(widths[index - 1] if index else width, width, halve=index > 0)
+            self.stages.append(nn.Sequential(first, *(block(width, width, halve=False) for _ in range(depth - 1))))
+        inner = [module.conv for module in self.modules() if isinstance(module, Unit)]
+        _check_signs(inner[0], stem_activation=stem_activation, activation=activation)
+        initialise(self, inner, init)
+
+    @property
+    def smallest_input(self) -> int:
+        """Side in pixels of the smallest image of which no stage has to halve a map of a single pixel."""
+        size = 1
+        for _ in range(self.num_stages - 1):
+            size = 2 * size - 1 if size > 1 else 2
+        return (size - 1) * self.stem_stride + 1
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
+        height, width = images.shape[-2:]
+        if min(height, width) < self.smallest_input:
+            raise ValueError(self._too_small(height, width))
+        x = self.stem(images)
+        maps = []
+        for stage in self.stages[: max(self.out_indices) + 1]:
+            x = stage(x)
+            maps.append(x)
+        return tuple(maps[index] for index in self.out_indices)
+
+    def _too_small(self, height: int, width: int) -> str:
+        size = self.smallest_input
+        return (
+            f'images of {height} x {width} px are too small for this plan: its maps would fall below 1 x 1. '
+            f"The smallest that fit are {size} x {size}; or take stem='small' or fewer stages"
+        )
+
+
+def _check_kinds(stem_activation: str | None, activation: str | None, shortcut: str, convs_per_shortcut: int,
+                 widths: Sequence[int]) -> None:  # fmt: skip
+    for name, value in (('stem_activation', stem_activation), ('activation', activation)):
+        if value not in ACTIVATIONS:
+            raise ConfigError(f'{name} {value!r} is none of {", ".join(map(repr, ACTIVATIONS))}')
+    if shortcut not in SHORTCUTS:
+        raise ConfigError(f'shortcut {shortcut!r} is none of {", ".join(map(repr, SHORTCUTS))}')
+    if convs_per_shortcut not in (1, 2):
+        raise ConfigError(f'convs_per_shortcut {convs_per_shortcut!r} must be 1 or 2')
+    for before, after in pairwise(widths) if shortcut == 'pad' else ():
+        if after < before or (after - before) % 2:
+            raise ConfigError(
+                f"shortcut 'pad' adds as many zero channels on each side, which {before} -> {after} does not allow; "
+                "widen by an even number, or take 'pool' or 'conv'"
+            )
+
+
+def _check_signs(conv: nn.Module, **activations: str | None) -> None:
+    """Refuse a ReLU in front of the sign of ``conv``."""
+    for name, value in activations.items():
+        if value == 'ReLU' and getattr(conv, 'activation', None) is not None:
+            raise ConfigError(
+                f"{name}='ReLU' leaves no negative number, and the sign of a binary input would be +1 throughout; "
+                f"take {name}='Hardtanh', to which the weights of a network with 'ReLU' fit"
+            )
