@@ -24,6 +24,7 @@ class MLP(nn.Sequential):
         widths: outputs of each linear layer; at least one.
         norm: 'BN' for BatchNorm1d, which several processes synchronise as all others, or None.
         bias: whether the linear layers have one.
+        last_bias: whether the last one has, where that differs from ``bias``.
         last_activation: whether a ReLU follows the last layer.
         last_norm: whether ``norm`` follows the last layer.
         last_norm_affine: whether that one has a scale and a shift; SimSiam's projector ends without
@@ -61,4 +62,6 @@ def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm:
     if last_norm and norm is None:
         raise ConfigError("last_norm=True needs norm='BN'; with norm=None there is nothing to add")
     if not last_norm_affine and not last_norm:
+        raise ConfigError('last_norm_affine=False needs last_norm=True; without it there is no last norm')
+    if not last_norm and not last_norm_affine:
         raise ConfigError('last_norm_affine=False needs last_norm=True; without it there is no last norm')
