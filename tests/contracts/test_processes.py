@@ -1,21 +1,77 @@
-"""Two processes with half a batch each against one with the whole of it."""
+"""Two processes with half a batch each against one with the whole of it, every BatchNorm over both."""
 
 from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from contracts.small import BURN, MOCO, batch, build
+from contracts.small import (
+    BURN,
+    BYOL,
+    DISTILLATION,
+    MOCO,
+    S2BNN,
+    SIMSIAM,
+    SWAV,
+    batch,
+    build,
+    changed,
+    sizes,
+)
+from torch import nn
+
+from binssl.algorithms.shuffle import encode_keys
+from binssl.engine import synchronise_batch_norm
+
+ROWS = {
+    'MoCo': changed(MOCO, shuffle_bn=False),
+    'MoCo, shuffled': MOCO,
+    'S2BNN, distillation only': DISTILLATION,
+    'S2BNN, contrastive and distillation': changed(S2BNN, shuffle_bn=False),
+    'S2BNN, shuffled': S2BNN,
+    'BURN': BURN,
+    'BYOL': BYOL,
+    'SimSiam': SIMSIAM,
+    'SwAV': SWAV,
+    'SwAV with a queue': changed(SWAV, queue_length=16),
+}
+OVER_ALL_PROCESSES = ('kl', 'feature_distance', 'information', 'feature_std')  # entries of the log
 
 
-def answer(config: dict, folder: Path, images: slice) -> dict[str, torch.Tensor]:
-    model = build(config, folder).eval()  # in eval mode no BatchNorm tells how the batch was divided
-    views = model.data_preprocessor(batch(2))['images']
+def answer(config: dict, folder: Path, images: slice) -> dict[str, Any]:
+    """Losses, gradients and buffers of one training step on a share of the batch."""
+    model = build(config, folder).train()
+    synchronise_batch_norm(model, True, on_gpu=False)
+    views = model.data_preprocessor(batch(sizes(model)))['images']
     losses = model([view[images] for view in views], mode='loss')
-    answers = {name: value.detach() for name, value in losses.items()}
-    return dict(answers, queue=model.queue.keys) if hasattr(model, 'queue') else answers
+    losses['loss'].backward()
+    gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+    log = {name: value.detach() for name, value in losses.items()}
+    return dict(losses=log, gradients=gradients, buffers=dict(model.named_buffers()))
+
+
+def mix(rank: int) -> dict[str, torch.Tensor]:
+    """What each process's BatchNorm sees and gets back where an image is its number."""
+    torch.manual_seed(rank)  # as in a run, where the processes draw differently
+    numbers = torch.arange(rank * 4., rank * 4 + 4)
+    images = numbers.view(4, 1, 1, 1).expand(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)
+    norm = nn.BatchNorm2d(3, momentum=1.)
+    seen: list[torch.Tensor] = []
+
+    def encode(given: torch.Tensor) -> torch.Tensor:
+        assert given.is_contiguous(memory_format=torch.channels_last)
+        seen.append(given[:, 0, 0, 0])
+        norm(given)
+        return given.mean(dim=(2, 3))
+
+    keys = encode_keys(encode, images, shuffled=True)
+    statistics = norm.running_mean.clone()
+    straight = encode_keys(encode, images, shuffled=False)
+    return dict(numbers=numbers, seen=seen[0], straight=seen[1], own=keys.own, everyone=keys.everyone,
+                unmixed=straight.everyone, statistics=statistics)
 
 
 def run_process(rank: int, folder: str, port: int) -> None:
@@ -25,30 +81,53 @@ def run_process(rank: int, folder: str, port: int) -> None:
     own = Path(folder) / str(rank)
     own.mkdir()
     half = slice(rank * 4, rank * 4 + 4)
-    torch.save({name: answer(config, own, half) for name, config in (('moco', MOCO), ('burn', BURN))},
-               own / 'answers.pth')
+    answers = {name: answer(config, own, half) for name, config in ROWS.items()}
+    torch.save(dict(answers, mixed=mix(rank)), own / 'answers.pth')
     torch.distributed.destroy_process_group()
 
 
-@pytest.fixture
-def free_port() -> int:
+@pytest.fixture(scope='module')
+def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """What both processes found."""
+    folder = tmp_path_factory.mktemp('two_processes')
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
+        port = listener.getsockname()[1]
+    torch.multiprocessing.spawn(run_process, (str(folder), port), nprocs=2)
+    return [torch.load(folder / str(rank) / 'answers.pth') for rank in (0, 1)]
 
 
 @pytest.mark.process
-def test_queue_and_log_are_over_all_processes_and_losses_average(tmp_path, free_port):
-    torch.multiprocessing.spawn(run_process, (str(tmp_path), free_port), nprocs=2)
-    first, second = (torch.load(tmp_path / str(rank) / 'answers.pth') for rank in (0, 1))
-    whole = {name: answer(config, tmp_path, slice(8)) for name, config in (('moco', MOCO), ('burn', BURN))}
-    close = {'rtol': 1e-12, 'atol': 1e-14}
-    for name in ('moco', 'burn'):
-        mean = (first[name]['loss'] + second[name]['loss']) / 2
-        torch.testing.assert_close(mean, whole[name]['loss'], **close)
-        assert first[name]['loss'] != second[name]['loss']
-    for entry in ('kl', 'feature_distance', 'information'):
-        assert torch.equal(first['burn'][entry], second['burn'][entry])
-        torch.testing.assert_close(first['burn'][entry], whole['burn'][entry], **close)
-    assert torch.equal(first['moco']['queue'], second['moco']['queue'])
-    torch.testing.assert_close(first['moco']['queue'], whole['moco']['queue'], **close)
+def test_two_processes_answer_as_one(two, tmp_path):
+    first, second = two
+    close = {'rtol': 1e-10, 'atol': 1e-12}
+    for name, config in ROWS.items():
+        whole = answer(config, tmp_path, slice(8))
+        for kind in ('losses', 'gradients'):
+            means = {entry: (value + second[name][kind][entry]) / 2 for entry, value in first[name][kind].items()}
+            torch.testing.assert_close(means, whole[kind], **close, msg=lambda text, name=name: f'{name}: {text}')
+        assert first[name]['losses']['loss'] != second[name]['losses']['loss']
+        for entry in set(OVER_ALL_PROCESSES) & set(whole['losses']):
+            if not name.startswith('S2BNN'):
+                assert torch.equal(first[name]['losses'][entry], second[name]['losses'][entry])
+        for key, value in whole['buffers'].items():
+            assert torch.equal(first[name]['buffers'][key], second[name]['buffers'][key]), f'{name}: {key}'
+            torch.testing.assert_close(first[name]['buffers'][key], value, **close)
+
+
+@pytest.mark.process
+def test_shuffled_keys_come_back_in_order_and_a_batch_norm_sees_images_of_both_processes(two):
+    first, second = (answers['mixed'] for answers in two)
+    everyone = torch.arange(8.).view(8, 1).expand(8, 3)
+    for found in (first, second):
+        assert torch.equal(found['everyone'], everyone)
+        assert torch.equal(found['unmixed'], everyone)
+        assert torch.equal(found['own'][:, 0], found['numbers'])
+        assert torch.equal(found['straight'], found['numbers'])
+        assert {bool(number < 4) for number in found['seen']} == {True, False}
+        assert torch.equal(found['statistics'], found['seen'].mean().expand(3))
+        assert found['statistics'][0] != found['numbers'].mean()
+    assert sorted([*first['seen'].tolist(), *second['seen'].tolist()]) == list(range(8))
+    torch.manual_seed(0)
+    order = torch.randperm(8)  # the first process's; the second has drawn and forgotten one of its own
+    assert torch.equal(torch.cat([first['seen'], second['seen']]).long(), order)
