@@ -24,25 +24,28 @@ class MLP(nn.Sequential):
         widths: outputs of each linear layer; at least one.
         norm: 'BN' for BatchNorm1d, which several processes synchronise as all others, or None.
         bias: whether the linear layers have one.
-        last_bias: whether the last one has, where that differs from ``bias``.
         last_activation: whether a ReLU follows the last layer.
         last_norm: whether ``norm`` follows the last layer.
         last_norm_affine: whether that one has a scale and a shift; SimSiam's projector ends without
             (arXiv:2011.10566).
+        last_bias: whether the last layer has one, where that differs from ``bias``: SimSiam's predictor is
+            ``widths=[512, 2048], bias=False, last_bias=True``.
 
     Raises:
         ConfigError: no width, a width below 1, an unknown norm, a setting of a layer that is not there.
     """
 
     def __init__(self, in_channels: int, widths: Sequence[int], norm: str | None = 'BN', bias: bool = True,
-                 last_activation: bool = False, last_norm: bool = False, last_norm_affine: bool = True) -> None:
+                 last_activation: bool = False, last_norm: bool = False, last_norm_affine: bool = True,
+                 last_bias: bool | None = None) -> None:
         super().__init__()
         _check(in_channels, widths, norm, last_norm, last_norm_affine)
         self.in_channels, self.out_channels = in_channels, widths[-1]
         width_before = in_channels
         for layer, width in enumerate(widths):
             last = layer == len(widths) - 1
-            self.add_module(f'linear{layer}', nn.Linear(width_before, width, bias=bias))
+            has_bias = last_bias if last and last_bias is not None else bias
+            self.add_module(f'linear{layer}', nn.Linear(width_before, width, bias=has_bias))
             if norm and (last_norm or not last):
                 self.add_module(f'norm{layer}', nn.BatchNorm1d(width, affine=last_norm_affine or not last))
             if last_activation or not last:
@@ -62,6 +65,4 @@ def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm:
     if last_norm and norm is None:
         raise ConfigError("last_norm=True needs norm='BN'; with norm=None there is nothing to add")
     if not last_norm_affine and not last_norm:
-        raise ConfigError('last_norm_affine=False needs last_norm=True; without it there is no last norm')
-    if not last_norm and not last_norm_affine:
         raise ConfigError('last_norm_affine=False needs last_norm=True; without it there is no last norm')
