@@ -205,3 +205,54 @@ def test_momentum_teacher_embeds_by_its_own_head(tmp_path):
     teacher = build(MOCO, tmp_path).teacher.eval()
     outputs = teacher(IMAGES.double())
     torch.testing.assert_close(teacher.embed(IMAGES.double()), outputs / outputs.norm(dim=1, keepdim=True))
+
+
+HEAD = dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=16, widths=[16, 6], norm=None))
+
+
+def test_frozen_teacher_embeds_by_its_head(tmp_path):
+    teacher = frozen(write_teacher(tmp_path / 'teacher.pth', head=HEAD), head=HEAD)
+    outputs = teacher(IMAGES)
+    assert (teacher.out_channels, teacher.embedding_channels) == (16, 6)
+    torch.testing.assert_close(teacher.embed(IMAGES), outputs / outputs.norm(dim=1, keepdim=True))
+    assert not teacher.embed(IMAGES.clone().requires_grad_()).requires_grad
+
+
+def test_a_head_without_embeddings_gives_its_output(tmp_path):
+    head = dict(type='LinearHead', in_channels=16, num_classes=5)
+    teacher = frozen(write_teacher(tmp_path / 'teacher.pth', head=head), head=head)
+    assert teacher.embedding_channels == 5
+    assert torch.equal(teacher.embed(IMAGES), teacher(IMAGES))
+
+
+def test_without_a_head_there_is_no_embedding(file):
+    assert frozen(file).embedding_channels is None
+
+
+@pytest.mark.parametrize(('precision', 'dtype'), [('fp16', torch.float16), ('bf16', torch.bfloat16)])
+def test_lower_precision_is_autocast_and_gives_float32(precision, dtype, tmp_path):
+    path = write_teacher(tmp_path / 'teacher.pth', head=HEAD)
+    exact, lower = frozen(path, head=HEAD), frozen(path, head=HEAD, precision=precision)
+    seen = []
+    lower._hidden[0].backbone.layer1.register_forward_hook(lambda module, given, output: seen.append(output.dtype))
+    for run in ('extract', 'embed', '__call__'):
+        wanted, given = getattr(exact, run)(IMAGES), getattr(lower, run)(IMAGES)
+        assert given.dtype == torch.float32
+        assert not torch.equal(given, wanted)
+        torch.testing.assert_close(given, wanted, rtol=0.1, atol=0.1)
+    assert set(seen) == {dtype}
+
+
+def test_lower_precision_leaves_a_float64_model_alone(file):
+    exact, lower = frozen(file).double(), frozen(file, precision='bf16').double()
+    assert torch.equal(lower.extract(IMAGES.double()), exact.extract(IMAGES.double()))
+
+
+def test_outputs_are_float32_where_the_student_trains_in_mixed_precision(file):
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        assert frozen(file).extract(IMAGES).dtype == torch.float32
+
+
+def test_unknown_precision_is_an_error(file):
+    with pytest.raises(ConfigError, match="precision 'fp61' of FrozenTeacher is unknown; did you mean 'fp16'"):
+        frozen(file, precision='fp61')
