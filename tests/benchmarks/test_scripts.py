@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
+import math
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +18,7 @@ from contracts.small import BURN
 from mmengine.config import Config, ConfigDict
 from torch import nn
 
+from binssl.algorithms import MomentumTeacher
 from binssl.engine import load_config
 
 FOLDER = Path(__file__).parents[2] / 'benchmarks'
@@ -90,6 +94,78 @@ def test_overhead_is_measured(overhead: ModuleType, tmp_path: Path) -> None:
         torch.set_num_threads(threads)
     figures = json.loads(out.read_text())
     assert figures['process']['runner_ms'] > figures['process']['plain_ms'] > 0
+
+
+@pytest.fixture(scope='module')
+def contrast() -> ModuleType:
+    return script('speed/contrastive_loss')
+
+
+@pytest.fixture(scope='module')
+def momentum() -> ModuleType:
+    return script('speed/momentum_update')
+
+
+def run(main: Callable[[list[str]], int], arguments: str, out: Path) -> dict:
+    """What a script measures with ``arguments``; the number of threads is as it was."""
+    threads = torch.get_num_threads()
+    try:
+        code = main([*arguments.split(), '--out', str(out)])
+    finally:
+        torch.set_num_threads(threads)
+    figures = json.loads(out.read_text())
+    assert code == (0 if figures['met'] else 1)
+    return figures
+
+
+def test_peak_is_of_what_lives_at_one_time(contrast: ModuleType) -> None:
+    held = torch.ones(1000)
+
+    def one_after_the_other() -> torch.Tensor:
+        first = torch.empty(250_000)
+        second = torch.empty(250_000)
+        del first
+        return torch.empty(250_000) + second.sum() + held.sum()
+
+    # at the end: the second, the third and their sum
+    assert contrast.peak_bytes(one_after_the_other) == pytest.approx(3e6, rel=1e-3)
+
+
+def test_contrastive_loss_is_measured(contrast: ModuleType, tmp_path: Path) -> None:
+    figures = run(contrast.main, '--batch 8 --channels 16 --length 5000 --repeats 2', tmp_path / 'loss.json')
+    assert figures['ours']['peak_mb'] < figures['published']['peak_mb']
+    assert figures['speed'] == pytest.approx(figures['published']['process_ms'] / figures['ours']['process_ms'])
+
+
+def test_published_formula_is_that_of_the_paper(contrast: ModuleType) -> None:
+    query, key = torch.eye(2, 3), torch.tensor([[0.6, 0.8, 0.0], [0.0, 1.0, 0.0]])
+    queue = torch.eye(3).repeat(2, 1)
+    terms = []
+    for q, k in zip(query, key, strict=True):
+        scores = [math.exp(float(q @ other) / 0.2) for other in [k, *queue]]
+        terms.append(-math.log(scores[0] / sum(scores)))
+    answer = contrast.published(query, key, queue.t())
+    assert answer['loss'].item() == pytest.approx(sum(terms) / 2, rel=1e-5)
+    assert answer['top5'].item() == 100
+
+
+def test_momentum_update_is_measured(momentum: ModuleType, tmp_path: Path) -> None:
+    figures = run(momentum.main, '--depth 18 --batch 2 --size 32 --repeats 1', tmp_path / 'update.json')
+    for situation in ('alone', 'after a training iteration'):
+        assert set(figures[situation]) == {'published loop', 'MomentumTeacher', 'two flat buffers'}
+        assert all(clocks['wall'] > 0 for clocks in figures[situation].values())
+
+
+def test_published_update_is_the_teachers(momentum: ModuleType) -> None:
+    student = nn.Linear(3, 2)
+    teacher = MomentumTeacher(student, momentum.Pool(), None, momentum.MOMENTUM)
+    follower = copy.deepcopy(teacher.backbone)
+    with torch.no_grad():
+        student.weight.add_(1)
+    teacher.update()
+    momentum.published_update(student, follower)
+    for ours, theirs in zip(teacher.parameters(), follower.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
 
 
 def test_gpu_check_trains_and_resumes_stage_2(
