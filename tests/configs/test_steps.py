@@ -8,17 +8,26 @@ from types import SimpleNamespace
 import pytest
 import torch
 from configs.shrink import small_batch, small_model
+from configs.test_configs import LEAVES, ROOT
 
 from binssl.engine.config import load_config
 from binssl.registry import ALGORITHMS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 
-ROOT = Path(__file__).parents[2]
-LEAVES = sorted(
-    path.relative_to(ROOT).as_posix()
-    for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts and 'recipes' not in path.parts
-)
 TRAINING = [path for path in LEAVES if load_config(ROOT / path).get('optim_wrapper')]
+
+SECOND_STEPS = [
+    path for path in TRAINING if str(load_config(ROOT / path).get('load_from')).startswith('work_dirs/selfsup')
+]
+
+
+@pytest.mark.parametrize('path', SECOND_STEPS)
+def test_second_step_has_every_weight_of_the_first_and_no_other(path: str, tmp_path: Path) -> None:
+    cfg = load_config(ROOT / path)
+    first = Path(cfg.load_from.replace('work_dirs', 'configs', 1)).parent.with_suffix('.py')
+    assert str(first) in cfg.how_to_get.load_from
+    models = [ALGORITHMS.build(small_model(config, tmp_path)) for config in (load_config(ROOT / first), cfg)]
+    before, after = ({name: value.shape for name, value in model.state_dict().items()} for model in models)
+    assert before == after
 
 
 @pytest.mark.parametrize('path', TRAINING)

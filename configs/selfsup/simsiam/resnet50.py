@@ -20,7 +20,7 @@ model = dict(
             last_norm=True,
             last_norm_affine=False,
         ),
-        predictor=dict(type='MLP', in_channels=2048, widths=[512, 2048]),
+        predictor=dict(type='MLP', in_channels=2048, widths=[512, 2048], bias=False, last_bias=True),
     ),
 )
 train_dataloader = dict(batch_size=64)
