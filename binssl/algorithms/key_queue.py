@@ -35,7 +35,7 @@ class KeyQueue(nn.Module):
         self.register_buffer('keys', F.normalize(torch.randn(length, channels)))
         self.register_buffer('pointer', torch.zeros((), dtype=torch.int64))
 
-    def check(self, global_batch: int) -> None:
+    def check_global_batch(self, global_batch: int) -> None:
         """Raise a ConfigError unless ``global_batch`` keys a step fill the queue exactly."""
         if self.length % global_batch:
             raise ConfigError(f'queue_length {self.length} must be a multiple of the global batch {global_batch}; '

@@ -43,7 +43,7 @@ class MoCo(Encoder):
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """InfoNCE of one batch of two views; ``top1``, ``top5``, in percent, say how often the positive is there."""
         query_view, key_view = self.take_views(images)
-        self.queue.check(len(query_view) * get_world_size())
+        self.queue.check_global_batch(len(query_view) * get_world_size())
         query = self.head.embed(self.extract(query_view))
         keys = encode_keys(self.teacher.embed, key_view, self.shuffle_bn)
         losses = self.head.loss(query, keys.own, self.queue.keys)

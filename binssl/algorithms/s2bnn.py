@@ -81,7 +81,7 @@ class S2BNN(Encoder):
         """InfoNCE of the embeddings (N, P) of view 0 with the keys of view 1, (N, 3, H, W)."""
         assert self.momentum_teacher is not None
         assert self.queue is not None
-        self.queue.check(len(query) * get_world_size())
+        self.queue.check_global_batch(len(query) * get_world_size())
         keys = encode_keys(self.momentum_teacher.embed, key_view, self.shuffle_bn)
         losses = self.head.contrast(query, keys.own, self.queue.keys)
         self.queue.push(keys.everyone)

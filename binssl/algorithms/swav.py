@@ -66,7 +66,7 @@ class SwAV(Encoder):
         """
         crops = self.take_views(images)
         for queue in self.queue:
-            queue.check(len(crops[0]) * get_world_size())
+            queue.check_global_batch(len(crops[0]) * get_world_size())
         self.head.normalize_prototypes()
         rows = self.head.unit_rows(self._extract_by_size(crops))
         scores = self.head.scores(rows).chunk(self.views)
