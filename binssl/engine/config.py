@@ -30,6 +30,10 @@ DEFAULT_HOOKS: dict[str, dict] = dict(
     not_a_number=dict(type='NotANumberHook'),
     progress=dict(type='ProgressHook'),
     information=dict(type='InformationHook'),
+    weight_signs=dict(type='WeightSignHook'),
+    activation_signs=dict(type='ActivationSignHook'),
+    feature_spread=dict(type='FeatureSpreadHook'),
+    distributions=dict(type='DistributionHook'),
     checkpoint=dict(type='CheckpointHook'),
 )
 

@@ -1,19 +1,26 @@
 """Hooks: what happens around the iterations of a run; one idea a file."""
 
+from binssl.hooks.activation_signs import ActivationSignHook
 from binssl.hooks.anneal import AnnealHook, Schedule
 from binssl.hooks.checkpoint import CheckpointHook
 from binssl.hooks.counter_seed import CounterSeedHook
+from binssl.hooks.distributions import DistributionHook
+from binssl.hooks.feature_spread import FeatureSpreadHook
 from binssl.hooks.gradient_audit import GradientAuditHook
 from binssl.hooks.information import InformationHook
 from binssl.hooks.momentum import MomentumUpdateHook
 from binssl.hooks.not_a_number import NotANumberHook
 from binssl.hooks.progress import ProgressHook
 from binssl.hooks.prototypes import PrototypeHook
+from binssl.hooks.weight_signs import WeightSignHook
 
 __all__ = [
+    'ActivationSignHook',
     'AnnealHook',
     'CheckpointHook',
     'CounterSeedHook',
+    'DistributionHook',
+    'FeatureSpreadHook',
     'GradientAuditHook',
     'InformationHook',
     'MomentumUpdateHook',
@@ -21,4 +28,5 @@ __all__ = [
     'ProgressHook',
     'PrototypeHook',
     'Schedule',
+    'WeightSignHook',
 ]

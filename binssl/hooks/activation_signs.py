@@ -1,0 +1,108 @@
+"""What goes into the signs of a network: values that their gradient does not reach, bits that are all alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from mmengine.dist import is_main_process
+from torch import Tensor
+
+from binssl.hooks.watch import WatchHook, check_share, has_window, trained_binary_convs
+from binssl.registry import HOOKS, ConfigError
+
+
+@HOOKS.register_module()
+class ActivationSignHook(WatchHook):
+    """Looks at the inputs of every binary convolution in one iteration of ``interval``.
+
+    - ``saturated_activations``: share of the inputs with |x| > 1, where the pseudo-gradient of the sign ends there;
+      mean over the layers.
+    - ``positive_bits``: share of +1 among the bits, mean over the layers; ``positive_bits_worst``: of the layer that is
+      farthest from 0.5.
+
+    The layers are hooked in that iteration only, so that all others cost nothing. A compiled backbone would not see the
+    hooks: there this one says so and stays off. Layers that are frozen or have real inputs are not watched.
+
+    Args:
+        interval: iterations between two looks.
+        images: so many of each batch are looked at.
+        most_saturated: warn where the mean share is larger.
+        least_minority: warn of a layer whose rarer bit has a smaller share.
+
+    Raises:
+        ConfigError: a threshold that is no share, images < 1.
+    """
+
+    def __init__(self, interval: int = 50, images: int = 32, most_saturated: float = 0.9,
+                 least_minority: float = 1e-3) -> None:  # fmt: skip
+        super().__init__(interval)
+        if not isinstance(images, int) or images < 1:
+            raise ConfigError(f'images is {images!r}; it must be a whole number of at least 1')
+        self.images = images
+        self.most_saturated = check_share('most_saturated', most_saturated)
+        self.least_minority = check_share('least_minority', least_minority)
+        self._layers: list[tuple[str, Any]] = []
+        self._hooked: list[Any] = []
+
+    def before_train(self, runner: Any) -> None:
+        convs = [(name, conv) for name, conv in trained_binary_convs(runner.model) if conv.activation is not None]
+        if convs and runner.cfg.get('compile'):
+            runner.logger.info('ActivationSignHook: the backbone is compiled, its activations are not watched')
+            convs = []
+        self._layers = convs if is_main_process() else []
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        if not self._layers or not self.looks(runner):
+            return
+        self._seen: dict[int, list[Tensor]] = {}
+        for index, (_, conv) in enumerate(self._layers):
+            self._hooked.append(conv.register_forward_pre_hook(self._watcher(index)))
+
+    def _watcher(self, index: int) -> Any:
+        @torch.no_grad()
+        def watch(conv: Any, inputs: tuple[Tensor, ...]) -> None:
+            x = inputs[0][: self.images].detach()
+            bits = x if getattr(conv.activation, 'rule', None) else conv.activation(x)
+            shares = [torch.count_nonzero(x.abs() > 1), torch.count_nonzero(bits >= 0)]
+            self._seen.setdefault(index, []).append(torch.stack(shares) / x.numel())
+
+        return watch
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        for handle in self._hooked:
+            handle.remove()
+        if not self._hooked or not self._seen:
+            self._hooked = []
+            return
+        self._hooked = []
+        layers = [self._layers[index] for index in self._seen]
+        means = [torch.stack(calls).mean(dim=0) for calls in self._seen.values()]  # over the views
+        outside, positive = torch.stack(means).T.tolist()  # waits for the device, once
+        self._report(runner, layers, outside, positive)
+
+    def _report(
+        self, runner: Any, layers: list[tuple[str, Any]], outside: list[float], positive: list[float]
+    ) -> None:
+        windowed = [share for (_, conv), share in zip(layers, outside, strict=True) if has_window(conv.activation)]
+        worst = max(range(len(positive)), key=lambda index: abs(positive[index] - 0.5))
+        self.report(positive_bits=sum(positive) / len(positive), positive_bits_worst=positive[worst])
+        if windowed:
+            self.report(saturated_activations=sum(windowed) / len(windowed))
+        saturated = self.values.get('saturated_activations', 0.0)
+        self.judge(
+            runner, 'saturated', saturated > self.most_saturated,
+            f'{saturated:.0%} of the inputs of binary convolutions lie outside [-1, 1] (above '
+            f'{self.most_saturated:.0%}), where the pseudo-gradient of their sign is 0: the activations run away and '
+            'the layers before them hardly learn. Try a lower learning rate, weight decay (paramwise_cfg.decay="all" '
+            'takes norms and shifts in), or a BatchNorm before the sign',
+        )  # fmt: skip
+        minority = min(positive[worst], 1 - positive[worst])
+        self.judge(
+            runner, 'one bit', minority < self.least_minority,
+            f'the input bits of {layers[worst][0]} are nearly all {"+1" if positive[worst] > 0.5 else "-1"} '
+            f'({positive[worst]:.2%} are +1): the layer says nothing of the image. Try a lower learning rate, or a '
+            'learnable shift or BatchNorm before the sign, and no ReLU there',
+        )  # fmt: skip

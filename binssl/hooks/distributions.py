@@ -1,0 +1,67 @@
+"""What student and teacher say of the classes: nothing, too little, or worse than nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from binssl.hooks.watch import WarningHook, bare
+from binssl.registry import HOOKS, ConfigError
+
+
+@HOOKS.register_module()
+class DistributionHook(WarningHook):
+    """Reads ``kl``, ``teacher_entropy`` and ``student_entropy`` in the reports of losses that give all three.
+
+    In nats, with C classes: ln C - ``teacher_entropy`` is what the teacher's answers say beyond the even distribution,
+    and also the KL divergence of a student that answers evenly to everything. Reports come from ProgressHook; this one
+    adds no number of its own and costs nothing. It judges from the second epoch on.
+
+    Args:
+        least_nats: warn where the teacher, or the student, says less than this.
+        least_entropy: warn where the teacher's entropy is smaller: it names one class, whatever the others are like.
+
+    Raises:
+        ConfigError: a negative threshold.
+    """
+
+    def __init__(self, least_nats: float = 0.005, least_entropy: float = 0.01) -> None:
+        super().__init__()
+        for name, value in dict(least_nats=least_nats, least_entropy=least_entropy).items():
+            if not isinstance(value, (int, float)) or value < 0:
+                raise ConfigError(f'{name} is {value!r}; it must be a number of nats, at least 0')
+        self.least_nats, self.least_entropy = least_nats, least_entropy
+
+    def after_report(self, runner: Any, values: dict[str, float]) -> None:
+        names = ('kl', 'teacher_entropy', 'student_entropy')
+        classes = getattr(getattr(bare(runner.model), 'head', None), 'out_channels', None)
+        if runner.epoch < 1 or not classes or not all(math.isfinite(values.get(name, math.nan)) for name in names):
+            return
+        kl, teacher, student = (values[name] for name in names)
+        told = math.log(classes) - teacher
+        self._judge_teacher(runner, teacher, told)
+        self.judge(
+            runner, 'student says nothing', math.log(classes) - student < self.least_nats <= told,
+            f"the student's answers are nearly even over the {classes} classes (entropy {student:.3f} of at most "
+            f'{math.log(classes):.3f} nat): it tells no image from another. Try a lower student_temperature, or look '
+            'at feature_spread for a collapse',
+        )  # fmt: skip
+        self.judge(
+            runner, 'worse than nothing', kl > told >= self.least_nats,
+            f'the student is farther from the teacher (KL {kl:.3f} nat) than an even answer would be ({told:.3f}): it '
+            'follows the teacher wrongly. Try a lower learning rate or a longer warm-up, and the same '
+            'student_temperature as teacher_temperature; see that both get the same view and normalisation',
+        )  # fmt: skip
+
+    def _judge_teacher(self, runner: Any, entropy: float, told: float) -> None:
+        self.judge(
+            runner, 'teacher says nothing', told < self.least_nats,
+            f"the teacher's answers are nearly even over all classes (within {told:.4f} nat, below "
+            f'{self.least_nats}): there is nothing to learn from them. Try a lower teacher_temperature, and see that '
+            'its checkpoint and the normalisation of its images are the right ones',
+        )  # fmt: skip
+        self.judge(
+            runner, 'teacher is sure', entropy < self.least_entropy,
+            f"the teacher's answers name a single class (entropy {entropy:.4f} nat, below {self.least_entropy}): what "
+            'it knows of the other classes is lost. Try a higher teacher_temperature',
+        )  # fmt: skip

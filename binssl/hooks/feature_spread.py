@@ -1,0 +1,101 @@
+"""Collapse of the features, seen in numbers and said in words."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from binssl.hooks.watch import WatchHook, bare, check_share
+from binssl.registry import HOOKS, ConfigError
+
+
+def feature_spread(features: Tensor) -> float:
+    """Standard deviation of unit features times sqrt(D), as SimSiam (arXiv:2011.10566) watches it.
+
+    Over the images in each dimension, then the mean of the dimensions: 1 for features spread evenly over the sphere, 0
+    where all are the same. Shape: (N, D), N at least 2.
+    """
+    unit = F.normalize(features, dim=1)
+    return float(unit.std(dim=0, correction=0).mean()) * math.sqrt(features.shape[1])
+
+
+def effective_rank(features: Tensor) -> float:
+    """exp of the entropy of the singular values, normalised to sum 1 (RankMe, arXiv:2210.02885).
+
+    Between 1 (all features are multiples of one) and min(N, D). The values are the roots of the eigenvalues of the
+    smaller Gram matrix: take float64. Shape: (N, D).
+    """
+    rows, columns = features.shape
+    gram = features @ features.T if rows <= columns else features.T @ features
+    values = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    shares = values / values.sum()
+    return float(torch.special.entr(shares).sum().exp())
+
+
+@HOOKS.register_module()
+class FeatureSpreadHook(WatchHook):
+    """Looks at the neck's output for the first view in one iteration of ``interval``.
+
+    ``feature_spread`` and ``feature_rank`` are :func:`feature_spread` and :func:`effective_rank` of it, computed on the
+    CPU in float64. They are watched in real-valued networks too, where features collapse as well.
+
+    Args:
+        interval: iterations between two looks.
+        images: so many of the batch are looked at.
+        least_spread: warn below it.
+        least_rank: warn below it; rank 1 is one direction for all images.
+
+    Raises:
+        ConfigError: images < 2, a threshold below 0.
+    """
+
+    def __init__(self, interval: int = 50, images: int = 256, least_spread: float = 0.05,
+                 least_rank: float = 1.5) -> None:  # fmt: skip
+        super().__init__(interval)
+        if not isinstance(images, int) or images < 2:
+            raise ConfigError(f'images is {images!r}; it must be a whole number of at least 2')
+        if not isinstance(least_rank, (int, float)) or least_rank < 0:
+            raise ConfigError(f'least_rank is {least_rank!r}; it must be a number of at least 0')
+        self.images, self.least_rank = images, least_rank
+        self.least_spread = check_share('least_spread', least_spread)
+        self._hooked: Any = None
+        self._features: Tensor | None = None
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        neck = getattr(bare(runner.model), 'neck', None)
+        if neck is not None and self.looks(runner):
+            self._hooked = neck.register_forward_hook(self._keep)
+
+    def _keep(self, neck: Any, inputs: Any, features: Tensor) -> None:
+        if self._features is None:
+            self._features = features[: self.images].detach().clone()  # a head may work in place
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if self._hooked is None:
+            return
+        self._hooked.remove()
+        self._hooked = None
+        features, self._features = self._features, None
+        if features is not None and len(features) > 1:
+            self._look(runner, features.flatten(1).to('cpu', torch.float64))
+
+    def _look(self, runner: Any, features: Tensor) -> None:
+        if not torch.isfinite(features).all():
+            return  # the watch for NaN speaks
+        spread = feature_spread(features)
+        rank = effective_rank(features) if features.any() else 1.0
+        self.report(feature_spread=spread, feature_rank=rank)
+        self.judge(
+            runner, 'collapse', spread < self.least_spread or rank < self.least_rank,
+            f'the features of different images are nearly the same: spread {spread:.3f} (1 is even, below '
+            f'{self.least_spread} is warned of), effective rank {rank:.1f} (below {self.least_rank}). The '
+            'representation collapses. Try a lower learning rate or a longer warm-up; and, as far as the method has '
+            'them, a predictor with a higher rate, a momentum of the teacher nearer to 1, a temperature nearer to 0.2, '
+            'or another teacher',
+        )  # fmt: skip
