@@ -1,6 +1,6 @@
 """Checkpoints: safe reading, atomic writing, strict loading, extraction and conversion."""
 
-from binssl.checkpoints.convert import convert_checkpoint
+from binssl.checkpoints.convert import convert_checkpoint, published_weights
 from binssl.checkpoints.extract import MULTI_STAGE, TRUNK, extract_weights
 from binssl.checkpoints.files import (
     FORMAT_VERSION,
@@ -10,12 +10,13 @@ from binssl.checkpoints.files import (
     read_checkpoint,
     write_checkpoint,
 )
-from binssl.checkpoints.layouts import CONVERSIONS, Conversion
+from binssl.checkpoints.layout import Conversion
+from binssl.checkpoints.layouts import CONVERSIONS
 from binssl.checkpoints.match import LoadReport, check_match, load_weights, select_part
 from binssl.checkpoints.same_network import differing_network
 from binssl.checkpoints.weights import Trained, load_model, read_trained
 
 __all__ = ['CONVERSIONS', 'FORMAT_VERSION', 'MULTI_STAGE', 'TRUNK', 'CheckpointError', 'Conversion',
            'LoadReport', 'Trained', 'check_match', 'convert_checkpoint', 'differing_network', 'extract_weights',
-           'file_sha256', 'find_state_dict', 'load_model', 'load_weights', 'read_checkpoint', 'read_trained',
-           'select_part', 'write_checkpoint']
+           'file_sha256', 'find_state_dict', 'load_model', 'load_weights', 'published_weights', 'read_checkpoint',
+           'read_trained', 'select_part', 'write_checkpoint']

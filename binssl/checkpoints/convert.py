@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from binssl.checkpoints.files import CheckpointError, find_state_dict, read_checkpoint
-from binssl.checkpoints.layouts import CONVERSIONS, Conversion
-from binssl.checkpoints.match import select_part
-from binssl.checkpoints.weights import build_inference_model, check_output, parts_table, write_weights
-from binssl.registry import nearest_names
+from binssl.checkpoints.layout import Conversion
+from binssl.checkpoints.layouts import CONVERSIONS
+from binssl.checkpoints.match import check_match, in_parts, select_part
+from binssl.checkpoints.weights import HANDED_OVER, build_inference_model, check_output, parts_table, write_weights
+from binssl.registry import NECKS, nearest_names
+
+BURN_PARTS = ('backbone', 'classifier', 'teacher_classifier')
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What a published file holds under our names, and what became of the rest."""
+
+    weights: dict[str, Tensor]
+    total: int
+    prefix: str
+    outside: int
+    copies: int
+    dead: list[str]
+    reshaped: int
 
 
 def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: str,
@@ -19,7 +38,7 @@ def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: 
     """Write a published checkpoint as a weights file of ours.
 
     Args:
-        source: the published file, its weights under ``state_dict``, ``model`` or bare.
+        source: the published file, its weights under ``state_dict``, ``model`` or bare, or in BURN's three parts.
         out: the weights file; its folder is made.
         name: a key of ``CONVERSIONS``.
         force: overwrite an existing ``out``.
@@ -31,33 +50,71 @@ def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: 
         CheckpointError: an unknown name, an unusable source, one of another layout (with a table), or an
             existing ``out``. Nothing is written then.
     """
-    if name not in CONVERSIONS:
-        raise CheckpointError(f'no published layout is called {name!r}; {nearest_names(name, CONVERSIONS)}')
-    published = find_state_dict(read_checkpoint(source), source)
+    conversion = _conversion(name)
+    content = read_checkpoint(source)
     check_output(source, out, force)
-    conversion = CONVERSIONS[name]
-    prefix, inside = _strip_prefix(published, conversion.prefixes)
-    names = rename_all(conversion, inside)
-    weights, reshaped = _take(conversion, inside, names)
-    dead = [key for key, ours in names.items() if ours is None]
-    facts = {'converted_from': name, 'dropped': dead}
-    try:
-        write_weights(out, weights, conversion.model, source, facts)
-    except CheckpointError as error:
-        raise CheckpointError(f'not a {name} checkpoint: {error}') from error
-    outside = len(published) - len(inside)
-    lines = [f"{name}: {len(weights)} of {len(published)} tensors taken, which are all of the model's"]
-    if prefix:
-        lines.append(f'prefix taken off: {prefix!r}; {outside} tensors without it left out')
-    if reshaped:
-        lines.append(f'reshaped: {len(reshaped)} flattened weights')
-    return '\n'.join([*lines, *_dropped_lines(dead), parts_table(weights), f'written: {out}'])
+    taken = _take(content, source, name)
+    facts = {'converted_from': name, 'dropped': taken.dead}
+    write_weights(out, taken.weights, conversion.model, source, facts)
+    lines = [f"{name}: {len(taken.weights)} of {taken.total} tensors taken, which are all of the model's"]
+    if taken.prefix:
+        lines.append(f'prefix taken off: {taken.prefix!r}; {taken.outside} tensors without it left out')
+    if taken.copies:
+        lines.append(f'left out: {taken.copies} tensors of copies ({", ".join(conversion.copies)})')
+    if taken.reshaped:
+        lines.append(f'reshaped: {taken.reshaped} flattened weights')
+    return '\n'.join([*lines, *_dropped_lines(taken.dead), parts_table(taken.weights), f'written: {out}'])
+
+
+def published_weights(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> dict[str, Tensor]:
+    """The weights of a published checkpoint under our names: every one of its model's, and no other.
+
+    Args:
+        content: what ``read_checkpoint`` gives, or the state dict in it.
+        path: where it came from, for the message.
+        name: a key of ``CONVERSIONS``.
+
+    Raises:
+        CheckpointError: an unknown name, or content of another layout, with a table.
+    """
+    return _take(content, path, name).weights
 
 
 def rename_all(conversion: Conversion, published: Mapping[str, Tensor]) -> dict[str, str | None]:
     """Our name, or None, for every published entry (without prefix)."""
     shapes = {key: tuple(value.shape) for key, value in published.items()}
     return {key: conversion.rename(key, shapes) for key in published}
+
+
+def _conversion(name: str) -> Conversion:
+    if name not in CONVERSIONS:
+        raise CheckpointError(f'no published layout is called {name!r}; {nearest_names(name, CONVERSIONS)}')
+    return CONVERSIONS[name]
+
+
+def _take(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> _Taken:
+    conversion = _conversion(name)
+    published = _state_dict(content, path)
+    prefix, inside = _strip_prefix(published, conversion.prefixes)
+    kept = {key: value for key, value in inside.items() if not in_parts(key, conversion.copies)}
+    names = rename_all(conversion, kept)
+    expected = _expected(conversion)
+    weights, reshaped = _in_our_shapes(expected, kept, names)
+    try:
+        check_match(expected, weights)
+    except CheckpointError as error:
+        raise CheckpointError(f'not a {name} checkpoint: {path}: {error}') from error
+    dead = [key for key, ours in names.items() if ours is None]
+    outside, copies = len(published) - len(inside), len(inside) - len(kept)
+    return _Taken(weights, len(published), prefix, outside, copies, dead, reshaped)
+
+
+def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:
+    """The weights in a published file; BURN's multi-stage ones hold a state dict for each of three parts."""
+    if not all(isinstance(content.get(part), dict) for part in BURN_PARTS):
+        return find_state_dict(content, path)
+    return {f'{part}.{key}': value for part in BURN_PARTS
+            for key, value in find_state_dict(content[part], path).items()}
 
 
 def _strip_prefix(published: Mapping[str, Tensor],
@@ -69,18 +126,27 @@ def _strip_prefix(published: Mapping[str, Tensor],
     return '', dict(published)
 
 
-def _take(conversion: Conversion, published: Mapping[str, Tensor],
-          names: Mapping[str, str | None]) -> tuple[dict[str, Tensor], list[str]]:
+def _expected(conversion: Conversion) -> dict[str, Tensor]:
+    """Names and shapes of what the file must hold; nothing is computed."""
+    with torch.device('meta'):
+        expected = build_inference_model(conversion.model).state_dict()
+        if conversion.target_head is not None:
+            head = NECKS.build(conversion.target_head).state_dict()
+            expected = {**expected, **{f'{HANDED_OVER}.{key}': value for key, value in head.items()}}
+    return expected
+
+
+def _in_our_shapes(expected: Mapping[str, Tensor], published: Mapping[str, Tensor],
+                   names: Mapping[str, str | None]) -> tuple[dict[str, Tensor], int]:
     """The weights under our names and, where the file has them flattened to (n, 1), in our shapes."""
-    expected = build_inference_model(conversion.model).state_dict()
-    weights, reshaped = {}, []
+    weights, reshaped = {}, 0
     for key, ours in names.items():
         if ours is None:
             continue
         value = published[key]
-        if ours in expected and value.shape == (expected[ours].numel(), 1):
-            value = value.view(expected[ours].shape)
-            reshaped.append(key)
+        if ours in expected and value.shape == (expected[ours].numel(), 1) != expected[ours].shape:
+            value = value.reshape(expected[ours].shape)
+            reshaped += 1
         weights[ours] = value
     return weights, reshaped
 

@@ -15,6 +15,7 @@ import torch
 from torchvision.models import resnet50
 
 import binssl
+from binssl.binary import BinaryConv2d
 from binssl.checkpoints import CONVERSIONS, CheckpointError, convert_checkpoint, file_sha256, read_checkpoint
 from binssl.checkpoints.convert import rename_all
 
@@ -26,8 +27,8 @@ from fill import (  # noqa: E402
     reference_state_dict,
 )
 
-REACTNETS = ['burn_reactnet', 'burn_reactnet_binact', 's2bnn_step1_reactnet_mlp', 's2bnn_step2_reactnet_mlp',
-             'reactnet_mobilenet_step1', 'reactnet_mobilenet_step2']
+NETWORKS = ['burn_reactnet', 'burn_reactnet_binact', 's2bnn_step1_reactnet_mlp', 's2bnn_step2_reactnet_mlp',
+            'reactnet_mobilenet_step1', 'reactnet_mobilenet_step2', 'bireal18', 'bireal34', 'reactnet_resnet18_step2']
 LAYOUTS = {'burn_reactnet': lambda weights: {'state_dict': weights, 'author': 'x'},
            'burn_reactnet_binact': lambda weights: weights,
            'reactnet_mobilenet_step1': lambda weights: {'model': weights}}
@@ -59,7 +60,7 @@ class Converted:
         self.our_names = {prefix + key: ours for key, ours in names.items()}
 
 
-@pytest.fixture(scope='module', params=REACTNETS)
+@pytest.fixture(scope='module', params=NETWORKS)
 def converted(request, tmp_path_factory) -> Converted:
     return Converted(request.param, tmp_path_factory.mktemp(request.param))
 
@@ -110,6 +111,17 @@ def test_the_file_records_where_it_comes_from(converted):
     assert meta['converted_from'] == converted.name
     assert meta['sha256_source'] == file_sha256(converted.source)
     assert not converted.model.training
+
+
+def test_real_weights_of_reactnets_resnet_18_fit_every_entry(tmp_path):
+    write_published('reactnet_resnet18_step1', tmp_path / 'a.pth')
+    report = convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'ours.pth', 'reactnet_resnet18_step1')
+    assert 'reactnet_resnet18_step1: 186 of 186 tensors taken' in report
+    model = binssl.load_model(tmp_path / 'ours.pth')
+    convs = [module for module in model.modules() if isinstance(module, BinaryConv2d)]
+    assert len(convs) == 16
+    assert all(conv.weight_binarizer is None for conv in convs)
+    convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'step2.pth', 'reactnet_resnet18_step2')  # the same entries
 
 
 def test_moco_teacher_agrees_with_torchvision(tmp_path):
