@@ -29,6 +29,7 @@ class FrozenTeacher(nn.Module):
         neck: config; the mean pool by default.
         head: config of the teacher's own head, if its outputs are wanted.
         checkpoint: file with its weights, every one of them: ours, MoCo's published one, bare backbone keys.
+        layout: of a published checkpoint, a key of ``binssl.checkpoints.CONVERSIONS``: its head is read too.
         precision: 'fp16' or 'bf16' runs it under autocast; None as the algorithm runs.
 
     Attributes:
@@ -42,13 +43,14 @@ class FrozenTeacher(nn.Module):
     """
 
     def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
-                 checkpoint: str | None = None, precision: str | None = None) -> None:
+                 checkpoint: str | None = None, layout: str | None = None,
+                 precision: str | None = None) -> None:
         super().__init__()
         if precision not in (None, *PRECISIONS):
             raise ConfigError(f'precision {precision!r} of FrozenTeacher is unknown; '
                               f'{nearest_names(str(precision), PRECISIONS)}; None runs it as the algorithm')
         encoder = Encoder(backbone, neck, head)
-        file = read_teacher(checkpoint)
+        file = read_teacher(checkpoint, layout)
         self.sha256 = load_teacher(encoder, file)
         check_network(file, {'backbone': backbone, 'neck': neck})
         self.trained_with = file.model.get('data_preprocessor')

@@ -12,10 +12,12 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from binssl.checkpoints import (
+    CONVERSIONS,
     differing_network,
     file_sha256,
     find_state_dict,
     load_weights,
+    published_weights,
     read_checkpoint,
 )
 from binssl.registry import ConfigError
@@ -32,16 +34,18 @@ class TeacherFile:
     model: dict[str, Any]
 
 
-def read_teacher(checkpoint: str | None) -> TeacherFile:
-    """Read a file of ours, MoCo's published one or bare torchvision names.
+def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
+    """Read a published file by its ``layout``, or a file of ours, MoCo's published one, bare torchvision names.
 
-    Of a published file the trunk is taken; ``fc`` is left out.
+    Without a layout only the trunk of a published file is known; ``fc`` is left out.
 
     Raises:
-        ConfigError: no checkpoint, or no such file.
+        ConfigError: no checkpoint, no such file or layout, or a file of another layout.
     """
     path = check_is_there(checkpoint)
     content = read_checkpoint(path)
+    if layout is not None:
+        return TeacherFile(path, published_weights(content, path, layout), CONVERSIONS[layout].model)
     weights = find_state_dict(content, path)
     if any(key.startswith('backbone.') for key in weights):
         return TeacherFile(path, weights, _recorded_model(content))
@@ -79,7 +83,10 @@ def load_teacher(encoder: nn.Module, file: TeacherFile) -> str:
     try:
         load_weights(encoder, taken)
     except ConfigError as error:
-        raise ConfigError(f'the frozen teacher does not fit its checkpoint {file.path}: {error}') from error
+        published = 'head' in parts and not any(key.startswith('head.') for key in file.weights)
+        remedy = f'\n  a published head is read by its layout: teacher.layout=NAME, of {", ".join(CONVERSIONS)}'
+        raise ConfigError(f'the frozen teacher does not fit its checkpoint {file.path}: {error}'
+                          f'{remedy if published else ""}') from error
     digest = file_sha256(file.path)
     print_log(f'teacher: all of its {len(taken)} tensors loaded from {file.path}, SHA-256 {digest[:12]}...; '
               f'{len(file.weights) - len(taken)} others of the file (heads, copies, queues) not used', 'current')

@@ -256,3 +256,46 @@ def test_outputs_are_float32_where_the_student_trains_in_mixed_precision(file):
 def test_unknown_precision_is_an_error(file):
     with pytest.raises(ConfigError, match="precision 'fp61' of FrozenTeacher is unknown; did you mean 'fp16'"):
         frozen(file, precision='fp61')
+
+
+FULL = dict(type='TorchvisionResNet', depth=50)
+MOCO_HEAD = dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=2048, widths=[2048, 128], norm=None))
+
+
+@pytest.fixture(scope='module')
+def published(tmp_path_factory) -> tuple[Path, dict[str, torch.Tensor]]:
+    """moco_v2_800ep_pretrain.pth.tar with other weights, and what it holds under our names."""
+    torch.manual_seed(0)
+    encoder = ALGORITHMS.build(dict(type='Encoder', backbone=FULL, head=MOCO_HEAD))
+    ours = encoder.state_dict()
+    names = {'head.projector.linear0': 'fc.0', 'head.projector.linear1': 'fc.2'}
+    state = {}
+    for key, value in ours.items():
+        layer, _, leaf = key.rpartition('.')
+        theirs = f'{names[layer]}.{leaf}' if layer in names else key.removeprefix('backbone.')
+        state |= {f'module.encoder_q.{theirs}': value, f'module.encoder_k.{theirs}': value}
+    state |= {'module.queue': torch.ones(128, 4), 'module.queue_ptr': torch.zeros(1)}
+    path = tmp_path_factory.mktemp('published') / 'moco_v2_800ep_pretrain.pth.tar'
+    write_checkpoint(dict(epoch=800, arch='resnet50', state_dict=state), path)
+    return path, ours
+
+
+def test_a_published_head_is_read_by_its_layout(published):
+    path, ours = published
+    teacher = frozen(path, backbone=FULL, head=MOCO_HEAD, layout='moco_v2_resnet50')
+    assert all(torch.equal(value, ours[key]) for key, value in teacher._hidden[0].state_dict().items())
+    assert teacher.embedding_channels == 128
+    assert teacher.trained_with['mean'] == [123.675, 116.28, 103.53]
+    trunk = frozen(path, backbone=FULL, layout='moco_v2_resnet50')
+    assert trunk.embedding_channels is None
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (dict(head=MOCO_HEAD), r'missing \(4\)[\s\S]*a published head is read by its layout: .*moco_v2_resnet50'),
+    (dict(layout='burn_reactnet'), 'not a burn_reactnet checkpoint'),
+    (dict(layout='moco_v2_resnet05'), "no published layout is called 'moco_v2_resnet05'; did you mean 'moco_v2_res"),
+    (dict(layout='moco_v2_resnet50', backbone=dict(FULL, stem='small')), r'other shape[\s\S]*backbone.conv1.weight'),
+])
+def test_a_file_of_another_layout_is_an_error(options, message, published):
+    with pytest.raises(ConfigError, match=message):
+        frozen(published[0], **dict(dict(backbone=FULL), **options))
