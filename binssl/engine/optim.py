@@ -111,10 +111,10 @@ class OptimWrapper(_OptimWrapper):
 
 @OPTIMIZERS.register_module(name='LARS')
 def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, trust_coeff: float = 0.001,
-               nesterov: bool = False) -> torch.optim.Optimizer:  # fmt: skip
+               nesterov: bool = False, always_adapt: bool = False) -> torch.optim.Optimizer:  # fmt: skip
     """LARS (arXiv:1708.03888) from timm, for batches of thousands.
 
-    A group without weight decay is not adapted either (plain SGD with momentum): with
+    A group without weight decay is not adapted either (plain SGD with momentum), unless ``always_adapt``: with
     ``paramwise_cfg=dict(decay='weights')`` these are biases, norms and shifts, as in BYOL and SwAV.
 
     Raises:
@@ -125,18 +125,20 @@ def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: floa
     # imported only by those who use it: timm takes half a second and is an extra
     from timm.optim.lars import Lars
 
-    return Lars(params, lr, momentum, weight_decay=weight_decay, trust_coeff=trust_coeff, nesterov=nesterov)
+    return Lars(params, lr, momentum, weight_decay=weight_decay, trust_coeff=trust_coeff, nesterov=nesterov,
+                always_adapt=always_adapt)  # fmt: skip
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
 class ParameterGroups:
-    """Builds the optimiser with one group per (learning-rate factor, decayed or not), not one per parameter.
+    """Builds the optimiser with one group per (learning-rate factor, decayed or not, scheduled or not).
 
     Args:
         optim_wrapper_cfg: ``type``, ``optimizer`` and the wrapper's arguments.
         paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes) or ``'weights'``, which
             spares biases, norms and learnable shifts: every tensor with fewer than two axes longer than 1;
-            ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead).
+            ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead);
+            ``fixed_lr=['head.predictor']``, prefixes whose rate no schedule moves (SimSiam's predictor).
 
     Raises:
         ConfigError: an unknown key, a prefix that no trainable parameter has, nothing to train.
@@ -152,9 +154,10 @@ class ParameterGroups:
             )
         self.decay = paramwise.pop('decay', 'all')
         self.lr_mult = dict(paramwise.pop('lr_mult', {}))
+        self.fixed_lr = list(paramwise.pop('fixed_lr', []))
         if paramwise:
             raise ConfigError(
-                f'optim_wrapper.paramwise_cfg takes `decay` and `lr_mult`, not {sorted(paramwise)}'
+                f'optim_wrapper.paramwise_cfg takes `decay`, `lr_mult` and `fixed_lr`, not {sorted(paramwise)}'
             )
         if self.decay not in ('all', 'weights'):
             raise ConfigError(f"paramwise_cfg.decay is {self.decay!r}; it must be 'all' or 'weights'")
@@ -165,11 +168,12 @@ class ParameterGroups:
         if not trained:
             raise ConfigError('the model has no trainable parameter')
         self._check_prefixes([name for name, _ in trained])
-        groups: dict[tuple[float, bool], dict[str, Any]] = {}
+        groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
         for name, parameter in trained:
             factor, decayed = self._factor(name), self._is_decayed(parameter)
+            fixed = any(name.startswith(prefix + '.') for prefix in self.fixed_lr)
             group = groups.setdefault(
-                (factor, decayed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor)
+                (factor, decayed, fixed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor, fixed_lr=fixed)
             )
             group['params'].append(parameter)
             if not decayed:
@@ -189,9 +193,11 @@ class ParameterGroups:
             raise ConfigError(f'optim_wrapper.optimizer {self.optimizer_cfg}: {error}') from error
 
     def _check_prefixes(self, names: Sequence[str]) -> None:
+        for key, prefixes in (('lr_mult', self.lr_mult), ('fixed_lr', self.fixed_lr)):
+            for prefix in prefixes:
+                if not any(name.startswith(prefix + '.') for name in names):
+                    raise ConfigError(f'paramwise_cfg.{key}: no trainable parameter is under {prefix!r}')
         for prefix, factor in self.lr_mult.items():
-            if not any(name.startswith(prefix + '.') for name in names):
-                raise ConfigError(f'paramwise_cfg.lr_mult: no trainable parameter is under {prefix!r}')
             if factor <= 0:
                 raise ConfigError(f'paramwise_cfg.lr_mult of {prefix!r} is {factor}; freeze the part instead')
 

@@ -134,7 +134,8 @@ class AnnealHook(Hook):
         for schedule in self.schedules:
             if schedule.target == 'lr':
                 for group in runner.optim_wrapper.param_groups:
-                    group['lr'] = schedule.value(group['initial_lr'], *shape)
+                    if not group.get('fixed_lr'):  # optim_wrapper.paramwise_cfg.fixed_lr
+                        group['lr'] = schedule.value(group['initial_lr'], *shape)
             else:
                 value = schedule.value(0.0, *shape)
                 self.values[schedule.target.rpartition('.')[2]] = value

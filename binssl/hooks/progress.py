@@ -89,11 +89,12 @@ class ProgressHook(Hook):
 
 
 def _scheduled(runner: Any) -> dict[str, float]:
-    """What the last iteration trained with: the highest rate, and each value that a hook sets (its ``values``)."""
+    """What the last iteration trained with: the highest scheduled rate, and each value of a hook (its ``values``)."""
     values: dict[str, float] = {}
     for hook in runner.hooks:
         values.update(getattr(hook, 'values', {}))
-    return dict(values, lr=max(group['lr'] for group in runner.optim_wrapper.param_groups))
+    groups = runner.optim_wrapper.param_groups
+    return dict(values, lr=max(group['lr'] for group in [g for g in groups if not g.get('fixed_lr')] or groups))
 
 
 def _numbers(values: dict[str, float]) -> str:

@@ -92,6 +92,14 @@ def test_rate_goes_by_the_longest_prefix():
     assert all(group['initial_lr'] == group['lr'] for group in made)
 
 
+def test_fixed_rates_are_left_alone_by_the_schedule(tmp_path):
+    runner = run(classifier(tmp_path, epochs=1, optim_wrapper__paramwise_cfg=dict(decay='weights', fixed_lr=['head'])))
+    rates = {group['fixed_lr']: group['lr'] for group in runner.optim_wrapper.param_groups}
+    assert rates[True] == 2e-3
+    assert 0 < rates[False] < 1e-3
+    assert 'lr 0.000293 ' in log_of(runner)  # 2e-3 (cos(3 pi / 4) + 1) / 2: the log shows the scheduled one
+
+
 def test_fused_kernel_gives_the_plain_ones_numbers():
     made = {}
     for fused in (True, False):
@@ -111,6 +119,7 @@ def test_fused_kernel_gives_the_plain_ones_numbers():
     (dict(decay='none'), ADAM, "'none'"),
     (dict(lr_mult=dict(neck=1.0)), ADAM, "under 'neck'"),
     (dict(lr_mult=dict(head=0)), ADAM, 'freeze'),
+    (dict(fixed_lr=['neck']), ADAM, "fixed_lr: no trainable parameter is under 'neck'"),
     ({}, dict(type='AdamW'), 'optimizer.lr'),
     ({}, dict(ADAM, betas=(2, 3)), 'betas'),
 ])  # fmt: skip

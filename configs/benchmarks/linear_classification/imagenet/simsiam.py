@@ -7,12 +7,6 @@ _base_ = ['./burn.py']
 model = dict(head=dict(in_channels=2048))
 train_dataloader = dict(batch_size=512)
 global_batch_size = 4096
-optim_wrapper = dict(
-    optimizer=dict(
-        type='LARS',
-        lr=0.1 / 256 * 4096,
-        weight_decay=1e-12,  # published: none; LARS adapts only what is decayed, and this is too little to matter
-    )
-)
+optim_wrapper = dict(optimizer=dict(type='LARS', lr=0.1 / 256 * 4096, weight_decay=0, always_adapt=True))
 schedules = dict(lr=dict(_delete_=True, target='lr', curve='cosine', end=0.0, by='epoch'))
 train_cfg = dict(max_epochs=90)
