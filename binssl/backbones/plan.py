@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -11,14 +11,14 @@ from binssl.registry import ConfigError
 INITS = ('kaiming', 'published_s2bnn')
 
 
-def initialise(network: nn.Module, inner: Iterable[nn.Conv2d], init: str) -> None:
-    """Fill every convolution of ``network``: Kaiming normal (fan out), and ``inner`` as ``init`` says.
+def initialise(network: nn.Module, init: str) -> None:
+    """Fill every convolution of ``network``.
 
     Args:
         network: a backbone.
-        inner: its convolutions by ``conv_cfg``, as opposed to the stem and shortcuts, which stay real.
-        init: 'kaiming', or 'published_s2bnn': U(0, 0.001), with which the published S2-BNN starts. Every initial
-            binary weight is +1 then, whatever the seed, so it is no default.
+        init: 'kaiming': Kaiming normal (fan out). 'published_s2bnn': U(0, 0.001) where weights are binary, with which
+            the published S2-BNN (arXiv:2102.08946) starts a one-step training. Every initial binary weight is +1 then,
+            whatever the seed, so it is no default; real weights stay Kaiming normal.
 
     Raises:
         ConfigError: another ``init``.
@@ -28,9 +28,8 @@ def initialise(network: nn.Module, inner: Iterable[nn.Conv2d], init: str) -> Non
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
-    if init == 'published_s2bnn':
-        for conv in inner:
-            nn.init.uniform_(conv.weight, 0, 0.001)
+            if init == 'published_s2bnn' and getattr(module, 'weight_binarizer', None) is not None:
+                nn.init.uniform_(module.weight, 0, 0.001)
 
 
 def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int], out_indices: Sequence[int]) -> None:

@@ -129,7 +129,7 @@ class ReActNet(nn.Module):
         self.stem = Stem(channels[0], stem_stride)
         plan = zip(pairwise(channels), strides, strict=True)
         self.blocks = nn.ModuleList(Block(*widths, stride, conv_cfg) for widths, stride in plan)
-        initialise(self, (module for module in self.blocks.modules() if isinstance(module, nn.Conv2d)), init)
+        initialise(self, init)
 
     @property
     def smallest_input(self) -> int:

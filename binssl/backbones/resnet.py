@@ -95,9 +95,8 @@ class ResNet(nn.Module):
         for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             first = block(widths[index - 1] if index else width, width, halve=index > 0)
             self.stages.append(nn.Sequential(first, *(block(width, width, halve=False) for _ in range(depth - 1))))
-        inner = [module.conv for module in self.modules() if isinstance(module, Unit)]
-        _check_signs(inner[0], stem_activation=stem_activation, activation=activation)
-        initialise(self, inner, init)
+        _check_signs(self, stem_activation=stem_activation, activation=activation)
+        initialise(self, init)
 
     @property
     def smallest_input(self) -> int:
@@ -144,10 +143,12 @@ def _check_kinds(stem_activation: str | None, activation: str | None, shortcut: 
             )
 
 
-def _check_signs(conv: nn.Module, **activations: str | None) -> None:
-    """Refuse a ReLU in front of the sign of ``conv``."""
+def _check_signs(network: nn.Module, **activations: str | None) -> None:
+    """Refuse a ReLU in front of a sign."""
+    signs = any(getattr(unit.conv, 'activation', None) is not None for unit in network.modules()
+                if isinstance(unit, Unit))  # fmt: skip
     for name, value in activations.items():
-        if value == 'ReLU' and getattr(conv, 'activation', None) is not None:
+        if value == 'ReLU' and signs:
             raise ConfigError(
                 f"{name}='ReLU' leaves no negative number, and the sign of a binary input would be +1 throughout; "
                 f"take {name}='Hardtanh', to which the weights of a network with 'ReLU' fit"

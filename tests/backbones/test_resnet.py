@@ -166,6 +166,19 @@ def test_compiles_into_one_graph(family):
     torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_autocast_keeps_the_maps_in_half(family, dtype):
+    network = small(**FAMILIES[family])
+    with torch.autocast('cpu', dtype=dtype):
+        (last,) = network(torch.randn(4, 3, 8, 8))
+    assert last.dtype == dtype
+    last.float().square().mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad.dtype == torch.float32, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
 @pytest.mark.parametrize('network', [ResNet, ReActNet])
 def test_the_published_start_of_s2bnn_makes_every_binary_weight_positive(network):
     torch.manual_seed(0)
@@ -176,7 +189,9 @@ def test_the_published_start_of_s2bnn_makes_every_binary_weight_positive(network
             assert 0 <= module.weight.min() < 0.0001 < 0.0009 < module.weight.max() < 0.001
             assert 0.3 < (other.weight >= 0).double().mean() < 0.7
         elif isinstance(module, nn.Conv2d):
-            assert module.weight.min() < -0.01
+            assert module.weight.min() < -0.01  # the stem and the shortcuts
+    real_weights = network(**plan, conv_cfg=BINARY_INPUT, init='published_s2bnn')
+    assert all(conv.weight.min() < 0 for conv in real_weights.modules() if isinstance(conv, nn.Conv2d))
 
 
 @pytest.mark.parametrize(
