@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
@@ -56,6 +57,9 @@ class EpochLoop(EpochBasedTrainLoop):
                 f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
                 'train_dataloader.dataset.num_classes'
             )
+        for part in model.modules():
+            if hasattr(part, 'check_global_batch'):  # a queue of keys
+                part.check_global_batch(self.dataloader.batch_size * get_world_size())
         if not hasattr(self.dataloader.sampler, 'start_at'):
             raise ConfigError(
                 f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which a run cannot '

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -120,11 +119,10 @@ def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: floa
     Raises:
         ConfigError: timm is not installed.
     """
-    if find_spec('timm') is None:
-        raise ConfigError('the optimiser LARS is timm\'s, which is not installed: pip install "binssl[lars]"')
-    # imported only by those who use it: timm takes half a second and is an extra
-    from timm.optim.lars import Lars
-
+    try:
+        from timm.optim.lars import Lars
+    except ImportError as error:
+        raise ConfigError('LARS is timm\'s, which is not installed: pip install "binssl[lars]"') from error
     return Lars(params, lr, momentum, weight_decay=weight_decay, trust_coeff=trust_coeff, nesterov=nesterov,
                 always_adapt=always_adapt)  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 from engine.runs import Watch, build, burn, classifier, everything, log_of, moco, run, run_until
@@ -183,7 +185,7 @@ def test_lars_resumes_exactly(tmp_path):
 
 
 def test_lars_without_timm_says_what_to_install(monkeypatch):
-    monkeypatch.setattr('binssl.engine.optim.find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'timm.optim.lars', None)
     with pytest.raises(ConfigError, match=r'pip install "binssl\[lars\]"'):
         ParameterGroups(dict(type='OptimWrapper', optimizer=LARS))(network())
 
