@@ -8,7 +8,7 @@ _BURN = 'configs/selfsup/burn'
 title = 'BURN on the digits'
 work_dir = 'work_dirs/quickstart'
 steps = [
-    dict(name='teacher', config='configs/selfsup/moco/reactnet_real_digits.py'),
+    dict(name='teacher', config='configs/selfsup/moco/reactnet_real_digits.py', weights='multi'),
     dict(
         name='stage1',
         config=f'{_BURN}/stage1_digits.py',

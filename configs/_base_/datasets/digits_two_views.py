@@ -1,5 +1,7 @@
 """Digits, two augmented views of each training image. Pixels 0..255; the model scales them to [-1, 1]."""
 
+_VIEW = dict(type='DigitsAugment', degrees=20.0, translate=0.2, scale=(0.8, 1.2), shear=10.0)
+
 train_dataloader = dict(
     batch_size=128,
     num_workers=0,
@@ -9,6 +11,6 @@ train_dataloader = dict(
     dataset=dict(
         type='Digits',
         split='train',
-        views=[dict(type='DigitsAugment', degrees=20.0, translate=0.2, scale=(0.8, 1.2), shear=10.0)] * 2,
+        views=[_VIEW] * 2,
     ),
 )

@@ -1,0 +1,4 @@
+"""BURN's ablation on the digits, second row: joint classifier and feature similarity, balanced by a constant."""
+
+_base_ = ['./single_stage_digits.py']
+schedules = dict(kl_weight=None)

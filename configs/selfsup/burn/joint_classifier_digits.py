@@ -1,0 +1,5 @@
+"""BURN's ablation on the digits, first row: the joint classifier alone, in one stage."""
+
+_base_ = ['./single_stage_digits.py']
+model = dict(head=dict(feature_similarity=None))
+schedules = dict(kl_weight=None)

@@ -1,0 +1,4 @@
+"""S2-BNN on the digits, contrastive loss only, in one step: both binary from the start."""
+
+_base_ = ['./contrastive_step2_digits.py']
+load_from = None

@@ -1,0 +1,28 @@
+"""S2-BNN, distillation only, on the digits: a real-valued ResNet learns SwAV's prototype scores."""
+
+_base_ = ['./distillation_step1_digits.py']
+model = dict(
+    backbone=dict(_delete_=True, type='TorchvisionResNet', depth=18, stem='small', widths=[16, 32], depths=[1, 1]),
+    head=dict(
+        projector=dict(in_channels=32, widths=[128, 100]),
+        normalize=False,
+        student_temperature=0.2,
+        teacher_temperature=0.2,
+    ),
+    teacher=dict(
+        head=dict(
+            _delete_=True,
+            type='PrototypeHead',
+            projector=dict(type='MLP', in_channels=128, widths=[128, 16], last_norm=True),
+            prototypes=100,
+            temperature=0.2,
+        ),
+        checkpoint='work_dirs/selfsup/swav/reactnet_real_digits/weights.pth',
+    ),
+)
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
+how_to_get = dict(
+    teacher='SwAV makes it: python tools/train.py configs/selfsup/swav/reactnet_real_digits.py && python '
+    'tools/extract_weights_for_multi.py work_dirs/selfsup/swav/reactnet_real_digits/latest.pth '
+    'work_dirs/selfsup/swav/reactnet_real_digits/weights.pth'
+)
