@@ -20,6 +20,7 @@ from torch import nn
 
 from binssl.algorithms import MomentumTeacher
 from binssl.engine import load_config
+from binssl.registry import ConfigError
 
 FOLDER = Path(__file__).parents[2] / 'benchmarks'
 
@@ -196,3 +197,25 @@ def test_gpu_check_writes_into_out(gpu_check: ModuleType, tmp_path: Path, monkey
     monkeypatch.setenv('OUT', str(tmp_path))
     assert gpu_check.parse([]).out == tmp_path / 'gpu_check.json'
     assert gpu_check.parse(['--out', 'other.json']).out == Path('other.json')
+
+
+@pytest.fixture(scope='module')
+def selfsup_table() -> ModuleType:
+    return script('digits/selfsup_table')
+
+
+def test_table_of_methods_replaces_the_one_before(selfsup_table):
+    begin, end = selfsup_table.BEGIN, selfsup_table.END
+    text = f'# Results\n\n{begin}\nold\n{end}\n\nmore\n'
+    assert selfsup_table.with_section(text, 'new') == f'# Results\n\n{begin}\nnew\n{end}\n\nmore\n'
+    with pytest.raises(ConfigError, match='to put the table between'):
+        selfsup_table.with_section('# Results', 'new')
+
+
+def test_table_of_methods_says_what_does_not_hold(selfsup_table):
+    scores = {'random binary': (40.0, 50.0), 'MoCo v2, tuned': (50.0, 60.0), '+ distillation': (54.9, 54.9),
+              'distillation only': (90.0, 90.0), 'BURN': (90.0, 90.0), 'SwAV': (10.0, 10.0)}  # fmt: skip
+    records = {row: [dict(linear_top1=score) for score in both] for row, both in scores.items()}
+    checks = selfsup_table.verdicts(records, ('seed0/burn', 61.0))
+    assert list(checks.values()) == [True, False, True, True, False]
+    assert '+ distillation: +9.9 points over random' in checks

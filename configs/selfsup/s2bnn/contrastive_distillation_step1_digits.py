@@ -18,4 +18,4 @@ model = dict(
 )
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 schedules = dict(momentum=dict(target='momentum_teacher.momentum', curve='cosine', start=0.99, end=1.0))
-train_cfg = dict(type='EpochLoop', max_epochs=36)
+train_cfg = dict(type='EpochLoop', max_epochs=40)

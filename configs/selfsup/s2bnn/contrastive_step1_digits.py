@@ -12,4 +12,4 @@ model = dict(
     head=dict(projector=dict(norm='BN')),
 )
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
-train_cfg = dict(max_epochs=40)
+train_cfg = dict(max_epochs=46)

@@ -20,4 +20,4 @@ model = dict(
 sync_bn = True
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01))
-train_cfg = dict(type='EpochLoop', max_epochs=32)
+train_cfg = dict(type='EpochLoop', max_epochs=36)
