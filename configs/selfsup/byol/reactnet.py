@@ -9,15 +9,7 @@ unverified.
 
 _base_ = ['./resnet50.py']
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='ReActNet',
-        conv_cfg=dict(
-            type='BinaryConv2d',
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip'),
-        ),
-    ),
+    backbone=dict(_delete_=True, type='ReActNet'),  # binary by default
     head=dict(projector=dict(in_channels=1024)),
     teacher=dict(momentum=0.99),
 )

@@ -8,15 +8,7 @@ of those files. Unverified: the settings behind the number.
 
 _base_ = ['./resnet50.py']
 model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='ReActNet',
-        conv_cfg=dict(
-            type='BinaryConv2d',
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip'),
-        ),
-    ),
+    backbone=dict(_delete_=True, type='ReActNet'),  # binary by default
     head=dict(projector=dict(in_channels=1024, widths=[1024, 128])),
 )
 train_cfg = dict(max_epochs=400)

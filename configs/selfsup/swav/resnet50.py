@@ -3,8 +3,7 @@
 Published: 75.3 linear top-1 (benchmarks/linear_classification/imagenet/swav.py); here: not yet measured. The
 published rate starts its cosine after the warm-up of 10 epochs, here the warm-up multiplies it; the release
 normalises by a standard deviation of 0.228 in red, here 0.229, as everywhere else; its BatchNorms see 8 GPUs, here
-all. With 8 GPUs a step takes 8 batches, and codes come from 512 images, and the prototypes are frozen for 313
-batches: resnet50_bs256.py is the recipe for few.
+all. With 8 GPUs a step takes 8 batches, and codes come from 512 images: resnet50_bs256.py is the recipe for few.
 """
 
 _base_ = ['../../_base_/datasets/imagenet_multi_crop_swav.py', '../../_base_/runtime.py']
