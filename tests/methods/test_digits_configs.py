@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,6 @@ PATHS = sorted(
     path.relative_to(ROOT).as_posix()
     for kind in ('selfsup', 'supervised')
     for path in (ROOT / 'configs' / kind).rglob('*_digits.py')
-    if load_config(path).get('train_dataloader')
 )
 IMAGES_A_STEP, STEPS_AN_EPOCH, EPOCHS = 32, 2, 2
 
@@ -57,16 +56,17 @@ def write_random(model: dict[str, Any], path: str) -> None:
     write_checkpoint({'format_version': 1, 'state_dict': state, 'meta': {'model': json.dumps(model)}}, path)
 
 
-def short(cfg: Config, weights: Weights) -> Config:
-    """``cfg`` for two epochs of two steps; the files that it starts from are made up."""
+def short(path: str, weights: Weights) -> Config:
+    """The config at ``path`` for two epochs of two steps; the files that it starts from are made up."""
+    cfg = load_config(ROOT / path)
+    assert check_parts(cfg) == []
     cfg.train_cfg.max_epochs = EPOCHS
     cfg.train_dataloader.dataset.split = 'few'
-    counts = cfg.optim_wrapper.get('accumulative_counts', 1)
-    step = cfg.get('global_batch_size') or cfg.train_dataloader.batch_size * counts
+    step = cfg.train_dataloader.batch_size * accumulated(cfg)
     if step > IMAGES_A_STEP:
         cfg.train_dataloader.batch_size = cfg.train_dataloader.batch_size * IMAGES_A_STEP // step
-    if cfg.get('global_batch_size'):
-        cfg.global_batch_size = min(step, IMAGES_A_STEP)
+        if cfg.get('global_batch_size'):
+            cfg.global_batch_size = IMAGES_A_STEP
     teacher = cfg.model.get('teacher') or {}
     if teacher.get('type') == 'FrozenTeacher':
         parts = {name: teacher.get(name) for name in ('backbone', 'neck', 'head')}
@@ -78,24 +78,24 @@ def short(cfg: Config, weights: Weights) -> Config:
     return cfg
 
 
-def of_run(path: str, weights: Weights, folder: Path, work_dir: str, resume: str | None, checkpoint: dict) -> Config:
-    """The config at ``path``, cut short, as a run in ``folder``."""
-    cfg = short(load_config(ROOT / path), weights)
-    cfg.work_dir, cfg.resume = str(folder / work_dir), resume
-    cfg.default_hooks.checkpoint = checkpoint
-    return cfg
+def accumulated(cfg: Config) -> int:
+    """Batches in a step of one process."""
+    batch = cfg.train_dataloader.batch_size
+    return cfg.get('global_batch_size', batch) // batch * cfg.optim_wrapper.get('accumulative_counts', 1)
 
 
 @pytest.mark.parametrize('path', PATHS)
 def test_config_trains_and_a_stop_changes_nothing(
         path: str, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
     monkeypatch.setitem(digits.SPLITS, 'few', (0, STEPS_AN_EPOCH * IMAGES_A_STEP))
-    make = partial(of_run, path, weights, tmp_path)
-    cfg = make('whole', None, {'type': 'CheckpointHook'})
-    assert check_parts(cfg) == []
-    batch = cfg.train_dataloader.batch_size
-    accumulated = cfg.get('global_batch_size', batch) // batch * cfg.optim_wrapper.get('accumulative_counts', 1)
-    whole = assert_a_stop_changes_nothing(make, accumulated)
+    cfg = short(path, weights)
+
+    def make(work_dir: str, resume: str | None, checkpoint: dict) -> Config:
+        run = deepcopy(cfg)
+        run.work_dir, run.resume, run.default_hooks.checkpoint = str(tmp_path / work_dir), resume, checkpoint
+        return run
+
+    whole = assert_a_stop_changes_nothing(make, accumulated(cfg))
     assert all(value.isfinite().all() for value in whole.model.state_dict().values())
     trained = sum(weight.requires_grad for weight in whole.model.parameters())
     assert f'gradient audit: all {trained} trainable tensors got a gradient' in log_of(whole)
