@@ -15,7 +15,7 @@ class DistributionHook(WarningHook):
 
     In nats, with C classes: ln C - ``teacher_entropy`` is what the teacher's answers say beyond the even distribution,
     and also the KL divergence of a student that answers evenly to everything. Reports come from ProgressHook; this one
-    adds no number of its own and costs nothing. It judges from the second epoch on.
+    adds no number of its own and costs nothing. It judges after the first epoch and a tenth of the training.
 
     Args:
         least_nats: warn where the teacher, or the student, says less than this.
@@ -35,7 +35,8 @@ class DistributionHook(WarningHook):
     def after_report(self, runner: Any, values: dict[str, float]) -> None:
         names = ('kl', 'teacher_entropy', 'student_entropy')
         classes = getattr(getattr(bare(runner.model), 'head', None), 'out_channels', None)
-        if runner.epoch < 1 or not classes or not all(math.isfinite(values.get(name, math.nan)) for name in names):
+        early = runner.epoch < 1 or 10 * runner.iter <= runner.max_iters  # the student's first answers are no sign
+        if early or not classes or not all(math.isfinite(values.get(name, math.nan)) for name in names):
             return
         kl, teacher, student = (values[name] for name in names)
         told = math.log(classes) - teacher
