@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from binssl.engine.commands import run_command
 from binssl.engine.recipe import read_recipe
-from binssl.engine.recipe_job import Job, current_commit
+from binssl.engine.recipe_job import Job
 from binssl.engine.recipe_report import gather_records
 from binssl.engine.recipe_runner import run_recipe
 from binssl.evaluation.report import Records, markdown, table
@@ -55,11 +58,25 @@ def with_section(text: str, section: str) -> str:
     return f'{before}{BEGIN}\n{section}\n{END}{rest.split(END, 1)[1]}'
 
 
-def longest_stage(jobs: list[Job]) -> tuple[str, float]:
-    """The job that took most of the processor, and its core-seconds."""
-    spent = {job.label: json.loads((job.folder / 'done.json').read_text())['core_seconds'] for job in jobs}
+def read_done(jobs: list[Job]) -> dict[str, dict[str, Any]]:
+    """The record of every job, by its label."""
+    return {job.label: json.loads((job.folder / 'done.json').read_text()) for job in jobs}
+
+
+def longest_stage(done: dict[str, dict[str, Any]]) -> tuple[str, float]:
+    """The job that took most of the processor, and its core-seconds; infinite for one that was interrupted."""
+    spent = {label: record.get('core_seconds', math.inf) for label, record in done.items()}
     label = max(spent, key=lambda name: spent[name])
     return label, spent[label]
+
+
+def machine(workers: int) -> str:
+    """What it ran on."""
+    info = Path('/proc/cpuinfo')
+    names = [line.partition(': ')[2] for line in info.read_text().splitlines() if line.startswith('model name')] \
+        if info.is_file() else []  # fmt: skip
+    name = names[0] if names else platform.machine()
+    return f'{len(os.sched_getaffinity(0))} cores of {name}, {workers} jobs at a time, torch {torch.__version__}'
 
 
 def verdicts(records: Records, longest: tuple[str, float]) -> dict[str, bool]:
@@ -80,10 +97,11 @@ def main() -> None:
     records = gather_records(recipe, jobs)
     shown = {row: [{key: seed[key] for key in COLUMNS} for seed in seeds] for row, seeds in records.items()}
     drawn = markdown(table(shown))
-    checks = verdicts(records, longest_stage(jobs))
+    done = read_done(jobs)
+    checks = verdicts(records, longest_stage(done))
     command = ' '.join(['python', 'benchmarks/digits/selfsup_table.py', *sys.argv[1:]])
-    machine = f'{len(os.sched_getaffinity(0))} CPU cores, {args.workers} jobs at a time, torch {torch.__version__}'
-    facts = f'`{command}`, commit {current_commit()}; {args.seeds} seeds, mean (lowest..highest); {machine}.'
+    commits = ', '.join(sorted({str(record['commit']) for record in done.values()}))
+    facts = f'`{command}`, commit {commits}; {args.seeds} seeds, mean (lowest..highest); {machine(args.workers)}.'
     lines = [f'- {claim}: {"yes" if holds else "NO"}' for claim, holds in checks.items()]
     section = '\n'.join([facts, '', drawn, '', *lines])
     args.results.write_text(with_section(args.results.read_text(), section))

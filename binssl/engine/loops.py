@@ -60,6 +60,12 @@ class EpochLoop(EpochBasedTrainLoop):
         for part in model.modules():
             if hasattr(part, 'check_global_batch'):  # a queue of keys
                 part.check_global_batch(self.dataloader.batch_size * get_world_size())
+        hooks = {type(hook).__name__ for hook in self.runner.hooks}
+        if getattr(model, 'queue_length', 0) and hasattr(model, 'use_queue') and 'PrototypeHook' not in hooks:
+            raise ConfigError(
+                f'nothing would ever use the queue of {model.queue_length} rows: say from which epoch on, '
+                "custom_hooks=[dict(type='PrototypeHook', queue_start_epoch=15)], or set model.queue_length=0"
+            )
         if not hasattr(self.dataloader.sampler, 'start_at'):
             raise ConfigError(
                 f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which a run cannot '

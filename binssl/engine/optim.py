@@ -114,7 +114,7 @@ def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: floa
     """LARS (arXiv:1708.03888) from timm, for batches of thousands.
 
     A group without weight decay is not adapted either (plain SGD with momentum), unless ``always_adapt``: with
-    ``paramwise_cfg=dict(decay='weights')`` these are biases, norms and shifts, as in BYOL and SwAV.
+    ``paramwise_cfg=dict(decay='weights')`` these are biases, norms and shifts, as in BYOL; SwAV's release adapts all.
 
     Raises:
         ConfigError: timm is not installed.

@@ -52,7 +52,11 @@ class Job:
         return config_hash(plain(load_config(self.step.config, self.step.options).to_dict()))
 
     def fingerprint(self) -> dict[str, Any]:
-        """All that decides what comes out: the config as read, the seed, the SHA-256 of each input."""
+        """What decides what comes out: the config as read, the seed, the SHA-256 of each input.
+
+        Not the number of processes, which shares out the same steps; where BatchNorms are not synchronised
+        (``sync_bn``), their batches do depend on it.
+        """
         hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
         return dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
                     inputs=hashes)  # fmt: skip
@@ -101,14 +105,16 @@ class Job:
 
         Args:
             commands: what ran.
-            core_seconds: processor time of what ran, since the last interruption.
+            core_seconds: processor time of what ran; written only where nothing was interrupted, as that of a killed
+                process is not known.
         """
         record = _read(self.folder / 'step.json')
         seconds = record['seconds_before'] + time.time() - record['started']
         done = dict(fingerprint=record['fingerprint'], outputs={self.step.output: file_sha256(self.output)},
-                    seconds=round(seconds, 1), core_seconds=round(core_seconds, 1), config=self.step.config,
-                    commit=current_commit(),
+                    seconds=round(seconds, 1), config=self.step.config, commit=current_commit(),
                     commands=[' '.join(command) for command in commands])  # fmt: skip
+        if not record['seconds_before']:
+            done['core_seconds'] = round(core_seconds, 1)
         _write(self.folder / 'done.json', done)
         return seconds
 

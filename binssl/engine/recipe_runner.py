@@ -239,8 +239,9 @@ def run_recipe(recipe: Recipe, tools: Path, work_dir: str | None = None, until: 
     Returns:
         The jobs, all done, in the order of the recipe.
     """
-    if min(seeds, processes, workers or 1) < 1 or workers == 0:
-        raise ConfigError(f'--seeds {seeds}, --processes {processes} and --workers {workers} must be at least 1')
+    for flag, number in (('seeds', seeds), ('processes', processes), ('workers', workers)):
+        if number is not None and number < 1:
+            raise ConfigError(f'--{flag} {number} must be at least 1')
     folder = Path(work_dir or recipe.work_dir)
     jobs = [Job(step, seed, folder) for seed in range(seeds) for step in recipe.chosen(until, full)]
     with only_one(folder):

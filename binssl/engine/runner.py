@@ -152,7 +152,7 @@ class Runner(_Runner):
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Ours, each of which the config may change by name, or remove with None."""
         chosen: dict[str, Any] = {**DEFAULT_HOOKS, **(hooks or {})}
-        if any(hasattr(part, 'update') for part in self._bare_model.children()):
+        if any(hasattr(part, 'restart') for part in self._bare_model.children()):  # a momentum teacher
             chosen.setdefault('momentum', dict(type='MomentumUpdateHook'))
         if self.cfg.get('schedules'):
             chosen.setdefault('anneal', dict(type='AnnealHook', schedules=self.cfg.schedules.to_dict()))

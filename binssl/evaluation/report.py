@@ -23,7 +23,7 @@ COLUMNS = {
 NOTES = (
     'Accuracy in percent of frozen features of the test images: a linear classifier on all training labels, k-NN,',
     'and a linear classifier on one label a class (mean of 20 draws). Seconds: wall time of the own step, and what it',
-    'used of the processor (since its last interruption).',
+    'used of the processor, where no step was interrupted.',
 )
 #: what a curve of a run is called
 CURVES = {'loss': 'loss', 'kl': 'KL divergence', 'feature_distance': 'feature distance 2 - 2 cos'}

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
+from binssl.hooks.bare import bare
 from binssl.registry import HOOKS, ConfigError
 
 CURVES = ('cosine', 'linear', 'exponential', 'step', 'constant')
@@ -121,7 +122,7 @@ class AnnealHook(Hook):
         self.values: dict[str, float] = {}
 
     def before_train(self, runner: Any) -> None:
-        model = _bare(runner.model)
+        model = bare(runner.model)
         for schedule in self.schedules:
             if schedule.target != 'lr':
                 owner, name = _resolve(model, schedule.target)
@@ -139,11 +140,13 @@ class AnnealHook(Hook):
             else:
                 value = schedule.value(0.0, *shape)
                 self.values[schedule.target.rpartition('.')[2]] = value
-                _assign(_bare(runner.model), schedule.target, value)
+                _assign(bare(runner.model), schedule.target, value)
 
 
-def _bare(model: Any) -> Any:
-    return getattr(model, 'module', model)
+def scheduled_groups(runner: Any) -> list[dict[str, Any]]:
+    """The optimiser's groups whose rate a schedule moves; all of them where each is fixed."""
+    groups = runner.optim_wrapper.param_groups
+    return [group for group in groups if not group.get('fixed_lr')] or groups
 
 
 def _resolve(model: Any, target: str) -> tuple[Any, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from binssl.hooks.watch import WarningHook, bare
+from binssl.hooks.bare import bare
+from binssl.hooks.watch import WarningHook
 from binssl.registry import HOOKS, ConfigError
 
 

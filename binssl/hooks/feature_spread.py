@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from binssl.hooks.watch import WatchHook, bare, check_share
+from binssl.hooks.bare import bare
+from binssl.hooks.watch import WatchHook, check_share
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -38,7 +39,7 @@ def effective_rank(features: Tensor) -> float:
 
 @HOOKS.register_module()
 class FeatureSpreadHook(WatchHook):
-    """Looks at the neck's output for the first view in one iteration of ``interval``.
+    """Looks at the neck's first output, of the first view or of SwAV's global crops, in one iteration of ``interval``.
 
     ``feature_spread`` and ``feature_rank`` are :func:`feature_spread` and :func:`effective_rank` of it, computed on the
     CPU in float64. They are watched in real-valued networks too, where features collapse as well.

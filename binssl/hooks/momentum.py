@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
+from binssl.hooks.bare import bare
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -13,15 +14,16 @@ from binssl.registry import HOOKS, ConfigError
 class MomentumUpdateHook(Hook):
     """Calls ``update()`` of the model's momentum teachers after each optimiser step, whatever the accumulation.
 
-    A part of the model with that method is one. The runner adds the hook to every run whose model has any. MoCo
-    (arXiv:1911.05722) updates at the start of the next step; with nothing in between that is the same sequence.
+    A part of the model with that method and ``restart()`` is one. The runner adds the hook to every run whose model
+    has any. MoCo (arXiv:1911.05722) updates at the start of the next step; with nothing in between that is the same.
     """
 
     priority = 'NORMAL'
+    _teachers: list[Any]
 
     def before_train(self, runner: Any) -> None:
-        model = getattr(runner.model, 'module', runner.model)
-        self._teachers = [part for part in model.children() if hasattr(part, 'update')]
+        model = bare(runner.model)
+        self._teachers = [part for part in model.children() if hasattr(part, 'update') and hasattr(part, 'restart')]
         if not self._teachers:
             raise ConfigError(
                 f'MomentumUpdateHook needs a model with a momentum teacher; {type(model).__name__} has none'

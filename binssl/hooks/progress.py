@@ -10,6 +10,8 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 
+from binssl.hooks.anneal import scheduled_groups
+from binssl.hooks.bare import bare
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -35,7 +37,7 @@ class ProgressHook(Hook):
     def before_train(self, runner: Any) -> None:
         self._start(runner.iter)
         runner.say('training %s: %d epochs of %d iterations, %d batch(es) a step, starting at iteration %d',
-                   type(getattr(runner.model, 'module', runner.model)).__name__, runner.max_epochs,
+                   type(bare(runner.model)).__name__, runner.max_epochs,
                    runner.train_loop.epoch_length, runner.accumulative_counts, runner.iter)  # fmt: skip
 
     def _start(self, iteration: int) -> None:
@@ -93,8 +95,7 @@ def _scheduled(runner: Any) -> dict[str, float]:
     values: dict[str, float] = {}
     for hook in runner.hooks:
         values.update(getattr(hook, 'values', {}))
-    groups = runner.optim_wrapper.param_groups
-    return dict(values, lr=max(group['lr'] for group in [g for g in groups if not g.get('fixed_lr')] or groups))
+    return dict(values, lr=max(group['lr'] for group in scheduled_groups(runner)))
 
 
 def _numbers(values: dict[str, float]) -> str:

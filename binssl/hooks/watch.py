@@ -10,6 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import nn
 
+from binssl.hooks.bare import bare
 from binssl.registry import CONVS, ConfigError
 
 
@@ -77,11 +78,6 @@ def check_share(name: str, value: Any) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise ConfigError(f'{name} is {value!r}; it must be a share, a number from 0 to 1')
     return value
-
-
-def bare(model: Any) -> Any:
-    """The model itself, not what joins its processes."""
-    return getattr(model, 'module', model)
 
 
 def trained_binary_convs(model: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import is_main_process
 from torch import Tensor
 
+from binssl.hooks.anneal import scheduled_groups
 from binssl.hooks.watch import WatchHook, check_share, has_window, trained_binary_convs
 from binssl.registry import HOOKS, ConfigError
 
@@ -27,11 +28,11 @@ class WeightSignHook(WatchHook):
     Args:
         interval: iterations between two comparisons.
         dead_after: comparisons (10 are 500 iterations) without a flip that make a weight dead.
-        least_flip_rate: warn below it, unless the learning rate is below a tenth of its initial value: signs settle
-            when it is annealed.
+        least_flip_rate: warn below it, unless the learning rate is below a tenth of its initial value (signs settle
+            when it is annealed) or the weights are saturated.
         most_flipped: warn where a larger share than this differs after an interval (chance gives 0.5), from the second
             epoch on: many signs flip while the first ones are found.
-        most_dead: warn above it, but where the learning rate is annealed.
+        most_dead: warn above it, with the same exceptions.
         most_saturated: warn above it.
 
     Raises:
@@ -107,9 +108,10 @@ class WeightSignHook(WatchHook):
         rate, dead, saturated = (
             self.values.get(name, 0.0) for name in ('flip_rate', 'dead_weights', 'saturated_weights')
         )
-        annealed = _relative_rate(runner) < 0.1
+        # where the gradient is gone or the rate is annealed, a higher rate would be the wrong remedy
+        excused = saturated > self.most_saturated or _relative_rate(runner) < 0.1
         self.judge(
-            runner, 'few flips', rate < self.least_flip_rate and not annealed,
+            runner, 'few flips', rate < self.least_flip_rate and not excused,
             f'nearly no sign of a binary weight flips any more ({rate:.1e} of them a step, below '
             f'{self.least_flip_rate:.0e}): the network hardly learns. Try a higher learning rate (signs flip only when '
             'a weight crosses 0), or a smaller initialisation where weights lie far from 0',
@@ -121,7 +123,7 @@ class WeightSignHook(WatchHook):
             'longer warm-up (schedules.lr.warmup_epochs), or larger batches',
         )  # fmt: skip
         self.judge(
-            runner, 'dead', dead > self.most_dead and not annealed,
+            runner, 'dead', dead > self.most_dead and not excused,
             f'{dead:.1%} of the binary weights are dead: their sign did not flip in the last '
             f'{self.dead_after * self.interval} iterations (above {self.most_dead:.0%}). Try a higher learning rate, '
             'or weight decay, which brings weights back to 0',
@@ -135,6 +137,6 @@ class WeightSignHook(WatchHook):
 
 
 def _relative_rate(runner: Any) -> float:
-    """The learning rate as a share of its initial value; the highest of all groups."""
-    groups = runner.optim_wrapper.param_groups
-    return max(group['lr'] / (group.get('initial_lr') or group['lr'] or 1.0) for group in groups)
+    """The scheduled learning rate as a share of its initial value; the highest of the groups."""
+    rates = ((group['lr'], group.get('initial_lr') or group['lr'] or 1.0) for group in scheduled_groups(runner))
+    return max(rate / initial for rate, initial in rates)
