@@ -8,16 +8,12 @@ _base_ = [
     '../_base_/datasets/digits_labeled.py',
     '../_base_/models/reactnet_digits.py',
     '../_base_/runtime.py',
-    '../_base_/schedules/adamw_digits.py',
+    '../_base_/schedules/adamw_cosine_digits.py',
 ]
 model = dict(
     type='Classifier',
     neck=dict(type='PoolMLP', in_channels=128, widths=[128], last_activation=True),
     head=dict(type='LinearHead', num_classes=10, in_channels=128),
-)
-sync_bn = True
-schedules = dict(
-    lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01)
 )
 train_cfg = dict(type='EpochLoop', max_epochs=55)
 val_dataloader = None

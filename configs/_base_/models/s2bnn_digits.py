@@ -1,4 +1,7 @@
-"""S2-BNN on the digits: the digits network and MoCo v2's head; the teacher is its real-valued twin, head included."""
+"""S2-BNN on the digits: MoCo v2's head, the digits network with binary activations; a child binarises the weights too.
+
+The teacher is the network's real-valued twin, head included.
+"""
 
 _base_ = ['./reactnet_digits.py']
 
@@ -6,6 +9,7 @@ _PROJECTOR = dict(type='MLP', in_channels=128, widths=[128, 64], norm=None)
 
 model = dict(
     type='S2BNN',
+    backbone=dict(conv_cfg=dict(_delete_=True, type='BinaryConv2d', activation=dict(type='ApproxSign'))),
     head=dict(type='DistillationHead', projector=_PROJECTOR),
     teacher=dict(
         type='FrozenTeacher',

@@ -4,15 +4,9 @@ Linear / k-NN / 1 label a class on held-out training images, seed 0, 41 epochs: 
 76.0 / 46.3; in one step, momentum 0.99 and no BatchNorm at the projector's end, 78.1 / 70.1 / 36.8.
 """
 
-_base_ = [
-    '../../_base_/datasets/digits_two_views.py',
-    '../../_base_/models/reactnet_digits.py',
-    '../../_base_/runtime.py',
-    '../../_base_/schedules/adamw_digits.py',
-]
+_base_ = ['../../_base_/datasets/digits_two_views.py', '../../_base_/reactnet_step1_digits.py']
 model = dict(
     type='BYOL',
-    backbone=dict(conv_cfg=dict(_delete_=True, type='BinaryConv2d', activation=dict(type='ApproxSign'))),
     head=dict(
         type='LatentPredictionHead',
         projector=dict(type='MLP', in_channels=128, widths=[256, 64], last_norm=True),
@@ -20,10 +14,5 @@ model = dict(
     ),
     teacher=dict(type='MomentumTeacher', momentum=0.95),
 )
-sync_bn = True
-optim_wrapper = dict(optimizer=dict(lr=5e-3))
-schedules = dict(
-    lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
-    momentum=dict(target='teacher.momentum', curve='cosine', start=0.95, end=1.0),
-)
+schedules = dict(momentum=dict(target='teacher.momentum', curve='cosine', start=0.95, end=1.0))
 train_cfg = dict(type='EpochLoop', max_epochs=25)

@@ -8,7 +8,7 @@ _base_ = [
     '../../_base_/datasets/digits_two_views.py',
     '../../_base_/models/reactnet_digits.py',
     '../../_base_/runtime.py',
-    '../../_base_/schedules/adamw_digits.py',
+    '../../_base_/schedules/adamw_cosine_digits.py',
 ]
 model = dict(
     type='MoCo',
@@ -21,9 +21,5 @@ model = dict(
     teacher=dict(type='MomentumTeacher', momentum=0.99),
     queue_length=512,
 )
-sync_bn = True
-schedules = dict(
-    lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
-    momentum=dict(target='teacher.momentum', curve='cosine', start=0.99, end=1.0),
-)
+schedules = dict(momentum=dict(target='teacher.momentum', curve='cosine', start=0.99, end=1.0))
 train_cfg = dict(type='EpochLoop', max_epochs=55)

@@ -11,7 +11,6 @@ _base_ = [
     '../../_base_/schedules/adamw_digits.py',
 ]
 model = dict(
-    backbone=dict(conv_cfg=dict(_delete_=True, type='BinaryConv2d', activation=dict(type='ApproxSign'))),
     head=dict(contrastive_temperature=0.2, projector=dict(norm='BN')),
     momentum_teacher=dict(type='MomentumTeacher', momentum=0.99),
     queue_length=512,

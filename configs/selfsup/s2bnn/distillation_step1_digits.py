@@ -9,6 +9,5 @@ _base_ = [
     '../../_base_/runtime.py',
     '../../_base_/schedules/adamw_digits.py',
 ]
-model = dict(backbone=dict(conv_cfg=dict(_delete_=True, type='BinaryConv2d', activation=dict(type='ApproxSign'))))
 optim_wrapper = dict(optimizer=dict(lr=5e-3))
 train_cfg = dict(type='EpochLoop', max_epochs=50)

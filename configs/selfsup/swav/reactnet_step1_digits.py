@@ -6,15 +6,9 @@ and there are more of them than dimensions: features may hide in what no prototy
 / 42.4 / 20.7, the loss at log 60). A queue of 512 made it worse here (65.3 / 58.0 / 30.6).
 """
 
-_base_ = [
-    '../../_base_/datasets/digits_multi_crop.py',
-    '../../_base_/models/reactnet_digits.py',
-    '../../_base_/runtime.py',
-    '../../_base_/schedules/adamw_digits.py',
-]
+_base_ = ['../../_base_/datasets/digits_multi_crop.py', '../../_base_/reactnet_step1_digits.py']
 model = dict(
     type='SwAV',
-    backbone=dict(conv_cfg=dict(_delete_=True, type='BinaryConv2d', activation=dict(type='ApproxSign'))),
     head=dict(
         type='PrototypeHead',
         projector=dict(type='MLP', in_channels=128, widths=[128, 16], last_norm=True),
@@ -24,8 +18,6 @@ model = dict(
     global_crops=2,
     local_crops=2,
 )
-sync_bn = True
 optim_wrapper = dict(optimizer=dict(lr=1e-2))
-schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01))
 train_cfg = dict(type='EpochLoop', max_epochs=22)
 custom_hooks = [dict(type='PrototypeHook', frozen_iterations=10000)]
