@@ -2,8 +2,9 @@
 
 8 GPUs x 32 = 256 images a step, 256 epochs. 0.119e8 FLOPs, 0.872e8 OPs without the classifier (fc included, as in
 BURN), 0.882e8 with it. BURN's paper: 64.10 top-1; here: not yet measured. Unverified: the settings behind that
-number. These are ReActNet's own for its step 2 (Adam 5e-4, no decay, rate (1 - e/E)), but cross-entropy with the
-labels in place of its teacher's answers (69.4 after two steps with them), and without its lighting noise.
+number. These are ReActNet's own for its step 2 (Adam 5e-4, no decay), but: cross-entropy with the labels in place of
+its teacher's answers (69.4 after two steps with them), no lighting noise, and in epoch e = 0, 1, ... the rate
+lr (1 - e/E): its own, lr (1 - (e+1)/E), is an epoch ahead, 0 in the last.
 """
 
 _base_ = ['../_base_/datasets/imagenet_linear.py', '../_base_/runtime.py']

@@ -1,8 +1,9 @@
 """k-NN accuracy while a network trains without labels: a second base of a config, which sets train_cfg.val_interval.
 
 The neighbours of each of the 50,000 validation images are looked for among all 1,281,167 training images (k 200,
-temperature 0.07: arXiv:1805.01978). That is the forward work of an epoch, 1.3e14 multiply-adds on the first process's
-CPU and, for 1024 features, 5.5 GB of its memory: every 20 epochs or so, as in selfsup/s2bnn/distillation_step2_knn.py.
+temperature 0.07: arXiv:1805.01978). That is the forward work of an epoch and, for 1024 features, 6.6e13 multiply-adds
+on the first process's CPU and 5.5 GB of its memory: every 20 epochs or so, as in
+selfsup/s2bnn/distillation_step2_knn.py.
 A tenth of it, with the usual list of a tenth of the images:
 
     --cfg-options 'val_dataloader.dataset.bank=dict(_delete_=True, type="ImageList", num_classes=1000,

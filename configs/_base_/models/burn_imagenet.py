@@ -23,6 +23,7 @@ model = dict(
 sync_bn = ['head', 'target_head']
 schedules = dict(kl_weight=dict(target='head.kl_weight', curve='cosine', start=0.1, end=0.3))
 how_to_get = dict(
-    teacher="MoCo v2's ResNet-50, 800 epochs, from https://github.com/facebookresearch/moco, goes to that path; "
-    'or train one (configs/selfsup/moco/resnet50.py), or name another: --cfg-options model.teacher.checkpoint=PATH'
+    teacher="MoCo v2's ResNet-50, 800 epochs: curl -L --create-dirs -o checkpoints/moco_v2_800ep_pretrain.pth.tar "
+    'https://dl.fbaipublicfiles.com/moco/moco_checkpoints/moco_v2_800ep/moco_v2_800ep_pretrain.pth.tar; '
+    'or name another: --cfg-options model.teacher.checkpoint=PATH'
 )
