@@ -1,4 +1,4 @@
-"""Counts the tests that start a process: they are slow, and the suite allows itself only so many."""
+"""Counts the tests that start a process (they are slow: the suite allows itself only so many); quick run starts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import mmengine.config.config
 import pytest
 
 MOST_TESTS_WITH_PROCESSES = 25
@@ -73,3 +74,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     many = len(counted) > MOST_TESTS_WITH_PROCESSES
     terminalreporter.write_line(f'{len(counted)} tests started processes (at most {MOST_TESTS_WITH_PROCESSES})'
                                 + (': too many\n' + '\n'.join(sorted(counted)) if many else ''))  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def unformatted_configs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """mmengine lays out the text of a config three times a run by yapf, a second in all; nobody reads it here."""
+    monkeypatch.setattr(mmengine.config.config, 'FormatCode', lambda text, **style: (text, True))
