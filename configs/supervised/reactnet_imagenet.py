@@ -7,10 +7,13 @@ its teacher's answers (69.4 after two steps with them), no lighting noise, and i
 lr (1 - e/E): its own, lr (1 - (e+1)/E), is an epoch ahead, 0 in the last.
 """
 
-_base_ = ['../_base_/datasets/imagenet_linear.py', '../_base_/runtime.py']
+_base_ = [
+    '../_base_/datasets/imagenet_linear.py',
+    '../_base_/models/imagenet.py',
+    '../_base_/runtime_imagenet.py',
+]
 model = dict(
     type='Classifier',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(
         type='ReActNet',
         conv_cfg=dict(
@@ -26,9 +29,3 @@ global_batch_size = 256
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4, weight_decay=0))
 schedules = dict(lr=dict(target='lr', curve='linear', end=0.0, by='epoch'))
 train_cfg = dict(type='EpochLoop', max_epochs=256)
-val_cfg = dict()
-val_evaluator = [dict(type='Accuracy', topk=(1, 5))]
-test_cfg = val_cfg
-test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='top1'))
-env_cfg = dict(cudnn_benchmark=True)

@@ -1,6 +1,6 @@
 """ImageNet with labels, as linear evaluation has it: crops and flips to train, centre crops to validate.
 
-32 images per GPU: 256 on 8.
+32 images per GPU: 256 on 8. Scored by top-1 and top-5 accuracy; the best top-1 of the validation is kept.
 """
 
 _base_ = ['./imagenet_train.py']
@@ -35,3 +35,8 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
+val_cfg = dict()
+val_evaluator = [dict(type='Accuracy', topk=(1, 5))]
+test_cfg = val_cfg
+test_evaluator = val_evaluator
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='top1'))

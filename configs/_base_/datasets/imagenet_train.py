@@ -1,6 +1,6 @@
 """ImageNet's training images; a child says how many to a batch and what its views are.
 
-The model normalises, by mean (123.675, 116.28, 103.53) and std (58.395, 57.12, 57.375).
+The model normalises: ../models/imagenet.py.
 """
 
 train_dataloader = dict(

@@ -1,8 +1,8 @@
 """BURN, ReActNet-A with fc, 2000 classes; extractor: ResNet-50 of MoCo v2, 800 epochs (arXiv:2110.08851)."""
 
+_base_ = ['./imagenet.py']
 model = dict(
     type='BURN',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(type='ReActNet'),
     neck=dict(type='PoolMLP', in_channels=1024, widths=[1024], last_activation=True),
     head=dict(

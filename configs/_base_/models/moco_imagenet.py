@@ -11,9 +11,9 @@ multiply-adds.
     ResNet-50       4.089e9
 """
 
+_base_ = ['./imagenet.py']
 model = dict(
     type='MoCo',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(type='ReActNet', conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))),
     head=dict(
         type='ContrastiveHead',

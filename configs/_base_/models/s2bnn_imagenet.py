@@ -6,9 +6,9 @@ random teacher where the file is missing; here that is an error. FLOPs and OPs a
 says.
 """
 
+_base_ = ['./imagenet.py']
 model = dict(
     type='S2BNN',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(type='ReActNet', conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))),
     head=dict(
         type='DistillationHead',

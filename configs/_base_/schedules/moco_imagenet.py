@@ -3,4 +3,3 @@
 global_batch_size = 256
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.03, momentum=0.9, weight_decay=1e-4))
 schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='epoch'))
-env_cfg = dict(cudnn_benchmark=True)

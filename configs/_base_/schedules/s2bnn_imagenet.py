@@ -7,4 +7,3 @@ global_batch_size = 256
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=3e-4, weight_decay=0))
 schedules = dict(lr=dict(target='lr', curve='linear', end=0.0, by='epoch'))
 train_cfg = dict(type='EpochLoop', max_epochs=200)
-env_cfg = dict(cudnn_benchmark=True)

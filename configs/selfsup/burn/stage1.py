@@ -7,7 +7,7 @@ after both stages: 62.29 linear top-1; here: not yet measured.
 _base_ = [
     '../../_base_/datasets/imagenet_two_views_burn.py',
     '../../_base_/models/burn_imagenet.py',
-    '../../_base_/runtime.py',
+    '../../_base_/runtime_imagenet.py',
 ]
 model = dict(backbone=dict(conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))))
 global_batch_size = 4096
@@ -16,4 +16,3 @@ optim_wrapper = dict(
 )
 schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4))
 train_cfg = dict(type='EpochLoop', max_epochs=200)
-env_cfg = dict(cudnn_benchmark=True)

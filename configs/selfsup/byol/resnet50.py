@@ -4,10 +4,13 @@ Paper: 74.3 linear top-1; here: not yet measured. With 8 GPUs a step takes 8 bat
 images where the paper's saw 4096. Biases and norms have neither decay nor LARS's adaptation.
 """
 
-_base_ = ['../../_base_/datasets/imagenet_two_views_byol.py', '../../_base_/runtime.py']
+_base_ = [
+    '../../_base_/datasets/imagenet_two_views_byol.py',
+    '../../_base_/models/imagenet.py',
+    '../../_base_/runtime_imagenet.py',
+]
 model = dict(
     type='BYOL',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(type='TorchvisionResNet', depth=50),
     head=dict(
         type='LatentPredictionHead',
@@ -28,4 +31,3 @@ schedules = dict(
     momentum=dict(target='teacher.momentum', curve='cosine', start=0.996, end=1.0),
 )
 train_cfg = dict(type='EpochLoop', max_epochs=1000)
-env_cfg = dict(cudnn_benchmark=True)

@@ -7,7 +7,7 @@
 _base_ = [
     '../../_base_/datasets/imagenet_two_views_moco.py',
     '../../_base_/models/moco_imagenet.py',
-    '../../_base_/runtime.py',
+    '../../_base_/runtime_imagenet.py',
     '../../_base_/schedules/moco_imagenet.py',
 ]
 model = dict(

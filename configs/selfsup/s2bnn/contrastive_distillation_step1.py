@@ -8,7 +8,7 @@ projector's output.
 _base_ = [
     '../../_base_/datasets/imagenet_two_views_s2bnn.py',
     '../../_base_/models/s2bnn_imagenet.py',
-    '../../_base_/runtime.py',
+    '../../_base_/runtime_imagenet.py',
     '../../_base_/schedules/s2bnn_imagenet.py',
 ]
 model = dict(

@@ -7,7 +7,7 @@ OPs once binary. Paper, after step 2: 52.452/76.080 linear top-1/top-5; here: no
 _base_ = [
     '../../_base_/datasets/imagenet_two_views_s2bnn.py',
     '../../_base_/models/moco_imagenet.py',
-    '../../_base_/runtime.py',
+    '../../_base_/runtime_imagenet.py',
     '../../_base_/schedules/s2bnn_imagenet.py',
 ]
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-4))

@@ -7,6 +7,6 @@
 _base_ = [
     '../../_base_/datasets/imagenet_one_view_s2bnn.py',
     '../../_base_/models/s2bnn_imagenet.py',
-    '../../_base_/runtime.py',
+    '../../_base_/runtime_imagenet.py',
     '../../_base_/schedules/s2bnn_imagenet.py',
 ]

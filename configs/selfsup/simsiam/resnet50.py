@@ -4,10 +4,13 @@ Published: 68.1 linear top-1 (benchmarks/linear_classification/imagenet/simsiam.
 not decay; here: not yet measured. The release starts residual branches at zero, here they start as any other.
 """
 
-_base_ = ['../../_base_/datasets/imagenet_two_views_moco.py', '../../_base_/runtime.py']
+_base_ = [
+    '../../_base_/datasets/imagenet_two_views_moco.py',
+    '../../_base_/models/imagenet.py',
+    '../../_base_/runtime_imagenet.py',
+]
 model = dict(
     type='SimSiam',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(type='TorchvisionResNet', depth=50),
     head=dict(
         type='LatentPredictionHead',
@@ -32,4 +35,3 @@ optim_wrapper = dict(
 )
 schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='epoch'))
 train_cfg = dict(type='EpochLoop', max_epochs=100)
-env_cfg = dict(cudnn_benchmark=True)

@@ -6,10 +6,13 @@ normalises by a standard deviation of 0.228 in red, here 0.229, as everywhere el
 all. With 8 GPUs a step takes 8 batches, and codes come from 512 images: resnet50_bs256.py is the recipe for few.
 """
 
-_base_ = ['../../_base_/datasets/imagenet_multi_crop_swav.py', '../../_base_/runtime.py']
+_base_ = [
+    '../../_base_/datasets/imagenet_multi_crop_swav.py',
+    '../../_base_/models/imagenet.py',
+    '../../_base_/runtime_imagenet.py',
+]
 model = dict(
     type='SwAV',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(type='TorchvisionResNet', depth=50),
     head=dict(
         type='PrototypeHead',
@@ -34,4 +37,3 @@ schedules = dict(
 )
 train_cfg = dict(type='EpochLoop', max_epochs=800)
 custom_hooks = [dict(type='PrototypeHook', frozen_iterations=313)]
-env_cfg = dict(cudnn_benchmark=True)

@@ -3,7 +3,7 @@
 Paper, after stage 2: 62.29 top-1; here: not yet measured. The weights file says which trunk it holds.
 """
 
-_base_ = ['../../../_base_/datasets/imagenet_linear.py', '../../../_base_/runtime.py']
+_base_ = ['../../../_base_/datasets/imagenet_linear.py', '../../../_base_/runtime_imagenet.py']
 model = dict(
     type='Classifier',
     head=dict(type='LinearHead', num_classes=1000, in_channels=1024),
@@ -13,9 +13,3 @@ global_batch_size = 256
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0))
 schedules = dict(lr=dict(target='lr', curve='step', milestones=[60, 80], gamma=0.1))
 train_cfg = dict(type='EpochLoop', max_epochs=100)
-val_cfg = dict()
-val_evaluator = [dict(type='Accuracy', topk=(1, 5))]
-test_cfg = val_cfg
-test_evaluator = val_evaluator
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='top1'))
-env_cfg = dict(cudnn_benchmark=True)
