@@ -1,10 +1,10 @@
-"""What all backbones of stages share: the check of their plan, and how their convolutions start."""
+"""What backbones share: the checks of their plan, how their convolutions start, and how maps are collected."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from torch import nn
+from torch import Tensor, nn
 
 from binssl.registry import ConfigError
 
@@ -32,11 +32,11 @@ def initialise(network: nn.Module, init: str) -> None:
                 nn.init.uniform_(module.weight, 0, 0.001)
 
 
-def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int], out_indices: Sequence[int]) -> None:
+def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int]) -> None:
     """Refuse a plan of stages that is inconsistent.
 
     Raises:
-        ConfigError: an unknown stem, not one width and depth >= 1 for each stage, no or unknown ``out_indices``.
+        ConfigError: an unknown stem, or not one width and depth >= 1 for each stage.
     """
     if stem not in ('imagenet', 'small'):
         raise ConfigError(f"stem {stem!r} must be 'imagenet' or 'small'")
@@ -44,5 +44,62 @@ def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int], out_in
         raise ConfigError(
             f'widths {tuple(widths)} and depths {tuple(depths)} must have one number >= 1 for each stage'
         )
-    if not out_indices or not all(-len(widths) <= index < len(widths) for index in out_indices):
-        raise ConfigError(f'out_indices {tuple(out_indices)} must name some of the {len(widths)} stages')
+
+
+def count_from_start(out_indices: Sequence[int], total: int, kind: str) -> tuple[int, ...]:
+    """``out_indices`` without negative ones.
+
+    Args:
+        out_indices: of the maps to return, negative from the end.
+        total: how many maps there are.
+        kind: what they are of, for the message.
+
+    Raises:
+        ConfigError: none is given, or one that there is not.
+    """
+    if not out_indices or not all(-total <= index < total for index in out_indices):
+        raise ConfigError(f'out_indices {tuple(out_indices)} must name some of the {total} {kind}')
+    return tuple(index % total for index in out_indices)
+
+
+def check_input_size(input_size: int | None, smallest: int, remedy: str) -> None:
+    """Refuse images of ``input_size`` px, where it is known, that are smaller than ``smallest``.
+
+    Raises:
+        ConfigError: they are.
+    """
+    if input_size is not None and input_size < smallest:
+        raise ConfigError(_too_small(input_size, input_size, smallest, remedy))
+
+
+def check_images(images: Tensor, smallest: int, remedy: str) -> None:
+    """Refuse ``images`` (N, 3, H, W) that are smaller than ``smallest`` px.
+
+    Raises:
+        ValueError: they are.
+    """
+    height, width = images.shape[-2:]
+    if min(height, width) < smallest:
+        raise ValueError(_too_small(height, width, smallest, remedy))
+
+
+def collect_maps(x: Tensor, parts: Iterable[nn.Module], out_indices: Sequence[int]) -> tuple[Tensor, ...]:
+    """Run ``parts`` one after the other, up to the last one wanted: the outputs of those at ``out_indices``.
+
+    Args:
+        x: what the first one takes.
+        parts: stages or blocks.
+        out_indices: from the start.
+    """
+    maps = []
+    for part in list(parts)[: max(out_indices) + 1]:
+        x = part(x)
+        maps.append(x)
+    return tuple(maps[index] for index in out_indices)
+
+
+def _too_small(height: int, width: int, smallest: int, remedy: str) -> str:
+    return (
+        f'images of {height} x {width} px are too small for this plan: its maps would fall below 1 x 1. '
+        f'The smallest that fit are {smallest} x {smallest}; or take {remedy}'
+    )

@@ -9,9 +9,11 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import initialise
+from binssl.backbones.plan import check_images, check_input_size, collect_maps, count_from_start, initialise
 from binssl.binary import BINARY, RPReLU, Shift, build_conv
 from binssl.registry import BACKBONES, ConfigError
+
+REMEDY = 'strides of 1 (stem_stride, strides)'  # for images that are too small
 
 
 class Stem(nn.Module):
@@ -120,11 +122,10 @@ class ReActNet(nn.Module):
         init: str = 'kaiming',
     ) -> None:
         super().__init__()
-        _check_plan(channels, strides, stem_stride, out_indices)
+        _check_plan(channels, strides, stem_stride)
         self.strides = (stem_stride, *strides)
-        if input_size is not None and input_size < self.smallest_input:
-            raise ConfigError(self._too_small(input_size, input_size))
-        self.out_indices = tuple(index % len(channels) for index in out_indices)
+        check_input_size(input_size, self.smallest_input, REMEDY)
+        self.out_indices = count_from_start(out_indices, len(channels), 'maps; 0 is the stem')
         self.out_channels = channels[self.out_indices[-1]]
         self.stem = Stem(channels[0], stem_stride)
         plan = zip(pairwise(channels), strides, strict=True)
@@ -141,27 +142,11 @@ class ReActNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
-        height, width = images.shape[-2:]
-        if min(height, width) < self.smallest_input:
-            raise ValueError(self._too_small(height, width))
-        x = self.stem(images)
-        maps = [x]
-        for block in self.blocks[: max(self.out_indices)]:
-            x = block(x)
-            maps.append(x)
-        return tuple(maps[index] for index in self.out_indices)
-
-    def _too_small(self, height: int, width: int) -> str:
-        size = self.smallest_input
-        return (
-            f'images of {height} x {width} px are too small for this plan: its maps would fall below 1 x 1. '
-            f'The smallest that fit are {size} x {size}; or take strides of 1 (stem_stride, strides)'
-        )
+        check_images(images, self.smallest_input, REMEDY)
+        return collect_maps(images, (self.stem, *self.blocks), self.out_indices)
 
 
-def _check_plan(
-    channels: Sequence[int], strides: Sequence[int], stem_stride: int, out_indices: Sequence[int]
-) -> None:
+def _check_plan(channels: Sequence[int], strides: Sequence[int], stem_stride: int) -> None:
     if len(channels) != len(strides) + 1:
         raise ConfigError(
             f'{len(channels)} channels and {len(strides)} strides do not fit: channels lists the stem and '
@@ -172,7 +157,3 @@ def _check_plan(
     for before, after in pairwise(channels):
         if before < 1 or after % before or after < before:
             raise ConfigError(f'a block goes from {before} to a multiple of it, not to {after} channels')
-    if not out_indices or not all(-len(channels) <= index < len(channels) for index in out_indices):
-        raise ConfigError(
-            f'out_indices {tuple(out_indices)} must name some of the {len(channels)} maps; 0 is the stem'
-        )

@@ -71,7 +71,18 @@ class PaddedShortcut(nn.Module):
 
 
 class Unit(nn.Module):
-    """Shift, 3x3 convolution, BatchNorm, + shortcut where there is one, activation."""
+    """Shift, 3x3 convolution, BatchNorm, + shortcut where there is one, activation.
+
+    Shape: (N, C, H, W), the shortcut (N, C_out, H', W') -> (N, C_out, H', W'), H' = ceil(H/stride).
+
+    Args:
+        in_channels: C.
+        out_channels: C_out.
+        stride: of the convolution, 1 or 2.
+        shift: whether the learnable shift is there.
+        activation: a key of :data:`ACTIVATIONS`.
+        conv_cfg: precision of the convolution.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, shift: bool, activation: str | None,
                  conv_cfg: dict | ConfigDict) -> None:  # fmt: skip
@@ -102,6 +113,14 @@ class Block(nn.Module):
         for unit in self.units[:-1]:
             x = unit(x)
         return self.units[-1](x, shortcut)
+
+
+def build_block(unit: Callable[[int, int, int], Unit], convs: int, shortcut: str, in_channels: int,
+                out_channels: int, halve: bool) -> Block:  # fmt: skip
+    """A block of ``convs`` units, by ``unit(in_channels, out_channels, stride)``; one that halves has a shortcut."""
+    first = unit(in_channels, out_channels, 2 if halve else 1)
+    later = [unit(out_channels, out_channels, 1) for _ in range(convs - 1)]
+    return Block([first, *later], build_shortcut(in_channels, out_channels, shortcut) if halve else nn.Identity())
 
 
 def build_shortcut(in_channels: int, out_channels: int, kind: str) -> nn.Module:

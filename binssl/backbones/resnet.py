@@ -6,17 +6,26 @@ Bi-Real Net: arXiv:1808.00278. ReActNet: arXiv:2003.03488. ReCU: arXiv:2103.1236
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import check_stages, initialise
-from binssl.backbones.residual import ACTIVATIONS, Block, ResNetStem, Unit, build_shortcut
+from binssl.backbones.plan import (
+    check_images,
+    check_input_size,
+    check_stages,
+    collect_maps,
+    count_from_start,
+    initialise,
+)
+from binssl.backbones.residual import ACTIVATIONS, ResNetStem, Unit, build_block
 from binssl.binary import BINARY
 from binssl.registry import BACKBONES, ConfigError
 
 SHORTCUTS = ('pool', 'conv', 'pad')
+REMEDY = "stem='small' or fewer stages"  # for images that are too small
 
 
 @BACKBONES.register_module()
@@ -76,24 +85,19 @@ class ResNet(nn.Module):
         init: str = 'kaiming',
     ) -> None:
         super().__init__()
-        check_stages(stem, widths, depths, out_indices)
+        check_stages(stem, widths, depths)
         _check_kinds(stem_activation, activation, shortcut, convs_per_shortcut, widths)
         self.stem_stride = 1 if stem == 'small' else 4
         self.num_stages = len(widths)
-        if input_size is not None and input_size < self.smallest_input:
-            raise ConfigError(self._too_small(input_size, input_size))
-        self.out_indices = tuple(index % len(widths) for index in out_indices)
+        check_input_size(input_size, self.smallest_input, REMEDY)
+        self.out_indices = count_from_start(out_indices, len(widths), 'stages')
         self.out_channels = widths[self.out_indices[-1]]
         self.stem = ResNetStem(widths[0], stem, stem_activation)
+        unit = partial(Unit, shift=shift, activation=activation, conv_cfg=conv_cfg)
+        block = partial(build_block, unit, convs_per_shortcut, shortcut)
         self.stages = nn.ModuleList()
-
-        def block(before: int, width: int, halve: bool) -> Block:
-            first = Unit(before, width, 2 if halve else 1, shift, activation, conv_cfg)
-            later = (Unit(width, width, 1, shift, activation, conv_cfg) for _ in range(convs_per_shortcut - 1))
-            return Block([first, *later], build_shortcut(before, width, shortcut) if halve else nn.Identity())
-
         for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-            first = block(widths[index - 1] if index else width, width, halve=index > 0)
+            first = block(widths[max(index - 1, 0)], width, halve=index > 0)
             self.stages.append(nn.Sequential(first, *(block(width, width, halve=False) for _ in range(depth - 1))))
         _check_signs(self, stem_activation=stem_activation, activation=activation)
         initialise(self, init)
@@ -108,22 +112,8 @@ class ResNet(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
-        height, width = images.shape[-2:]
-        if min(height, width) < self.smallest_input:
-            raise ValueError(self._too_small(height, width))
-        x = self.stem(images)
-        maps = []
-        for stage in self.stages[: max(self.out_indices) + 1]:
-            x = stage(x)
-            maps.append(x)
-        return tuple(maps[index] for index in self.out_indices)
-
-    def _too_small(self, height: int, width: int) -> str:
-        size = self.smallest_input
-        return (
-            f'images of {height} x {width} px are too small for this plan: its maps would fall below 1 x 1. '
-            f"The smallest that fit are {size} x {size}; or take stem='small' or fewer stages"
-        )
+        check_images(images, self.smallest_input, REMEDY)
+        return collect_maps(self.stem(images), self.stages, self.out_indices)
 
 
 def _check_kinds(stem_activation: str | None, activation: str | None, shortcut: str, convs_per_shortcut: int,

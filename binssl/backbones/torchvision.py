@@ -10,7 +10,7 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from binssl.backbones.plan import check_stages
+from binssl.backbones.plan import check_stages, collect_maps, count_from_start, initialise
 from binssl.registry import BACKBONES, ConfigError, nearest_names
 
 PLANS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
@@ -56,7 +56,8 @@ class TorchvisionResNet(nn.Module):
             raise ConfigError(f'depth {depth!r} is none of {sorted(PLANS)}')
         block, default_depths = PLANS[depth]
         depths = default_depths if depths is None else depths
-        check_stages(stem, widths, depths, out_indices)
+        check_stages(stem, widths, depths)
+        self.out_indices = count_from_start(out_indices, len(widths), 'stages')
         if stem == 'small':
             self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
         else:
@@ -69,20 +70,14 @@ class TorchvisionResNet(nn.Module):
             stride = 2 if index else 1
             self.add_module(f'layer{index + 1}', _stage(block, before, width, count, stride))
             before = width * block.expansion
-        self.out_indices = tuple(index % len(widths) for index in out_indices)
         self.out_channels = widths[self.out_indices[-1]] * block.expansion
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
+        initialise(self, 'kaiming')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
         x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
-        maps = []
-        for index in range(max(self.out_indices) + 1):
-            x = getattr(self, f'layer{index + 1}')(x)
-            maps.append(x)
-        return tuple(maps[index] for index in self.out_indices)
+        stages = [getattr(self, f'layer{index + 1}') for index in range(max(self.out_indices) + 1)]
+        return collect_maps(x, stages, self.out_indices)
 
 
 def _stage(
