@@ -17,12 +17,11 @@ from binssl.checkpoints import (
     file_sha256,
     find_state_dict,
     load_weights,
+    published_trunk,
     published_weights,
     read_checkpoint,
 )
 from binssl.registry import ConfigError
-
-PUBLISHED_MOCO = 'module.encoder_q.'
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,9 @@ class TeacherFile:
 
 
 def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
-    """Read a published file by its ``layout``, or a file of ours, MoCo's published one, bare torchvision names.
+    """Read a published file by its ``layout``, or a file of ours, or the trunk of a published one.
 
-    Without a layout only the trunk of a published file is known; ``fc`` is left out.
+    Without a layout only the trunk of a published file is known, under the names of torchvision: MoCo's, bare ones.
 
     Raises:
         ConfigError: no checkpoint, no such file or layout, or a file of another layout.
@@ -49,10 +48,7 @@ def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
     weights = find_state_dict(content, path)
     if any(key.startswith('backbone.') for key in weights):
         return TeacherFile(path, weights, _recorded_model(content))
-    prefix = PUBLISHED_MOCO if any(key.startswith(PUBLISHED_MOCO) for key in weights) else ''
-    trunk = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
-    named = {f'backbone.{key}': value for key, value in trunk.items() if key.split('.')[0] != 'fc'}
-    return TeacherFile(path, named, {})
+    return TeacherFile(path, published_trunk(weights), {})
 
 
 def check_is_there(checkpoint: str | None) -> str:

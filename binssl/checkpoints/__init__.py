@@ -1,6 +1,6 @@
 """Checkpoints: safe reading, atomic writing, strict loading, extraction and conversion."""
 
-from binssl.checkpoints.convert import convert_checkpoint, published_weights
+from binssl.checkpoints.convert import convert_checkpoint, published_trunk, published_weights
 from binssl.checkpoints.extract import MULTI_STAGE, TRUNK, extract_weights
 from binssl.checkpoints.files import (
     FORMAT_VERSION,
@@ -18,5 +18,5 @@ from binssl.checkpoints.weights import Trained, load_model, read_trained
 
 __all__ = ['CONVERSIONS', 'FORMAT_VERSION', 'MULTI_STAGE', 'TRUNK', 'CheckpointError', 'Conversion',
            'LoadReport', 'Trained', 'check_match', 'convert_checkpoint', 'differing_network', 'extract_weights',
-           'file_sha256', 'find_state_dict', 'load_model', 'load_weights', 'published_weights', 'read_checkpoint',
-           'read_trained', 'select_part', 'write_checkpoint']
+           'file_sha256', 'find_state_dict', 'load_model', 'load_weights', 'published_trunk', 'published_weights',
+           'read_checkpoint', 'read_trained', 'select_part', 'write_checkpoint']

@@ -80,6 +80,16 @@ def published_weights(content: Mapping[str, Any], path: str | os.PathLike, name:
     return _take(content, path, name).weights
 
 
+def published_trunk(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The trunk of a published network whose keys are ours but for ``backbone.``, whatever its size and its head.
+
+    Args:
+        published: its state dict, under one of the prefixes of 'resnet50_trunk'; ``fc`` is left out.
+    """
+    _, inside = _strip_prefix(published, CONVERSIONS['resnet50_trunk'].prefixes)
+    return {f'backbone.{key}': value for key, value in inside.items() if key.split('.')[0] != 'fc'}
+
+
 def rename_all(conversion: Conversion, published: Mapping[str, Tensor]) -> dict[str, str | None]:
     """Our name, or None, for every published entry (without prefix)."""
     shapes = {key: tuple(value.shape) for key, value in published.items()}

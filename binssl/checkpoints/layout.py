@@ -13,6 +13,7 @@ Rename = Callable[[str, Shapes], str | None]
 IMAGENET = {'type': 'ImageNormalizer', 'mean': [123.675, 116.28, 103.53], 'std': [58.395, 57.12, 57.375]}
 APPROX, BOX = {'type': 'ApproxSign'}, {'type': 'BoxSign'}
 CLIPPED = {'type': 'ScaledSign', 'ste': 'clip'}
+STEM = {'conv1': 'stem.conv', 'bn1': 'stem.norm'}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ def behind(prefix: str, rename: Rename) -> Rename:
         return key if ours == inside else ours
 
     return rename_inside
+
+
+def binary_conv(activation: dict, weight: dict | None) -> dict[str, Any]:
+    """Config of a convolution with binary inputs, and with binary weights where ``weight`` is given."""
+    config: dict[str, Any] = {'type': 'BinaryConv2d', 'activation': activation}
+    return config if weight is None else {**config, 'weight': weight}
 
 
 def moco_head(width: int) -> dict[str, Any]:

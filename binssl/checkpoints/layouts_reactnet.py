@@ -11,9 +11,11 @@ from binssl.checkpoints.layout import (
     CLIPPED,
     IMAGENET,
     MOCO_LAYERS,
+    STEM,
     Conversion,
     Shapes,
     behind,
+    binary_conv,
     moco_head,
     with_layers,
 )
@@ -28,7 +30,6 @@ REACTNET_UNITS = {
 KEPT_WIDTH = {'binary_pw': 'pointwise.convs.0', 'bn2': 'pointwise.norms.0'}
 DOUBLED_WIDTH = {'binary_pw_down1': 'pointwise.convs.0', 'binary_pw_down2': 'pointwise.convs.1',
                  'bn2_1': 'pointwise.norms.0', 'bn2_2': 'pointwise.norms.1'}
-STEM = {'conv1': 'stem.conv', 'bn1': 'stem.norm'}
 
 
 def reactnet_name(key: str, shapes: Shapes) -> str | None:
@@ -62,10 +63,7 @@ BURN_CLASSIFIERS = {f'{theirs}.{layer}{index}': f'{ours}.{name}{index}'
 
 def _reactnet(activation: dict, weight: dict | None, kind: str = 'Encoder', **parts: dict) -> dict[str, Any]:
     """Config of a network with a ReActNet-A backbone, its other parts given."""
-    conv: dict[str, Any] = {'type': 'BinaryConv2d', 'activation': activation}
-    if weight is not None:
-        conv['weight'] = weight
-    backbone = {'type': 'ReActNet', 'conv_cfg': conv}
+    backbone = {'type': 'ReActNet', 'conv_cfg': binary_conv(activation, weight)}
     return {'type': kind, 'backbone': backbone, **parts, 'data_preprocessor': IMAGENET}
 
 

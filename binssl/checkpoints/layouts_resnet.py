@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from binssl.checkpoints.layout import APPROX, CLIPPED, IMAGENET, Conversion, Shapes
+from binssl.checkpoints.layout import APPROX, CLIPPED, IMAGENET, STEM, Conversion, Shapes, binary_conv
 
-STEM = {'conv1': 'stem.conv', 'bn1': 'stem.norm'}
 UNITS = {
     'move0': 'units.0.shift', 'binary_conv': 'units.0.conv', 'bn1': 'units.0.norm',
     'move1': 'units.0.activation.shift_in', 'prelu': 'units.0.activation.prelu',
@@ -30,10 +29,7 @@ def resnet_name(key: str, shapes: Shapes) -> str | None:
 
 
 def _classifier(weight: dict | None, **plan: Any) -> Conversion:
-    conv: dict[str, Any] = {'type': 'BinaryConv2d', 'activation': APPROX}
-    if weight is not None:
-        conv['weight'] = weight
-    model = {'type': 'Classifier', 'backbone': {'type': 'ResNet', 'conv_cfg': conv, **plan},
+    model = {'type': 'Classifier', 'backbone': {'type': 'ResNet', 'conv_cfg': binary_conv(APPROX, weight), **plan},
              'head': {'type': 'LinearHead', 'in_channels': 512, 'num_classes': 1000},
              'data_preprocessor': IMAGENET}  # fmt: skip
     return Conversion(model, resnet_name)
