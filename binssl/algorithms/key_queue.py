@@ -13,7 +13,7 @@ class KeyQueue(nn.Module):
     """The last ``length`` keys, one a row, written in place over the oldest; they start as random unit rows.
 
     Rows lie as (K, P), not (P, K) as published: a step writes a whole stretch of memory, and the loss reads rows.
-    All of it are buffers, so that a resumed run goes on with the same negatives. The rows at random come from
+    Keys and pointer are buffers, so that a resumed run goes on with the same negatives. The rows at random come from
     torch's generator, which every process has seeded alike.
 
     Args:

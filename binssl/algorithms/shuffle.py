@@ -41,8 +41,7 @@ def encode_keys(encode: Callable[[Tensor], Tensor], images: Tensor, shuffled: bo
 def shuffle(images: Tensor) -> tuple[Tensor, Tensor]:
     """This process's share (N, ...) of all processes' images (N, ...) in a random order, and that order (W N,)."""
     everyone = torch.cat(all_gather(images.contiguous()))
-    # drawn by every process, so that their generators stay in step, on the device, so that nobody waits for it; the
-    # first one's counts, as the others are seeded otherwise
+    # every process draws, but only the first one's order counts: a run seeds each by its rank
     order = torch.randperm(len(everyone), device=images.device)
     broadcast(order, src=0)
     share = order.chunk(get_world_size())[get_rank()]
