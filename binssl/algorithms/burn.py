@@ -54,9 +54,9 @@ class BURN(Encoder):
         """The loss of one batch of two views.
 
         Returns:
-            ``loss`` of this process; for the log, over all processes and as far as they exist: ``kl`` and
-            ``feature_distance`` (mean of the two crossings, unweighted) and ``information`` (of image and
-            class in the target, nats).
+            ``loss`` of this process; for the log, over all processes and as far as they exist: ``kl``,
+            ``teacher_entropy`` (of g), ``student_entropy`` (of l) and ``feature_distance`` (mean of the two
+            crossings, unweighted) and ``information`` (of image and class in the target); all but the distance in nats.
         """
         views = self.take_views(images)
         features = [self.extract(view) for view in views]

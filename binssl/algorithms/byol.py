@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from binssl.algorithms.base import Encoder, Images
+from binssl.algorithms.teacher import build_momentum_teacher
 from binssl.registry import ALGORITHMS
 
 
@@ -29,8 +30,8 @@ class BYOL(Encoder):
     def __init__(self, backbone: dict, head: dict, neck: dict | None = None, teacher: dict | None = None,
                  data_preprocessor: dict | None = None) -> None:  # fmt: skip
         super().__init__(backbone, neck, head, data_preprocessor)
-        student = {'backbone': self.backbone, 'neck': self.neck, 'head': self.head.projector}
-        self.teacher = ALGORITHMS.build(dict(teacher or {'type': 'MomentumTeacher', 'momentum': 0.996}, **student))
+        slow = teacher or {'type': 'MomentumTeacher', 'momentum': 0.996}
+        self.teacher = build_momentum_teacher(slow, self, self.head.projector)
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of one batch of two views, in [0, 8]; ``feature_std`` tells a collapse, 0, from a spread, 1."""

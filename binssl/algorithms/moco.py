@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from mmengine.dist import get_world_size
 from torch import Tensor
 
 from binssl.algorithms.base import Encoder, Images
+from binssl.algorithms.contrast import contrast_with_queue
 from binssl.algorithms.key_queue import KeyQueue
-from binssl.algorithms.shuffle import encode_keys
+from binssl.algorithms.teacher import build_momentum_teacher
 from binssl.registry import ALGORITHMS
 
 
@@ -26,26 +26,22 @@ class MoCo(Encoder):
         data_preprocessor: config.
 
     Raises:
-        ConfigError: queue_length < 1; at the first loss, one that the global batch does not divide.
+        ConfigError: another algorithm's head, queue_length < 1; at the first loss, a queue_length that the global
+            batch does not divide.
     """
 
     views = 2
-    head_offers = ('embed', 'loss', 'embedding_channels')
+    head_offers = ('embed', 'contrast', 'temperature', 'embedding_channels')
 
     def __init__(self, backbone: dict, head: dict, neck: dict | None = None, teacher: dict | None = None,
                  queue_length: int = 65536, shuffle_bn: bool = True, data_preprocessor: dict | None = None) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
-        student = {'backbone': self.backbone, 'neck': self.neck, 'head': self.head}
-        self.teacher = ALGORITHMS.build(dict(teacher or {'type': 'MomentumTeacher'}, **student))
+        self.teacher = build_momentum_teacher(teacher or {'type': 'MomentumTeacher'}, self, self.head)
         self.queue = KeyQueue(queue_length, self.head.embedding_channels)
         self.shuffle_bn = shuffle_bn
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """InfoNCE of one batch of two views; ``top1``, ``top5``, in percent, say how often the positive is there."""
         query_view, key_view = self.take_views(images)
-        self.queue.check_global_batch(len(query_view) * get_world_size())
         query = self.head.embed(self.extract(query_view))
-        keys = encode_keys(self.teacher.embed, key_view, self.shuffle_bn)
-        losses = self.head.loss(query, keys.own, self.queue.keys)
-        self.queue.push(keys.everyone)
-        return losses
+        return contrast_with_queue(query, key_view, self.teacher.embed, self.queue, self.head.contrast, self.shuffle_bn)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from mmengine.dist import get_world_size
 from torch import Tensor
 
 from binssl.algorithms.base import Encoder, Images
+from binssl.algorithms.contrast import contrast_with_queue
 from binssl.algorithms.key_queue import KeyQueue
-from binssl.algorithms.shuffle import encode_keys
-from binssl.algorithms.teacher import MomentumTeacher
+from binssl.algorithms.teacher import MomentumTeacher, build_momentum_teacher
 from binssl.algorithms.teacher_weights import check_normalisation
 from binssl.registry import ALGORITHMS, ConfigError
 
@@ -54,8 +53,7 @@ class S2BNN(Encoder):
         self.momentum_teacher: MomentumTeacher | None = None
         self.queue: KeyQueue | None = None
         if momentum_teacher is not None and queue_length is not None:
-            student = {'backbone': self.backbone, 'neck': self.neck, 'head': self.head}
-            self.momentum_teacher = ALGORITHMS.build(dict(momentum_teacher, **student))
+            self.momentum_teacher = build_momentum_teacher(momentum_teacher, self, self.head)
             self.queue = KeyQueue(queue_length, self.head.embedding_channels)
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
@@ -63,7 +61,8 @@ class S2BNN(Encoder):
 
         Returns:
             ``loss``; for the log ``distillation`` (cross-entropy, unweighted), ``kl``, ``teacher_entropy`` and
-            ``student_entropy`` in nats; with a momentum teacher ``contrastive``, ``top1`` and ``top5`` in percent.
+            ``student_entropy`` in nats; with a momentum teacher ``contrastive``, ``top1`` and ``top5`` in percent. All
+            are means over the images of this process; the report takes the mean over the processes.
         """
         views = self.take_views(images)
         query = self.head.embed(self.extract(views[0]))
@@ -72,20 +71,13 @@ class S2BNN(Encoder):
         log = dict(distilled, distillation=distillation.detach())
         if self.momentum_teacher is None:
             return dict(log, loss=distillation)
-        contrasted = self._contrast(query, views[1])
+        assert self.queue is not None
+        contrasted = contrast_with_queue(
+            query, views[1], self.momentum_teacher.embed, self.queue, self.head.contrast, self.shuffle_bn
+        )
         contrastive = contrasted.pop('loss')
         return dict(log, **contrasted, contrastive=contrastive.detach(),
                     loss=contrastive + self.distillation_weight * distillation)
-
-    def _contrast(self, query: Tensor, key_view: Tensor) -> dict[str, Tensor]:
-        """InfoNCE of the embeddings (N, P) of view 0 with the keys of view 1, (N, 3, H, W)."""
-        assert self.momentum_teacher is not None
-        assert self.queue is not None
-        self.queue.check_global_batch(len(query) * get_world_size())
-        keys = encode_keys(self.momentum_teacher.embed, key_view, self.shuffle_bn)
-        losses = self.head.contrast(query, keys.own, self.queue.keys)
-        self.queue.push(keys.everyone)
-        return losses
 
     def _check_mode(self, contrasts: bool, queue_length: int | None, distillation_weight: float) -> None:
         given = {'head.contrastive_temperature': self.head.contrastive_temperature, 'queue_length': queue_length}

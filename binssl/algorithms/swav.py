@@ -24,7 +24,8 @@ class SwAV(Encoder):
 
     A queue of earlier global crops may join the transport, where a batch has fewer images than there are prototypes.
     It holds the rows of all processes, alike on each, and each process brings its own share of them; the published
-    code keeps one queue a process, in a file of its own. It fills from the first iteration on.
+    code keeps one queue a process, in a file of its own. It fills from the first iteration on, and joins once
+    PrototypeHook says so: what it starts with are rows at random.
 
     Args:
         backbone: config.
@@ -36,14 +37,14 @@ class SwAV(Encoder):
         data_preprocessor: config.
 
     Attributes:
-        use_queue: whether the queue joins the transport; PrototypeHook lets it wait for a queue that is worth it.
+        use_queue: whether the queue joins the transport; False until a hook sets it.
 
     Raises:
         ConfigError: no global crop, a negative number, fewer than 2 crops; at the first loss, a queue that the
             global batch does not divide.
     """
 
-    head_offers = ('unit_rows', 'scores', 'assign', 'loss', 'spread', 'normalize_prototypes')
+    head_offers = ('unit_rows', 'scores', 'assign', 'loss', 'normalize_prototypes')
     queue: Any
 
     def __init__(self, backbone: dict, head: dict, neck: dict | None = None, global_crops: int = 2,
@@ -53,7 +54,7 @@ class SwAV(Encoder):
         _check(global_crops, local_crops, queue_length)
         self.views = global_crops + local_crops
         self.global_crops, self.local_crops, self.queue_length = global_crops, local_crops, queue_length
-        self.use_queue = queue_length > 0
+        self.use_queue = False
         queues = global_crops if queue_length else 0
         self.queue = nn.ModuleList(KeyQueue(queue_length, self.head.out_channels) for _ in range(queues))
 
@@ -73,7 +74,7 @@ class SwAV(Encoder):
         codes = [self._codes(place, scores[place].detach()) for place in range(self.global_crops)]
         large = rows.detach().view(self.views, len(crops[0]), -1)[: self.global_crops]
         self._enqueue(large)
-        return dict(self.head.loss(scores, codes), feature_std=self.head.spread(large[0]))
+        return self.head.loss(large[0], scores, codes)
 
     def _extract_by_size(self, crops: Sequence[Tensor]) -> Tensor:
         """Features of all crops, one after the other: (crops N, D); neighbours of one size share a batch."""

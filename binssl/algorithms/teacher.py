@@ -114,13 +114,21 @@ class MomentumTeacher(nn.Module):
     def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module | None,
                  momentum: float = 0.999) -> None:
         super().__init__()
-        if not 0 <= momentum <= 1:
-            raise ConfigError(f'momentum {momentum} of MomentumTeacher must lie in [0, 1]; '
-                              '0.999 keeps 99.9 % of the teacher')
+        self.check_scheduled('momentum', momentum)
         self.momentum = momentum
         self.backbone, self.neck, self.head = copy.deepcopy((backbone, neck, head))
         self.requires_grad_(False)
         self._student = (backbone, neck, head)  # in a tuple: the student's parameters are not the teacher's
+
+    def check_scheduled(self, name: str, value: float) -> None:
+        """Ask whether ``name`` may become ``value``: at construction, and of both ends of a schedule.
+
+        Raises:
+            ConfigError: ``name`` is the momentum, and ``value`` lies outside [0, 1].
+        """
+        if name == 'momentum' and not 0 <= value <= 1:
+            raise ConfigError(f'momentum {value} of MomentumTeacher must lie in [0, 1]; '
+                              '0.999 keeps 99.9 % of the teacher')
 
     @torch.no_grad()
     def extract(self, images: Tensor) -> Tensor:
@@ -152,3 +160,8 @@ class MomentumTeacher(nn.Module):
         for part, followed in zip((self.backbone, self.neck, self.head), self._student, strict=True):
             if part is not None and followed is not None:
                 part.load_state_dict(followed.state_dict())
+
+
+def build_momentum_teacher(config: dict, student: Encoder, head: nn.Module) -> MomentumTeacher:
+    """The teacher of ``config``: a copy of the student's backbone and neck, and of ``head``, its own or part of it."""
+    return ALGORITHMS.build(dict(config, backbone=student.backbone, neck=student.neck, head=head))

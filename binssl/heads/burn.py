@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from binssl.heads.information import mutual_information
-from binssl.heads.scheduled import keep_scheduled
+from binssl.heads.information import mean_entropy, mutual_information
+from binssl.heads.scheduled import Scheduled
 from binssl.registry import HEADS, NECKS, ConfigError, nearest_names
 
 
@@ -63,7 +63,7 @@ DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 @HEADS.register_module()
-class BURNHead(nn.Module):
+class BURNHead(Scheduled):
     """The student's classifier l and the loss that pulls student and target together.
 
     loss = (1 - w) distance(k, h) + w KL(g || l), w = ``kl_weight``; where one of the two terms is switched
@@ -97,8 +97,8 @@ class BURNHead(nn.Module):
                  kl: bool = True) -> None:
         super().__init__()
         _check_switches(feature_similarity, distance, kl, projector)
-        keep_scheduled(self, 'kl_weight', kl_weight, 0, 1)
-        keep_scheduled(self, 'temperature', temperature, 0, math.inf, open_low=True)
+        self.keep_scheduled('kl_weight', kl_weight, 0, 1)
+        self.keep_scheduled('temperature', temperature, 0, math.inf, open_low=True)
         self.kl, self.feature_similarity = kl, feature_similarity
         self.distance = DISTANCES[distance]
         self.projector = None if projector is None else NECKS.build(projector)
@@ -146,20 +146,23 @@ class BURNHead(nn.Module):
             target_outputs: g's, (N, C); not read where they are not compared.
 
         Returns:
-            ``loss``, and of ``kl`` and ``feature_distance`` what is part of it.
+            ``loss``, and of ``kl`` and ``feature_distance`` what is part of it; beside ``kl`` the entropies of its two
+            softmaxes, ``teacher_entropy`` and ``student_entropy``, in nats, mean over the batch, detached.
         """
-        terms = {}
+        terms, entropies = {}, {}
         if self.kl:
             terms['kl'] = kl_divergence(outputs, target_outputs, self.temperature)
+            entropies = {'teacher_entropy': mean_entropy(target_outputs, self.temperature),
+                         'student_entropy': mean_entropy(outputs, self.temperature)}
         if self.feature_similarity == 'features':
             mapped = features if self.feature_map is None else self.feature_map(features)
             terms['feature_distance'] = self.distance(mapped, target_features)
         elif self.feature_similarity == 'outputs':
             terms['feature_distance'] = self.distance(outputs, target_outputs)
         if len(terms) == 1:
-            return {'loss': next(iter(terms.values())), **terms}
+            return {'loss': next(iter(terms.values())), **terms, **entropies}
         # a 0-dim float64 would make the loss one too
-        return {'loss': balance(**terms, kl_weight=self.kl_weight.to(terms['kl'].dtype)), **terms}
+        return {'loss': balance(**terms, kl_weight=self.kl_weight.to(terms['kl'].dtype)), **terms, **entropies}
 
     def information(self, target_outputs: Tensor) -> Tensor:
         """Mutual information of image and class in g's answers (N, C), nats, over all processes."""

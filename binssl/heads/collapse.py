@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
-from torch.nn import functional as F
+
+from binssl.heads.unit_rows import unit_rows
 
 
 @torch.no_grad()
@@ -17,7 +18,7 @@ def feature_std(features: Tensor) -> Tensor:
 
     Shape: (N, P) -> (), detached.
     """
-    rows = F.normalize(features.detach().to(torch.promote_types(features.dtype, torch.float32)))
+    rows = unit_rows(features.detach())
     # (P,) and (P,) -> (2, P): one message to the other processes
     moments = torch.stack([rows.mean(dim=0), rows.square().mean(dim=0)])
     all_reduce(moments, op='mean')

@@ -6,23 +6,13 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.autograd.function import once_differentiable
-from torch.nn import functional as F
 
 from binssl.heads.hit_rates import hit_rates
-from binssl.heads.scheduled import keep_scheduled
-from binssl.registry import HEADS, NECKS
-
-
-def contrastive_logits(query: Tensor, key: Tensor, negatives: Tensor, temperature: float | Tensor) -> Tensor:
-    """Similarities over the temperature; the positive comes first.
-
-    Shape: (N, D), (N, D), (K, D), all of unit rows -> (N, 1 + K).
-    """
-    positive = (query * key).sum(dim=1, keepdim=True)
-    # (N, D) x (D, K) -> (N, K)
-    return torch.cat([positive, query @ negatives.t()], dim=1) / temperature
+from binssl.heads.projected import ProjectedHead
+from binssl.heads.unit_rows import unit_rows
+from binssl.registry import HEADS
 
 
 class _InfoNCE(torch.autograd.Function):
@@ -93,8 +83,18 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
         return _InfoNCE.apply(query.to(dtype), key.to(dtype), negatives, scale)
 
 
+def info_nce_with_rates(query: Tensor, key: Tensor, negatives: Tensor,
+                        temperature: float | Tensor) -> dict[str, Tensor]:
+    """:func:`info_nce` as ``loss``, with ``top1`` and ``top5``: how often the positive is among the best, in percent.
+
+    Shape: (N, D), (N, D), (K, D) -> three of ().
+    """
+    loss, rank = info_nce(query, key, negatives, temperature)
+    return {'loss': loss, **hit_rates(rank)}
+
+
 @HEADS.register_module()
-class ContrastiveHead(nn.Module):
+class ContrastiveHead(ProjectedHead):
     """A projector and the InfoNCE loss on its normalised outputs.
 
     Shape: (N, D) -> (N, P), not normalised.
@@ -113,25 +113,14 @@ class ContrastiveHead(nn.Module):
     temperature: Tensor
 
     def __init__(self, projector: dict, temperature: float = 0.2) -> None:
-        super().__init__()
-        self.projector = NECKS.build(projector)
-        self.in_channels, self.out_channels = self.projector.in_channels, self.projector.out_channels
+        super().__init__(projector)
         self.embedding_channels = self.out_channels
-        keep_scheduled(self, 'temperature', temperature, 0, math.inf, open_low=True)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, D) -> (N, P), not normalised."""
-        return self.projector(features)
+        self.keep_scheduled('temperature', temperature, 0, math.inf, open_low=True)
 
     def embed(self, features: Tensor) -> Tensor:
         """(N, D) -> (N, P) of unit rows, in float32 at least."""
-        outputs = self(features)
-        return F.normalize(outputs.to(torch.promote_types(outputs.dtype, torch.float32)))
+        return unit_rows(self(features))
 
-    def loss(self, query: Tensor, key: Tensor, negatives: Tensor) -> dict[str, Tensor]:
-        """InfoNCE and its top-1 and top-5 rates in percent.
-
-        Shape: query and key (N, P), negatives (K, P), all of unit rows -> three of ().
-        """
-        loss, rank = info_nce(query, key, negatives, self.temperature)
-        return {'loss': loss, **hit_rates(rank)}
+    def contrast(self, query: Tensor, key: Tensor, negatives: Tensor) -> dict[str, Tensor]:
+        """:func:`info_nce_with_rates` of ``query`` and ``key`` (N, P) with ``negatives`` (K, P), all of unit rows."""
+        return info_nce_with_rates(query, key, negatives, self.temperature)

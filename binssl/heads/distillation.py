@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
-from binssl.heads.contrastive import info_nce
-from binssl.heads.hit_rates import hit_rates
-from binssl.heads.scheduled import keep_scheduled
-from binssl.registry import HEADS, NECKS, ConfigError
+from binssl.heads.contrastive import info_nce_with_rates
+from binssl.heads.projected import ProjectedHead
+from binssl.heads.unit_rows import at_least_float32, unit_rows
+from binssl.registry import HEADS, ConfigError
 
 
 def distillation(student: Tensor, teacher: Tensor, student_temperature: float | Tensor,
@@ -43,7 +42,7 @@ def _mean_sum(terms: Tensor) -> Tensor:
 
 
 @HEADS.register_module()
-class DistillationHead(nn.Module):
+class DistillationHead(ProjectedHead):
     """A projector whose outputs follow a frozen teacher's, and may tell instances apart besides.
 
     Shape: (N, D) -> (N, P), not normalised.
@@ -65,29 +64,22 @@ class DistillationHead(nn.Module):
 
     def __init__(self, projector: dict, student_temperature: float = 0.2, teacher_temperature: float = 0.2,
                  normalize: bool = True, contrastive_temperature: float | None = None) -> None:
-        super().__init__()
-        self.projector = NECKS.build(projector)
-        self.in_channels, self.out_channels = self.projector.in_channels, self.projector.out_channels
+        super().__init__(projector)
         self.embedding_channels = self.out_channels
         self.normalize = normalize
-        keep_scheduled(self, 'student_temperature', student_temperature, 0, math.inf, open_low=True)
-        keep_scheduled(self, 'teacher_temperature', teacher_temperature, 0, math.inf, open_low=True)
+        self.keep_scheduled('student_temperature', student_temperature, 0, math.inf, open_low=True)
+        self.keep_scheduled('teacher_temperature', teacher_temperature, 0, math.inf, open_low=True)
         if contrastive_temperature is None:
             self.contrastive_temperature = None
         elif not normalize:
             raise ConfigError('InfoNCE compares unit rows: contrastive_temperature needs normalize=True')
         else:
-            keep_scheduled(self, 'contrastive_temperature', contrastive_temperature, 0, math.inf, open_low=True)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, D) -> (N, P), not normalised."""
-        return self.projector(features)
+            self.keep_scheduled('contrastive_temperature', contrastive_temperature, 0, math.inf, open_low=True)
 
     def embed(self, features: Tensor) -> Tensor:
         """(N, D) -> (N, P) in float32 at least, of unit rows where ``normalize``."""
         outputs = self(features)
-        outputs = outputs.to(torch.promote_types(outputs.dtype, torch.float32))
-        return F.normalize(outputs) if self.normalize else outputs
+        return unit_rows(outputs) if self.normalize else at_least_float32(outputs)
 
     def distill(self, student: Tensor, teacher: Tensor) -> dict[str, Tensor]:
         """:func:`distillation` of a student's embeddings (N, P) and a teacher's (N, P)."""
@@ -96,5 +88,4 @@ class DistillationHead(nn.Module):
     def contrast(self, query: Tensor, key: Tensor, negatives: Tensor) -> dict[str, Tensor]:
         """InfoNCE with its top-1 and top-5 rates; ``query``, ``key`` (N, P), ``negatives`` (K, P), unit rows."""
         assert self.contrastive_temperature is not None
-        loss, rank = info_nce(query, key, negatives, self.contrastive_temperature)
-        return {'loss': loss, **hit_rates(rank)}
+        return info_nce_with_rates(query, key, negatives, self.contrastive_temperature)

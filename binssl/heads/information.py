@@ -6,6 +6,17 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
+from binssl.heads.unit_rows import at_least_float32
+
+
+@torch.no_grad()
+def mean_entropy(logits: Tensor, temperature: float | Tensor) -> Tensor:
+    """H(p) in nats, p = softmax(logits / T), mean over the batch: from 0, one class, to ln C, all alike.
+
+    Shape: (N, C) -> (), detached, in float32 at least.
+    """
+    return torch.special.entr(_probabilities(logits, temperature)).sum(dim=1).mean()
+
 
 @torch.no_grad()
 def mutual_information(logits: Tensor, temperature: float | Tensor) -> Tensor:
@@ -16,10 +27,13 @@ def mutual_information(logits: Tensor, temperature: float | Tensor) -> Tensor:
 
     Shape: (N, C) -> (), detached.
     """
-    logits = logits.detach().to(torch.promote_types(logits.dtype, torch.float32))
-    probabilities = (logits / temperature).softmax(dim=1)
+    probabilities = _probabilities(logits, temperature)
     entropy = torch.special.entr(probabilities).sum(dim=1).mean()
     # (C,) and () -> (C + 1,): one message to the other processes
     means = torch.cat([probabilities.mean(dim=0), entropy.view(1)])
     all_reduce(means, op='mean')
     return torch.special.entr(means[:-1]).sum() - means[-1]
+
+
+def _probabilities(logits: Tensor, temperature: float | Tensor) -> Tensor:
+    return (at_least_float32(logits.detach()) / temperature).softmax(dim=1)

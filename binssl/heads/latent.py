@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from binssl.heads.collapse import feature_std
+from binssl.heads.projected import ProjectedHead
 from binssl.registry import HEADS, NECKS, ConfigError
 
 
@@ -22,7 +23,7 @@ def negative_cosine(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 @HEADS.register_module()
-class LatentPredictionHead(nn.Module):
+class LatentPredictionHead(ProjectedHead):
     """A projector, and a predictor on top of it that no target has.
 
     Shape: (N, D) -> (N, P), the projector's output, not normalised.
@@ -31,26 +32,21 @@ class LatentPredictionHead(nn.Module):
         projector: config of a neck. BYOL: ``widths=[4096, 256]``; SimSiam: ``widths=[2048, 2048, 2048],
             bias=False, last_norm=True, last_norm_affine=False``.
         predictor: config of a neck as wide at both ends as the projector's output. BYOL: ``widths=[4096, 256]``;
-            SimSiam: ``widths=[512, 2048]``.
+            SimSiam: ``widths=[512, 2048], bias=False, last_bias=True``.
 
     Raises:
         ConfigError: a predictor of other widths.
     """
 
     def __init__(self, projector: dict, predictor: dict) -> None:
-        super().__init__()
-        self.projector, self.predictor = NECKS.build(projector), NECKS.build(predictor)
-        self.in_channels, self.out_channels = self.projector.in_channels, self.projector.out_channels
+        super().__init__(projector)
+        self.predictor = NECKS.build(predictor)
         ends = (self.predictor.in_channels, self.predictor.out_channels)
         if ends != (self.out_channels, self.out_channels):
             raise ConfigError(
                 f'the predictor takes {ends[0]} channels and gives {ends[1]}; both must be the {self.out_channels} '
                 'that the projector gives'
             )
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, D) -> projections (N, P), not normalised."""
-        return self.projector(features)
 
     def predict(self, projections: Tensor) -> Tensor:
         """Projections (N, P) -> what they say of the other view's, (N, P)."""

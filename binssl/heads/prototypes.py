@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from binssl.heads.collapse import feature_std
-from binssl.heads.scheduled import keep_scheduled
-from binssl.registry import HEADS, NECKS, ConfigError
+from binssl.heads.projected import ProjectedHead
+from binssl.heads.unit_rows import at_least_float32, unit_rows
+from binssl.registry import HEADS, ConfigError
 
 
 @torch.no_grad()
@@ -25,7 +26,7 @@ def sinkhorn(scores: Tensor, epsilon: float | Tensor, iterations: int) -> Tensor
 
     Shape: (N, K) -> (N, K), rows of sum 1, without a gradient.
     """
-    logits = scores.to(torch.promote_types(scores.dtype, torch.float32)) / epsilon
+    logits = at_least_float32(scores) / epsilon
     for _ in range(iterations):
         # (K,) of every process -> (K,): how much is given to each prototype
         shares = torch.stack(all_gather(logits.logsumexp(dim=0))).logsumexp(dim=0)
@@ -51,8 +52,11 @@ def swapped_prediction(scores: Sequence[Tensor], codes: Sequence[Tensor], temper
 
 
 @HEADS.register_module()
-class PrototypeHead(nn.Module):
+class PrototypeHead(ProjectedHead):
     """A projector, and prototypes on the unit sphere that its normalised outputs are compared with.
+
+    Unlike another head's, whose embedding is its output brought to unit length, this one's :meth:`embed` gives the K
+    cosines with the prototypes: they are what SwAV's softmax is taken of, so what a student distilled from it follows.
 
     Shape: (N, D) -> (N, P), the projector's output, not normalised.
 
@@ -64,7 +68,7 @@ class PrototypeHead(nn.Module):
         sinkhorn_iterations: at least 1.
 
     Attributes:
-        embedding_channels: K, the width of :meth:`embed`.
+        embedding_channels: K, the width of :meth:`embed`, while ``out_channels`` is P.
 
     Raises:
         ConfigError: a number outside its range.
@@ -75,7 +79,7 @@ class PrototypeHead(nn.Module):
 
     def __init__(self, projector: dict, prototypes: int = 3000, temperature: float = 0.1, epsilon: float = 0.05,
                  sinkhorn_iterations: int = 3) -> None:  # fmt: skip
-        super().__init__()
+        super().__init__(projector)
         if prototypes < 2:
             raise ConfigError(f'prototypes {prototypes} of PrototypeHead must be at least 2: one tells nothing apart')
         if sinkhorn_iterations < 1:
@@ -83,22 +87,15 @@ class PrototypeHead(nn.Module):
                 f'sinkhorn_iterations {sinkhorn_iterations} of PrototypeHead must be at least 1: without one the '
                 'prototypes need not be used alike, and a single one may take all'
             )
-        keep_scheduled(self, 'temperature', temperature, 0, math.inf, open_low=True)
-        keep_scheduled(self, 'epsilon', epsilon, 0, math.inf, open_low=True)
-        self.projector = NECKS.build(projector)
-        self.in_channels, self.out_channels = self.projector.in_channels, self.projector.out_channels
+        self.keep_scheduled('temperature', temperature, 0, math.inf, open_low=True)
+        self.keep_scheduled('epsilon', epsilon, 0, math.inf, open_low=True)
         self.embedding_channels, self.sinkhorn_iterations = prototypes, sinkhorn_iterations
         self.prototypes = nn.Linear(self.out_channels, prototypes, bias=False)
         self.normalize_prototypes()
 
-    def forward(self, features: Tensor) -> Tensor:
-        """(N, D) -> (N, P), not normalised."""
-        return self.projector(features)
-
     def unit_rows(self, features: Tensor) -> Tensor:
         """(N, D) -> (N, P) of unit rows, in float32 at least."""
-        outputs = self(features)
-        return F.normalize(outputs.to(torch.promote_types(outputs.dtype, torch.float32)))
+        return unit_rows(self(features))
 
     def scores(self, rows: Tensor) -> Tensor:
         """Unit rows (N, P) times the prototypes as they are -> (N, K), also under autocast in the rows' dtype."""
@@ -121,10 +118,15 @@ class PrototypeHead(nn.Module):
         """Codes (N, K) for ``scores`` (N, K), over all processes, without a gradient."""
         return sinkhorn(scores, self.epsilon, self.sinkhorn_iterations)
 
-    def spread(self, rows: Tensor) -> Tensor:
-        """How far ``rows`` (N, P) of all processes spread, from 0, all equal, to 1; for the log."""
-        return feature_std(rows)
+    def loss(self, rows: Tensor, scores: Sequence[Tensor], codes: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The swapped prediction, and the spread of one crop's rows over all processes.
 
-    def loss(self, scores: Sequence[Tensor], codes: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The swapped prediction of ``codes``, of the first crops, from ``scores`` of all crops, (N, K) each."""
-        return {'loss': swapped_prediction(scores, codes, self.temperature)}
+        Args:
+            rows: of one crop, (N, P); for the log.
+            scores: of all crops, (N, K) each.
+            codes: of the first crops, (N, K) each.
+
+        Returns:
+            ``loss`` and ``feature_std``.
+        """
+        return {'loss': swapped_prediction(scores, codes, self.temperature), 'feature_std': feature_std(rows)}

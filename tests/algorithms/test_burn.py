@@ -46,6 +46,19 @@ def test_log_holds_the_unweighted_means_of_the_crossings(tmp_path):
     assert losses['loss'].item() == pytest.approx(wanted.item(), rel=1e-12)
 
 
+def test_entropies_are_those_of_both_softmaxes_over_the_crossings(tmp_path):
+    model = build(BURN, tmp_path).eval()
+    views = model.data_preprocessor(batch(2))['images']
+    losses = model(views, mode='loss')
+    answers = dict(
+        teacher_entropy=[model.target_head(model.teacher.extract(view)) for view in views],
+        student_entropy=[model.head(model.extract(view)) for view in views])
+    for name, logits in answers.items():
+        terms = [-(log_p(row, 0.2).exp() * log_p(row, 0.2)).sum(1).mean().item() for row in logits]
+        assert losses[name].item() == pytest.approx(sum(terms) / 2, rel=1e-12)
+        assert not losses[name].requires_grad
+
+
 def test_information_is_that_of_the_targets_answers(tmp_path):
     model = build(BURN, tmp_path).train()
     with torch.no_grad():  # the trivial solution: g says the same of every image

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contracts.small import MOCO, batch, build, changed
+from contracts.small import DISTILLATION, MOCO, SWAV, batch, build, changed
 from reference.fill import reference_images, reference_state_dict
 
 from binssl.algorithms import MoCo
-from binssl.heads.contrastive import contrastive_logits
 from binssl.registry import ALGORITHMS, ConfigError
 
 REFERENCE = Path(__file__).parents[1] / 'reference'
@@ -44,7 +43,8 @@ def test_five_steps_equal_the_published_ones():
         with torch.no_grad():
             query = model.head.embed(model.extract(query_view))
             key = model.teacher.head.embed(model.teacher.extract(key_view))
-            logits = contrastive_logits(query, key, model.queue.keys, 0.2)
+            positive = (query * key).sum(dim=1, keepdim=True)
+            logits = torch.cat([positive, query @ model.queue.keys.T], dim=1) / 0.2
         np.testing.assert_allclose(logits.numpy(), wanted[f'logits{step}'], rtol=1e-8, atol=1e-10)
         loss = model([query_view, key_view], mode='loss')['loss']
         assert loss.item() == pytest.approx(wanted[f'loss{step}'].item(), rel=1e-8)
@@ -93,6 +93,8 @@ def test_queue_that_the_batch_does_not_divide_is_an_error(length, message, tmp_p
     (dict(queue_length=0), 'queue_length 0 must be at least 1'),
     (dict(head__projector__in_channels=13), 'the head takes 13 channels, the neck gives 12'),
     (dict(neck__in_channels=8), 'the neck takes 8 channels, the backbone gives 16'),
+    (dict(head=SWAV['head']), 'MoCo needs a head that offers .*contrast.*; PrototypeHead does not'),
+    (dict(head=DISTILLATION['head']), 'MoCo needs a head that offers .*temperature.*; DistillationHead does not'),
 ])
 def test_bad_settings_are_named(changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):

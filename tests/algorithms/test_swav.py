@@ -10,9 +10,10 @@ import pytest
 import torch
 from algorithms.plain_network import State, check_gradients, mlp, spread, state_of, unit
 from contracts.small import SWAV, batch, build, changed, sizes
+from heads.plain_sinkhorn import sinkhorn_by_loop
 
 from binssl.algorithms import SwAV
-from binssl.registry import ConfigError
+from binssl.registry import ALGORITHMS, ConfigError
 
 EPSILON, TEMPERATURE = 0.2, 0.1
 # the neck's BatchNorm sees one size at a time, the projector's all crops
@@ -44,15 +45,6 @@ def plain_rows(state: State, views: list[torch.Tensor]) -> np.ndarray:
     return unit(mlp(state, 'head.projector', np.concatenate(features)))
 
 
-def plain_codes(scores: np.ndarray, iterations: int = 3) -> np.ndarray:
-    plan = np.exp(scores / EPSILON).T
-    plan /= plan.sum()
-    for _ in range(iterations):
-        plan /= plan.sum(axis=1, keepdims=True) * plan.shape[0]
-        plan /= plan.sum(axis=0, keepdims=True) * plan.shape[1]
-    return (plan / plan.sum(axis=0, keepdims=True)).T
-
-
 def plain_loss(state: State, views: list[torch.Tensor], codes: list[np.ndarray]) -> float:
     scores = np.split(plain_rows(state, views) @ state['head.prototypes.weight'].T, len(views))
     loss = 0.0
@@ -70,7 +62,7 @@ def test_loss_and_gradients_are_the_published_ones(large, small, tmp_path):
     views, state = crops(large, small), state_of(model)
     rows = plain_rows(state, views)
     scores = np.split(rows @ state['head.prototypes.weight'].T, len(views))
-    codes = [plain_codes(score) for score in scores[:large]]  # no gradient goes through them
+    codes = [sinkhorn_by_loop(score, EPSILON, 3) for score in scores[:large]]  # no gradient goes through them
     losses = model(views, mode='loss')
     assert losses['loss'].item() == pytest.approx(plain_loss(state, views, codes), rel=1e-10)
     assert losses['feature_std'].item() == pytest.approx(spread(rows[:6]), rel=1e-9)
@@ -80,11 +72,12 @@ def test_loss_and_gradients_are_the_published_ones(large, small, tmp_path):
 
 def test_queue_joins_the_transport_as_it_was_before_the_step(tmp_path):
     model = build_toy(tmp_path, queue_length=12)
+    assert model.use_queue
     views, state = crops(2, 2), state_of(model)
     scores = np.split(plain_rows(state, views) @ state['head.prototypes.weight'].T, 4)
     queued = [state[f'queue.{place}.keys'] @ state['head.prototypes.weight'].T for place in range(2)]
-    codes = [plain_codes(np.concatenate([queued[place], scores[place]]))[-6:] for place in range(2)]
-    alone = [plain_codes(scores[place]) for place in range(2)]
+    codes = [sinkhorn_by_loop(np.concatenate([queued[place], scores[place]]), EPSILON, 3)[-6:] for place in range(2)]
+    alone = [sinkhorn_by_loop(scores[place], EPSILON, 3) for place in range(2)]
     loss = model(views, mode='loss')['loss']
     assert loss.item() == pytest.approx(plain_loss(state, views, codes), rel=1e-10)
     assert abs(loss.item() - plain_loss(state, views, alone)) > 1e-3
@@ -108,9 +101,9 @@ def test_queue_keeps_the_newest_rows_of_each_global_crop_in_order(tmp_path):
 
 def test_a_queue_that_is_not_used_yet_fills_and_changes_nothing(tmp_path):
     without = build_toy(tmp_path)
-    model = build_toy(tmp_path, queue_length=12)
+    model = ALGORITHMS.build(changed(TOY, queue_length=12)).double().train()
+    assert not model.use_queue  # rows at random are no earlier crops: a hook has to say when
     model.load_state_dict({**model.state_dict(), **without.state_dict()})
-    model.use_queue = False
     assert torch.equal(model(crops(2, 2), mode='loss')['loss'], without(crops(2, 2), mode='loss')['loss'])
 
 

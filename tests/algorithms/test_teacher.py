@@ -48,6 +48,13 @@ def as_bare(trunk: dict[str, torch.Tensor]) -> dict:
     return dict(state_dict=dict(trunk, **{'fc.weight': torch.ones(10, 16), 'fc.bias': torch.ones(10)}))
 
 
+def as_simsiam(trunk: dict[str, torch.Tensor]) -> dict:
+    """The layout of simsiam's checkpoint_0099.pth.tar: the prefix, and other parts behind another one."""
+    state = {f'module.encoder.{key}': value for key, value in trunk.items()}
+    state |= {'module.encoder.fc.0.weight': torch.ones(3), 'module.predictor.0.weight': torch.ones(3)}
+    return dict(epoch=100, arch='resnet50', state_dict=state)
+
+
 def as_ours_in_training(trunk: dict[str, torch.Tensor]) -> dict:
     """A training checkpoint of ours, momentum copy and queue included."""
     state = {f'{part}backbone.{key}': value + (part == 'teacher.') for key, value in trunk.items()
@@ -56,7 +63,7 @@ def as_ours_in_training(trunk: dict[str, torch.Tensor]) -> dict:
     return dict(format_version=1, state_dict=state)
 
 
-@pytest.mark.parametrize('layout', [as_moco, as_bare, as_ours_in_training])
+@pytest.mark.parametrize('layout', [as_moco, as_bare, as_simsiam, as_ours_in_training])
 def test_published_and_own_files_give_the_same_teacher(layout, file, tmp_path):
     wanted = frozen(file).extract(IMAGES)
     write_checkpoint(layout(trunk_of(file)), tmp_path / 'other.pth')
@@ -166,6 +173,15 @@ def test_momentum_of_one_stays_and_of_nought_copies(momentum, follows):
         parts[2].projector.linear0.bias.fill_(7)
     teacher.update()
     assert (teacher.head.projector.linear0.bias == 7).all() == follows
+
+
+def test_ends_of_a_schedule_are_checked_as_the_momentum_itself():
+    teacher = MomentumTeacher(*student())
+    teacher.check_scheduled('momentum', 0.)
+    teacher.check_scheduled('momentum', 1)
+    for value in (-0.1, 1.01, float('nan')):
+        with pytest.raises(ConfigError, match=rf'momentum {value} of MomentumTeacher must lie in \[0, 1\]'):
+            teacher.check_scheduled('momentum', value)
 
 
 def test_momentum_teacher_has_weights_of_its_own_without_gradients(tmp_path):

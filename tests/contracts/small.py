@@ -85,12 +85,18 @@ def write_teacher(path: Path, backbone: dict = TEACHER_BACKBONE, head: dict | No
 
 
 def build(config: dict, folder: Path) -> torch.nn.Module:
-    """The algorithm of ``config``, in float64; a frozen teacher without a checkpoint gets a random file."""
+    """The algorithm of ``config``, in float64; a frozen teacher without a checkpoint gets a random file.
+
+    A queue of SwAV is in use, as a hook has it once it was filled.
+    """
     torch.manual_seed(0)
     if config.get('teacher', {}).get('type') == 'FrozenTeacher' and 'checkpoint' not in config['teacher']:
         path = write_teacher(folder / 'teacher.pth', head=config['teacher'].get('head'))
         config = changed(config, teacher__checkpoint=path)
-    return ALGORITHMS.build(config).double()
+    model = ALGORITHMS.build(config).double()
+    if config['type'] == 'SwAV':
+        model.use_queue = model.queue_length > 0
+    return model
 
 
 def sizes(model: torch.nn.Module) -> list[int]:

@@ -42,7 +42,7 @@ ALGORITHM_ROWS = {
         DISTILLATION, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy'}),
     'S2BNN, contrastive and distillation': (
         S2BNN, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy', 'contrastive', 'top1', 'top5'}),
-    'BURN': (BURN, 20, {'loss', 'kl', 'feature_distance', 'information'}),
+    'BURN': (BURN, 20, {'loss', 'kl', 'teacher_entropy', 'student_entropy', 'feature_distance', 'information'}),
     'BURN without KL': (
         changed(BURN, head__kl=False, head__projector=None, head__in_channels=12, target_head=None), 12,
         {'loss', 'feature_distance'}),

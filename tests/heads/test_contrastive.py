@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from binssl.heads import contrastive
-from binssl.heads.contrastive import contrastive_logits, info_nce
+from binssl.heads.contrastive import info_nce
 from binssl.registry import HEADS, ConfigError
 
 PROJECTOR = dict(type='MLP', in_channels=5, widths=[4], norm=None)
@@ -17,6 +17,13 @@ PROJECTOR = dict(type='MLP', in_channels=5, widths=[4], norm=None)
 
 def unit(rows: int, seed: int, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return F.normalize(torch.randn(rows, 4, generator=torch.Generator().manual_seed(seed), dtype=dtype))
+
+
+def similarities(
+    query: torch.Tensor, key: torch.Tensor, negatives: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """Over the temperature, the positive first: (N, 1 + K)."""
+    return torch.cat([(query * key).sum(dim=1, keepdim=True), query @ negatives.T], dim=1) / temperature
 
 
 def test_loss_equals_the_loop_of_the_paper():
@@ -34,7 +41,7 @@ def test_loss_equals_the_loop_of_the_paper():
 
 def test_gradients_equal_those_of_autograd():
     query, key, negatives = unit(3, 1).requires_grad_(), unit(3, 2).requires_grad_(), unit(7, 3)
-    logits = contrastive_logits(query, key, negatives, 0.2)
+    logits = similarities(query, key, negatives, 0.2)
     wanted = torch.autograd.grad(3 * F.cross_entropy(logits, torch.zeros(3, dtype=torch.int64)), [query, key])
     given = torch.autograd.grad(3 * info_nce(query, key, negatives, 0.2)[0], [query, key])
     for ours, theirs in zip(given, wanted, strict=True):
@@ -49,7 +56,7 @@ def test_chunks_of_any_length_give_what_autograd_gives(length, temperature, size
     negatives = size * unit(90, 3, torch.float32)
     key[0], query[1] = -query[0], negatives[-1]  # the worst positive; the best negative comes last
     exact = [query.double().requires_grad_(), key.double().requires_grad_()]
-    logits = contrastive_logits(*exact, negatives.double(), temperature)
+    logits = similarities(*exact, negatives.double(), temperature)
     wanted = F.cross_entropy(logits, torch.zeros(6, dtype=torch.int64))
     wanted.backward()
     monkeypatch.setattr(contrastive, 'chunk_length', lambda query: length)
@@ -84,7 +91,7 @@ def test_hit_rates_are_percentages_of_the_ranks():
     assert head.embedding_channels == 4
     negatives = F.normalize(torch.tensor([[1., 1., 0., 0.]]) + torch.arange(8.).view(8, 1) * torch.eye(4)[0])
     key = F.normalize(torch.tensor([[1., 1., 0., 0.], [4.5, 1., 0., 0.], [9., 1., 0., 0.], [6.5, 1., 0., 0.]]))
-    losses = head.loss(torch.eye(4)[:1].expand(4, 4), key, negatives)  # ranks 8, 4, 0, 2
+    losses = head.contrast(torch.eye(4)[:1].expand(4, 4), key, negatives)  # ranks 8, 4, 0, 2
     assert (losses['top1'].item(), losses['top5'].item()) == (25, 75)
 
 

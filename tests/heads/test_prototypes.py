@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from contracts.small import SWAV, changed
+from heads.plain_sinkhorn import sinkhorn_by_loop
 from torch.nn import functional as F
 
 from binssl.heads.prototypes import sinkhorn, swapped_prediction
@@ -17,21 +18,6 @@ from binssl.registry import HEADS, ConfigError
 def some_scores(seed: int, images: int = 6, prototypes: int = 4) -> torch.Tensor:
     draw = torch.Generator().manual_seed(seed)
     return 2 * torch.rand(images, prototypes, generator=draw, dtype=torch.float64) - 1
-
-
-def sinkhorn_by_loop(scores: np.ndarray, epsilon: float, iterations: int) -> np.ndarray:
-    """The paper's iteration on the matrix of exponentials itself, entry by entry."""
-    images, prototypes = scores.shape
-    plan = [[math.exp(scores[n, k] / epsilon) for n in range(images)] for k in range(prototypes)]
-    for _ in range(iterations):
-        for k in range(prototypes):
-            total = sum(plan[k])
-            plan[k] = [value / total / prototypes for value in plan[k]]
-        for n in range(images):
-            total = sum(plan[k][n] for k in range(prototypes))
-            for k in range(prototypes):
-                plan[k][n] = plan[k][n] / total / images
-    return images * np.array(plan).T
 
 
 @pytest.mark.parametrize('epsilon', [0.05, 0.5])
