@@ -22,6 +22,7 @@ from contracts.small import (
     sizes,
 )
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from binssl.algorithms.shuffle import encode_keys
 from binssl.engine import synchronise_batch_norm
@@ -38,7 +39,9 @@ ROWS = {
     'SwAV': SWAV,
     'SwAV with a queue': changed(SWAV, queue_length=16),
 }
-OVER_ALL_PROCESSES = ('kl', 'feature_distance', 'information', 'feature_std')  # entries of the log
+LEARNING = ('BYOL', 'SimSiam', 'SwAV', 'SwAV with a queue')  # rows that also take a few steps
+#: entries of the log
+OVER_ALL_PROCESSES = ('kl', 'teacher_entropy', 'student_entropy', 'feature_distance', 'information', 'feature_std')
 
 
 def answer(config: dict, folder: Path, images: slice) -> dict[str, Any]:
@@ -51,6 +54,26 @@ def answer(config: dict, folder: Path, images: slice) -> dict[str, Any]:
     gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
     log = {name: value.detach() for name, value in losses.items()}
     return dict(losses=log, gradients=gradients, buffers=dict(model.named_buffers()))
+
+
+def train(config: dict, folder: Path, images: slice, processes: int) -> dict[str, Any]:
+    """Three steps of SGD: losses, the log's spread, the state at the end."""
+    model = build(config, folder).train()
+    synchronise_batch_norm(model, True, on_gpu=False)
+    called = DistributedDataParallel(model, broadcast_buffers=False) if processes > 1 else model
+    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.05)
+    losses, spreads = [], []
+    for step in range(3):
+        views = model.data_preprocessor(batch(sizes(model), seed=step))['images']
+        terms = called([view[images] for view in views], mode='loss')
+        optimizer.zero_grad()
+        terms['loss'].backward()
+        optimizer.step()
+        if hasattr(model, 'teacher'):
+            model.teacher.update()
+        losses.append(terms['loss'].detach())
+        spreads.append(terms['feature_std'])
+    return dict(losses=torch.stack(losses), spreads=torch.stack(spreads), state=model.state_dict())
 
 
 def mix(rank: int) -> dict[str, torch.Tensor]:
@@ -82,7 +105,8 @@ def run_process(rank: int, folder: str, port: int) -> None:
     own.mkdir()
     half = slice(rank * 4, rank * 4 + 4)
     answers = {name: answer(config, own, half) for name, config in ROWS.items()}
-    torch.save(dict(answers, mixed=mix(rank)), own / 'answers.pth')
+    learned = {name: train(ROWS[name], own, half, processes=2) for name in LEARNING}
+    torch.save(dict(answers, learned=learned, mixed=mix(rank)), own / 'answers.pth')
     torch.distributed.destroy_process_group()
 
 
@@ -113,6 +137,21 @@ def test_two_processes_answer_as_one(two, tmp_path):
         for key, value in whole['buffers'].items():
             assert torch.equal(first[name]['buffers'][key], second[name]['buffers'][key]), f'{name}: {key}'
             torch.testing.assert_close(first[name]['buffers'][key], value, **close)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize('row', LEARNING)
+def test_two_processes_learn_as_one_with_the_joined_batches(row, two, tmp_path):
+    first, second = (answers['learned'][row] for answers in two)
+    one = train(ROWS[row], tmp_path, slice(8), processes=1)
+    close = {'rtol': 1e-6, 'atol': 1e-9}
+    torch.testing.assert_close((first['losses'] + second['losses']) / 2, one['losses'], **close)
+    assert (first['losses'] - second['losses']).abs().max() > 1e-4
+    assert torch.equal(first['spreads'], second['spreads'])
+    torch.testing.assert_close(first['spreads'], one['spreads'], **close)
+    for key, value in one['state'].items():
+        assert torch.equal(first['state'][key], second['state'][key]), key
+        torch.testing.assert_close(first['state'][key], value, **close, msg=lambda text, key=key: f'{key}: {text}')
 
 
 @pytest.mark.process
