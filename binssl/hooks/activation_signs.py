@@ -57,17 +57,19 @@ class ActivationSignHook(WatchHook):
             return
         self._seen: dict[int, list[Tensor]] = {}
         for index, (_, conv) in enumerate(self._layers):
-            self._hooked.append(conv.register_forward_pre_hook(self._watcher(index)))
+            self._hooked.append(self._watch(index, conv))
 
-    def _watcher(self, index: int) -> Any:
-        @torch.no_grad()
-        def watch(conv: Any, inputs: tuple[Tensor, ...]) -> None:
-            x = inputs[0][: self.images].detach()
-            bits = x if getattr(conv.activation, 'rule', None) else conv.activation(x)
-            shares = [torch.count_nonzero(x.abs() > 1), torch.count_nonzero(bits >= 0)]
-            self._seen.setdefault(index, []).append(torch.stack(shares) / x.numel())
+    def _watch(self, index: int, conv: Any) -> Any:
+        """Hook the layer; a binarizer without a rule itself, whose bits are its own business."""
+        if getattr(conv.activation, 'rule', None):
+            return conv.register_forward_pre_hook(lambda _, inputs: self._count(index, inputs[0], inputs[0]))
+        return conv.activation.register_forward_hook(lambda _, inputs, bits: self._count(index, inputs[0], bits))
 
-        return watch
+    @torch.no_grad()
+    def _count(self, index: int, x: Tensor, bits: Tensor) -> None:
+        x, bits = x[: self.images], bits[: self.images]
+        shares = torch.stack([torch.count_nonzero(x.abs() > 1), torch.count_nonzero(bits >= 0)]) / x.numel()
+        self._seen.setdefault(index, []).append(shares)
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None

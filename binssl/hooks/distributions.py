@@ -21,17 +21,19 @@ class DistributionHook(WarningHook):
     Args:
         least_nats: warn where the teacher, or the student, says less than this.
         least_entropy: warn where the teacher's entropy is smaller: it names one class, whatever the others are like.
+        most_kl: warn where the divergence is so many times that of even answers. A student whose answers are as sharp
+            as the teacher's, but about something else, comes to about 2: contrastive learning does not begin nearer.
 
     Raises:
-        ConfigError: a negative threshold.
+        ConfigError: a threshold that is no number of at least 0.
     """
 
-    def __init__(self, least_nats: float = 0.005, least_entropy: float = 0.01) -> None:
+    def __init__(self, least_nats: float = 0.005, least_entropy: float = 0.01, most_kl: float = 3.0) -> None:
         super().__init__()
-        for name, value in dict(least_nats=least_nats, least_entropy=least_entropy).items():
-            if not isinstance(value, (int, float)) or value < 0:
-                raise ConfigError(f'{name} is {value!r}; it must be a number of nats, at least 0')
-        self.least_nats, self.least_entropy = least_nats, least_entropy
+        for name, value in dict(least_nats=least_nats, least_entropy=least_entropy, most_kl=most_kl).items():
+            if not isinstance(value, (int, float)) or not value >= 0:
+                raise ConfigError(f'{name} is {value!r}; it must be a number of at least 0')
+        self.least_nats, self.least_entropy, self.most_kl = least_nats, least_entropy, most_kl
 
     def after_report(self, runner: Any, values: dict[str, float]) -> None:
         names = ('kl', 'teacher_entropy', 'student_entropy')
@@ -49,10 +51,10 @@ class DistributionHook(WarningHook):
             'at feature_spread for a collapse',
         )  # fmt: skip
         self.judge(
-            runner, 'worse than nothing', kl > told >= self.least_nats,
-            f'the student is farther from the teacher (KL {kl:.3f} nat) than an even answer would be ({told:.3f}): it '
-            'follows the teacher wrongly. Try a lower learning rate or a longer warm-up, and the same '
-            'student_temperature as teacher_temperature; see that both get the same view and normalisation',
+            runner, 'worse than nothing', kl > self.most_kl * told and told >= self.least_nats,
+            f'the student is farther from the teacher (KL {kl:.3f} nat) than even answers would be ({told:.3f}), more '
+            f'than {self.most_kl:g} times: it is sure of what the teacher does not say. Try a lower learning rate or a '
+            'longer warm-up, the same student_temperature as teacher_temperature, a larger distillation_weight',
         )  # fmt: skip
 
     def _judge_teacher(self, runner: Any, entropy: float, told: float) -> None:

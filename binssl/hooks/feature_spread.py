@@ -51,7 +51,7 @@ class FeatureSpreadHook(WatchHook):
         least_rank: warn below it; rank 1 is one direction for all images.
 
     Raises:
-        ConfigError: images < 2, a threshold below 0.
+        ConfigError: images < 2, a spread that is no share, a rank below 0.
     """
 
     def __init__(self, interval: int = 50, images: int = 256, least_spread: float = 0.05,
@@ -59,7 +59,7 @@ class FeatureSpreadHook(WatchHook):
         super().__init__(interval)
         if not isinstance(images, int) or images < 2:
             raise ConfigError(f'images is {images!r}; it must be a whole number of at least 2')
-        if not isinstance(least_rank, (int, float)) or least_rank < 0:
+        if not isinstance(least_rank, (int, float)) or not least_rank >= 0:
             raise ConfigError(f'least_rank is {least_rank!r}; it must be a number of at least 0')
         self.images, self.least_rank = images, least_rank
         self.least_spread = check_share('least_spread', least_spread)

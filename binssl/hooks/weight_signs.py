@@ -29,10 +29,11 @@ class WeightSignHook(WatchHook):
         interval: iterations between two comparisons.
         dead_after: comparisons (10 are 500 iterations) without a flip that make a weight dead.
         least_flip_rate: warn below it, unless the learning rate is below a tenth of its initial value (signs settle
-            when it is annealed) or the weights are saturated.
+            when it is annealed), the weights are saturated, or so few weights would flip less than once in an interval
+            at that rate (then dead weights tell).
         most_flipped: warn where a larger share than this differs after an interval (chance gives 0.5), from the second
             epoch on: many signs flip while the first ones are found.
-        most_dead: warn above it, with the same exceptions.
+        most_dead: warn above it, with the first two of these exceptions.
         most_saturated: warn above it.
 
     Raises:
@@ -92,8 +93,9 @@ class WeightSignHook(WatchHook):
             self.report(dead_weights=counts[1] / signs.numel())
         if windowed:
             self.report(saturated_weights=sum(counts[2:]) / sum(weight.numel() for weight in windowed))
+        measurable = self.least_flip_rate * signs.numel() * (steps - self._steps) >= 1
         self._signs, self._steps = signs, steps
-        self._warn(runner, share)
+        self._warn(runner, share, measurable)
 
     @torch.no_grad()
     def _current_signs(self) -> Tensor:
@@ -104,14 +106,14 @@ class WeightSignHook(WatchHook):
         ]
         return torch.cat([(weight >= 0).flatten() for weight in weights])
 
-    def _warn(self, runner: Any, flipped: float) -> None:
+    def _warn(self, runner: Any, flipped: float, measurable: bool) -> None:
         rate, dead, saturated = (
             self.values.get(name, 0.0) for name in ('flip_rate', 'dead_weights', 'saturated_weights')
         )
         # where the gradient is gone or the rate is annealed, a higher rate would be the wrong remedy
         excused = saturated > self.most_saturated or _relative_rate(runner) < 0.1
         self.judge(
-            runner, 'few flips', rate < self.least_flip_rate and not excused,
+            runner, 'few flips', measurable and rate < self.least_flip_rate and not excused,
             f'nearly no sign of a binary weight flips any more ({rate:.1e} of them a step, below '
             f'{self.least_flip_rate:.0e}): the network hardly learns. Try a higher learning rate (signs flip only when '
             'a weight crosses 0), or a smaller initialisation where weights lie far from 0',
