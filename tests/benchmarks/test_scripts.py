@@ -169,6 +169,27 @@ def test_published_update_is_the_teachers(momentum: ModuleType) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+@pytest.fixture(scope='module')
+def watching() -> ModuleType:
+    return script('speed/watching')
+
+
+def test_cost_of_watching_is_spread_over_the_interval(watching: ModuleType) -> None:
+    # plain 10, looking adds 3, a call takes 0.1: (3 + 4 x 0.1) / (5 x 10)
+    figures = watching.summary([(10.0, 13.0), (9.0, 12.5), (11.0, 13.0)], [0.0, 0.2], interval=5)
+    assert figures == pytest.approx(dict(plain_ms=10, looking_ms=3, calls_ms=0.1, share=0.068))
+
+
+def test_watching_is_measured_with_all_hooks_looking(watching: ModuleType, tmp_path: Path) -> None:
+    figures = run(watching.main, '--networks digits --batch 2 --repeats 2', tmp_path / 'watching.json')
+    for clock in ('wall', 'process'):
+        assert figures['digits'][clock]['looking_ms'] > figures['digits'][clock]['calls_ms'] > 0
+    training = watching.Training(**dict(watching.NETWORKS['digits'], batch=2), device='cpu')
+    hooks = watching.build_hooks(training.runner, 1)
+    training.iterate(hooks)
+    assert [bool(hook.values) for hook in hooks[:3]] == [True] * 3
+
+
 def test_gpu_check_trains_and_resumes_stage_2(
     gpu_check: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
