@@ -129,6 +129,9 @@ class AnnealHook(Hook):
                 value = getattr(owner, name)
                 if isinstance(value, bool) or not isinstance(value, (float, int, torch.Tensor)):
                     raise ConfigError(f'schedules: {schedule.target!r} of the model is no number')
+                for end in (schedule.start, schedule.end):
+                    if end is not None and hasattr(owner, 'check_scheduled'):
+                        owner.check_scheduled(name, end)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         shape = (runner.iter, runner.train_loop.epoch_length, runner.max_epochs)

@@ -1,6 +1,7 @@
-"""A schedule of the learning rate keeps what parameter groups have of their own."""
+"""A schedule keeps what parameter groups have of their own, and the bounds of what it moves."""
 
 import pytest
+from engine.runs import burn, moco, run
 
 from binssl.hooks import Schedule
 from binssl.registry import ConfigError
@@ -15,3 +16,13 @@ def test_groups_keep_their_ratio() -> None:
     schedule = Schedule(target='lr', curve='linear', end=0.0)
     values = [schedule.value(base, iteration=30, epoch_length=10, max_epochs=12) for base in (0.4, 0.04)]
     assert values == pytest.approx([0.3, 0.03])
+
+
+@pytest.mark.parametrize(('make', 'schedule', 'words'), [
+    (moco, dict(target='teacher.momentum', start=0.9, end=1.5), r'momentum 1.5 of MomentumTeacher must lie in'),
+    (moco, dict(target='head.temperature', start=0.2, end=0.0), 'temperature 0.0 of ContrastiveHead must be above 0'),
+    (burn, dict(target='head.kl_weight', start=-0.1, end=0.3), 'kl_weight -0.1 of BURNHead'),
+])  # fmt: skip
+def test_schedule_that_leaves_the_bounds_is_refused_before_training(make, schedule, words, tmp_path) -> None:
+    with pytest.raises(ConfigError, match=words):
+        run(make(tmp_path, schedules=dict(own=schedule)))
