@@ -50,7 +50,8 @@ def test_it_has_no_loss(tmp_path):
 
 
 @pytest.mark.parametrize(('config', 'head', 'message'), [
-    (MOCO, CLASSIFIER['head'], 'MoCo needs a head that offers embed, contrast, temperature, embedding_channels; LinearHead does not'),
+    (MOCO, CLASSIFIER['head'],
+     'MoCo needs a head that offers embed, contrast, temperature, embedding_channels; LinearHead does not'),
     (BURN, MOCO['head'], 'BURN needs a head that offers .*information; ContrastiveHead does not'),
     (CLASSIFIER, None, 'Classifier needs a head that offers loss; none is given'),
 ])
