@@ -41,7 +41,7 @@ class SwAV(Encoder):
 
     Raises:
         ConfigError: no global crop, a negative number, fewer than 2 crops; at the first loss, a queue that the
-            global batch does not divide.
+            global batch does not divide, or a local crop larger than a global one.
     """
 
     head_offers = ('unit_rows', 'scores', 'assign', 'loss', 'normalize_prototypes')
@@ -66,6 +66,7 @@ class SwAV(Encoder):
             labels: not read.
         """
         crops = self.take_views(images)
+        self._check_sizes(crops)
         for queue in self.queue:
             queue.check_global_batch(len(crops[0]) * get_world_size())
         self.head.normalize_prototypes()
@@ -75,6 +76,12 @@ class SwAV(Encoder):
         large = rows.detach().view(self.views, len(crops[0]), -1)[: self.global_crops]
         self._enqueue(large)
         return self.head.loss(large[0], scores, codes)
+
+    def _check_sizes(self, crops: Sequence[Tensor]) -> None:
+        sides = [min(crop.shape[-2:]) for crop in crops]
+        if min(sides[: self.global_crops]) < max(sides[self.global_crops :], default=0):
+            raise ConfigError(f'the views have sides of {sides} px, and the first {self.global_crops} are to be the '
+                              'large ones, whose codes the others predict: change the order of the views')
 
     def _extract_by_size(self, crops: Sequence[Tensor]) -> Tensor:
         """Features of all crops, one after the other: (crops N, D); neighbours of one size share a batch."""

@@ -126,7 +126,7 @@ class MomentumTeacher(nn.Module):
         Raises:
             ConfigError: ``name`` is the momentum, and ``value`` lies outside [0, 1].
         """
-        if name == 'momentum' and not 0 <= value <= 1:
+        if name == 'momentum' and not (isinstance(value, (int, float)) and 0 <= value <= 1):
             raise ConfigError(f'momentum {value} of MomentumTeacher must lie in [0, 1]; '
                               '0.999 keeps 99.9 % of the teacher')
 

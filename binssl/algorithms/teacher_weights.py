@@ -26,11 +26,19 @@ from binssl.registry import ConfigError
 
 @dataclass(frozen=True)
 class TeacherFile:
-    """A teacher's weights under our names, and the config of the network that they belong to, where it is known."""
+    """A teacher's weights under our names, and the config of the network that they belong to, where it is known.
+
+    Args:
+        path: the file.
+        weights: what of it a teacher could use.
+        model: config, or {}.
+        tensors: how many the file holds in all.
+    """
 
     path: str
     weights: dict[str, Tensor]
     model: dict[str, Any]
+    tensors: int
 
 
 def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
@@ -43,12 +51,13 @@ def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
     """
     path = check_is_there(checkpoint)
     content = read_checkpoint(path)
-    if layout is not None:
-        return TeacherFile(path, published_weights(content, path, layout), CONVERSIONS[layout].model)
     weights = find_state_dict(content, path)
+    count = len(weights)
+    if layout is not None:
+        return TeacherFile(path, published_weights(content, path, layout), CONVERSIONS[layout].model, count)
     if any(key.startswith('backbone.') for key in weights):
-        return TeacherFile(path, weights, _recorded_model(content))
-    return TeacherFile(path, published_trunk(weights), {})
+        return TeacherFile(path, weights, _recorded_model(content), count)
+    return TeacherFile(path, published_trunk(weights), {}, count)
 
 
 def check_is_there(checkpoint: str | None) -> str:
@@ -85,7 +94,7 @@ def load_teacher(encoder: nn.Module, file: TeacherFile) -> str:
                           f'{remedy if published else ""}') from error
     digest = file_sha256(file.path)
     print_log(f'teacher: all of its {len(taken)} tensors loaded from {file.path}, SHA-256 {digest[:12]}...; '
-              f'{len(file.weights) - len(taken)} others of the file (heads, copies, queues) not used', 'current')
+              f'{file.tensors - len(taken)} others of the file (heads, copies, queues) not used', 'current')
     return digest
 
 

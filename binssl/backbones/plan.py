@@ -76,11 +76,11 @@ def check_images(images: Tensor, smallest: int, remedy: str) -> None:
     """Refuse ``images`` (N, 3, H, W) that are smaller than ``smallest`` px.
 
     Raises:
-        ValueError: they are.
+        ConfigError: they are.
     """
     height, width = images.shape[-2:]
     if min(height, width) < smallest:
-        raise ValueError(_too_small(height, width, smallest, remedy))
+        raise ConfigError(_too_small(height, width, smallest, remedy))
 
 
 def collect_maps(x: Tensor, parts: Iterable[nn.Module], out_indices: Sequence[int]) -> tuple[Tensor, ...]:

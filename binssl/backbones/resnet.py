@@ -66,7 +66,7 @@ class ResNet(nn.Module):
 
     Raises:
         ConfigError: The plan is inconsistent, or ``input_size`` is too small for it.
-        ValueError: From ``forward``: the images are too small for the plan.
+        ConfigError: From ``forward``: the images are too small for the plan.
     """
 
     def __init__(

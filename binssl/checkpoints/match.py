@@ -41,7 +41,8 @@ def load_weights(model: nn.Module, state_dict: Mapping[str, Tensor], may_miss: S
         ignore: parts of the file that are not used.
 
     Raises:
-        CheckpointError: with a table of the keys that are missing, unexpected or of another shape.
+        CheckpointError: with a table of the keys that are missing, unexpected or of another shape; or a tensor that
+            is not finite.
     """
     expected = model.state_dict()
     if expected and not state_dict:
@@ -50,6 +51,7 @@ def load_weights(model: nn.Module, state_dict: Mapping[str, Tensor], may_miss: S
     given = {key: value for key, value in state_dict.items() if not in_parts(key, ignore)}
     missed = tuple(key for key in expected if key not in given and in_parts(key, may_miss))
     check_match({key: value for key, value in expected.items() if key not in missed}, given)
+    _check_finite(given)
     model.load_state_dict(given, strict=not missed)
     return LoadReport(tuple(given), missed, ignored)
 
@@ -73,6 +75,14 @@ def check_match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> 
     fitting = len(expected) - len(missing) - len(reshaped)
     title = f'the weights do not fit the model: {fitting} of its {len(expected)} tensors match, none loaded'
     raise CheckpointError('\n'.join([title, *_table(rows), *_prefix_hint(missing, unexpected)]))
+
+
+def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
+    ill = [key for key, value in state_dict.items() if value.is_floating_point() and not value.isfinite().all()]
+    if ill:
+        more = f' and {len(ill) - 1} more' if len(ill) > 1 else ''
+        raise CheckpointError(f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
+                              'that went wrong; take another file')
 
 
 def in_parts(key: str, parts: Iterable[str]) -> bool:

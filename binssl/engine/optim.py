@@ -117,8 +117,11 @@ def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: floa
     ``paramwise_cfg=dict(decay='weights')`` these are biases, norms and shifts, as in BYOL; SwAV's release adapts all.
 
     Raises:
-        ConfigError: timm is not installed.
+        ConfigError: timm is not installed; or nothing would be adapted.
     """
+    if not weight_decay and not always_adapt:
+        raise ConfigError('LARS without weight_decay adapts no rate and is plain SGD: give a weight_decay, or '
+                          'always_adapt=True')  # fmt: skip
     try:
         from timm.optim.lars import Lars
     except ImportError as error:

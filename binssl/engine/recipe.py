@@ -108,6 +108,8 @@ def read_recipe(path: str | Path) -> Recipe:
             raise ConfigError(f'recipe {path}: the report shows {name!r}, and no step is called so')
     if rows and not cfg.get('test'):
         raise ConfigError(f'recipe {path} has rows for a table, but no `test`: the config that gives their numbers')
+    if cfg.get('test') and not rows:
+        raise ConfigError(f'recipe {path} has a `test`, but no `rows` that say which steps go through it')
     tests = [Step(f'test_{name}', cfg['test'], 'test', {'checkpoint': name}) for name in rows.values()]
     steps = _in_order([*steps.values(), *tests])
     work_dir = cfg.get('work_dir', f'work_dirs/{Path(path).stem}')

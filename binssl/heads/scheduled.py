@@ -41,6 +41,7 @@ class Scheduled(nn.Module):
             ConfigError: it may not. What is kept without bounds may become anything.
         """
         low, high, open_low = self.scheduled_bounds.get(name, (-math.inf, math.inf, False))
-        if not (low < value if open_low else low <= value) or not value <= high:
+        is_number = isinstance(value, (int, float)) and not math.isnan(value)
+        if not is_number or not (low < value if open_low else low <= value) or not value <= high:
             allowed = f'{"above" if open_low else "at least"} {low:g} and at most {high:g}'
             raise ConfigError(f'{name} {value} of {type(self).__name__} must be {allowed}')

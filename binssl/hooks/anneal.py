@@ -124,6 +124,11 @@ class AnnealHook(Hook):
     def before_train(self, runner: Any) -> None:
         model = bare(runner.model)
         for schedule in self.schedules:
+            if schedule.warmup_epochs > runner.max_epochs:
+                runner.logger.warning(
+                    f'the warm-up of {schedule.target!r} takes {schedule.warmup_epochs:g} epochs and the training '
+                    f'{runner.max_epochs}: it never ends. Lower warmup_epochs, or raise train_cfg.max_epochs'
+                )
             if schedule.target != 'lr':
                 owner, name = _resolve(model, schedule.target)
                 value = getattr(owner, name)

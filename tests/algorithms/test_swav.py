@@ -134,6 +134,12 @@ def test_queue_that_the_batch_does_not_divide_is_an_error_and_is_left_alone(leng
     assert torch.equal(model.queue[0].keys, before)
 
 
+def test_local_crops_larger_than_global_ones_are_an_error(tmp_path):
+    model = build_toy(tmp_path)
+    with pytest.raises(ConfigError, match=r'sides of \[4, 3, 4, 3\] px, and the first 2 are to be the large ones'):
+        model([crops(1, 1)[place % 2] for place in range(4)], mode='loss')
+
+
 @pytest.mark.parametrize(('changes', 'message'), [
     (dict(local_crops=-1), 'local_crops -1 of SwAV must not be negative'),
     (dict(global_crops=0), 'global_crops 0 of SwAV must be at least 1'),

@@ -109,3 +109,13 @@ def test_an_empty_state_dict_is_an_error_even_where_all_may_miss():
 def test_select_part_strips_the_prefix():
     given = {'module.encoder_q.conv1.weight': torch.ones(1), 'module.queue': torch.zeros(1)}
     assert select_part(given, 'module.encoder_q.') == {'conv1.weight': torch.ones(1)}
+
+
+def test_weights_that_are_not_finite_are_named_and_nothing_is_loaded():
+    model = nn.Linear(2, 2)
+    state = {key: value.clone() for key, value in model.state_dict().items()}
+    state['weight'][0, 1] = float('nan')
+    before = model.weight.detach().clone()
+    with pytest.raises(CheckpointError, match='weight of the weights hold values that are not finite'):
+        load_weights(model, state)
+    assert torch.equal(model.weight, before)

@@ -184,6 +184,14 @@ def test_lars_resumes_exactly(tmp_path):
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
 
 
+def test_lars_that_adapts_nothing_is_an_error():
+    wrapper = dict(type='OptimWrapper', optimizer=dict(LARS, weight_decay=0))
+    with pytest.raises(ConfigError, match='is plain SGD'):
+        ParameterGroups(wrapper)(network())
+    wrapper['optimizer']['always_adapt'] = True
+    assert ParameterGroups(wrapper)(network()).optimizer.defaults['always_adapt']
+
+
 def test_lars_without_timm_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, 'timm.optim.lars', None)
     with pytest.raises(ConfigError, match=r'pip install "binssl\[lars\]"'):

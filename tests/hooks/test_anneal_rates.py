@@ -1,7 +1,7 @@
 """A schedule keeps what parameter groups have of their own, and the bounds of what it moves."""
 
 import pytest
-from engine.runs import burn, moco, run
+from engine.runs import build, burn, classifier, log_of, moco, run
 
 from binssl.hooks import Schedule
 from binssl.registry import ConfigError
@@ -26,3 +26,9 @@ def test_groups_keep_their_ratio() -> None:
 def test_schedule_that_leaves_the_bounds_is_refused_before_training(make, schedule, words, tmp_path) -> None:
     with pytest.raises(ConfigError, match=words):
         run(make(tmp_path, schedules=dict(own=schedule)))
+
+
+def test_warm_up_that_never_ends_is_told(tmp_path) -> None:
+    runner = build(classifier(tmp_path, epochs=1, schedules=dict(lr=dict(target='lr', end=0.0, warmup_epochs=3))))
+    runner.train()
+    assert "warm-up of 'lr' takes 3 epochs and the training 1" in log_of(runner)

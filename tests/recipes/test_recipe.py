@@ -57,6 +57,7 @@ def test_until_an_unknown_step_names_the_nearest(recipe):
     ("weights='multi'", "weights='all'", r"no weights is called 'all'"),
     ("weights='multi'", "wieghts='multi'", r"'student' does not take 'wieghts'; did you mean 'weights'"),
     ('steps =', 'stesp =', r"nothing reads 'stesp'; did you mean 'steps'"),
+    ('rows = ', '_rows = ', 'has a `test`, but no `rows`'),
     ("'the student': 'student'", "'the student': 'studnet'", r"the report shows 'studnet', and no step is called so"),
     ('student.py', 'studnet.py', r'step .student.: there is no config .*studnet\.py'),
     ('steps = [', 'steps = [[', r'recipe .*recipe\.py cannot be read'),
