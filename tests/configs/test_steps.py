@@ -39,7 +39,7 @@ def test_config_takes_one_optimiser_step_at_reduced_size(path: str, tmp_path: Pa
     assert len(batch['images']) == model.views
     if cfg.get('schedules'):  # each scheduled value exists
         anneal = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
-        anneal.before_train(SimpleNamespace(model=model))
+        anneal.before_train(SimpleNamespace(model=model, max_epochs=cfg.train_cfg.max_epochs))
     wrapper_cfg = cfg.optim_wrapper.to_dict()
     constructor = dict(
         type='DefaultOptimWrapperConstructor',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -65,5 +66,6 @@ def test_recipe_killed_in_every_step_ends_with_the_same_weights(tmp_path):
         whole, parts = (read_checkpoint(tmp_path / f'{name}/seed0/{step}/weights.pth') for name in ('whole', 'parts'))
         assert whole['state_dict'].keys() == parts['state_dict'].keys()
         assert all(torch.equal(tensor, parts['state_dict'][key]) for key, tensor in whole['state_dict'].items()), step
-    results = [(tmp_path / f'{name}/table.md').read_text().split('|')[5:8] for name in ('whole', 'parts')]
-    assert results[0] == results[1]
+    results = [tmp_path / f'{name}/seed0/test_step2/results.json' for name in ('whole', 'parts')]
+    whole, parts = (json.loads(file.read_text())['metrics'] for file in results)
+    assert whole == parts
