@@ -21,6 +21,7 @@ def two_processes() -> Iterator[None]:
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.skipif(torch.__version__.startswith('2.6.'), reason='fake tensors of torch 2.6 know no collective')
 @pytest.mark.parametrize('config', [MOCO, S2BNN], ids=['MoCo', 'S2BNN'])
 def test_shuffling_never_waits_for_the_device(config, two_processes, tmp_path):
     # a fake tensor has no value: whatever asks for one raises
