@@ -65,8 +65,7 @@ class ResNet(nn.Module):
         out_channels: Width of the last returned map.
 
     Raises:
-        ConfigError: The plan is inconsistent, or ``input_size`` is too small for it.
-        ConfigError: From ``forward``: the images are too small for the plan.
+        ConfigError: The plan is inconsistent, or ``input_size`` is too small for it; from ``forward``, the images are.
     """
 
     def __init__(

@@ -24,17 +24,14 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from binssl.checkpoints import TRUNK, CheckpointError, load_weights, read_trained, write_checkpoint
-from binssl.checkpoints.match import in_parts
+from binssl.checkpoints import CheckpointError, write_checkpoint
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
+from binssl.engine.starting_weights import start_from, start_from_trunk
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
-
-#: what a student's file cannot hold: copies of the student, and keys that were queued for it
-FOLLOWERS = ('teacher', 'momentum_teacher', 'queue')
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
 _LEAVE_BUFFERS = (
@@ -207,13 +204,9 @@ class Runner(_Runner):
             self.train_loop._epoch, self.train_loop._iter = epoch, iteration
             self.say('resumed from %s: %d epochs, %d iterations done', path, epoch, iteration)
         elif self._load_from:
-            self._start_from(self._load_from)
+            self.say('%s: %s', self._load_from, start_from(self._bare_model, self._load_from))
         elif self.cfg.get('pretrained'):
-            trunk = {
-                k: v for k, v in read_trained(self.cfg.pretrained).state_dict.items() if in_parts(k, TRUNK)
-            }
-            others = {key.split('.')[0] for key in self._bare_model.state_dict()} - set(TRUNK)
-            self._start_with(self.cfg.pretrained, trunk, sorted(others))
+            self.say('%s: %s', self.cfg.pretrained, start_from_trunk(self._bare_model, self.cfg.pretrained))
 
     def _checkpoint_to_resume(self) -> Path | None:
         """The first process's answer, for all of them.
@@ -229,18 +222,6 @@ class Runner(_Runner):
                 f'there is no checkpoint {answer[0]} (all nodes must share the work folder)'
             )
         return Path(answer[0]) if answer[0] else None
-
-    def _start_from(self, path: str) -> None:
-        followers = [name for name in FOLLOWERS if hasattr(self._bare_model, name)]
-        self._start_with(path, read_trained(path).state_dict, followers)
-
-    def _start_with(self, path: str, weights: dict[str, torch.Tensor], may_miss: list[str]) -> None:
-        model = self._bare_model
-        report = load_weights(model, weights, may_miss=may_miss)
-        self.say('%s: %s', path, report)
-        for name, part in model.named_children():
-            if hasattr(part, 'restart') and any(in_parts(key, [name]) for key in report.missed):
-                part.restart()  # a momentum teacher that the file does not hold starts as the student that it holds
 
     @property
     def _bare_model(self) -> Any:

@@ -18,7 +18,7 @@ from binssl.checkpoints import write_checkpoint
 from binssl.datasets import digits
 from binssl.engine.config import load_config, plain
 from binssl.engine.parts import check_parts
-from binssl.engine.runner import FOLLOWERS
+from binssl.engine.starting_weights import FOLLOWERS
 from binssl.registry import ALGORITHMS
 
 ROOT = Path(__file__).parents[2]
