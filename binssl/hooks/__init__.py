@@ -1,7 +1,7 @@
 """Hooks: what happens around the iterations of a run; one idea a file."""
 
 from binssl.hooks.activation_signs import ActivationSignHook
-from binssl.hooks.anneal import AnnealHook, Schedule
+from binssl.hooks.anneal import AnnealHook
 from binssl.hooks.checkpoint import CheckpointHook
 from binssl.hooks.counter_seed import CounterSeedHook
 from binssl.hooks.distributions import DistributionHook
@@ -12,6 +12,7 @@ from binssl.hooks.momentum import MomentumUpdateHook
 from binssl.hooks.not_a_number import NotANumberHook
 from binssl.hooks.progress import ProgressHook
 from binssl.hooks.prototypes import PrototypeHook
+from binssl.hooks.schedule import Schedule
 from binssl.hooks.weight_signs import WeightSignHook
 
 __all__ = [

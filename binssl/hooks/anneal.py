@@ -2,102 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
+from torch import nn
 
 from binssl.hooks.bare import bare
+from binssl.hooks.schedule import Schedule
 from binssl.registry import HOOKS, ConfigError
-
-CURVES = ('cosine', 'linear', 'exponential', 'step', 'constant')
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A value as a closed form of the iteration, so that a resumed run has nothing to restore.
-
-    With progress p = t / T, t the iteration or the epoch that trains and T their number:
-
-    - cosine: ``end - (end - start) (cos(pi p) + 1) / 2`` (BURN's balance, BYOL's momentum, cosine learning
-      rate)
-    - linear: ``start + (end - start) p`` (S2-BNN's learning rate)
-    - exponential: ``A exp(p) + B`` with A = (end - start) / (e - 1), B = start - A (ReCU's tau,
-      arXiv:2103.12369)
-    - step: ``start * gamma ** (number of milestones passed)``, milestones in epochs
-    - constant: ``start``
-
-    During the first ``warmup_epochs`` the value is multiplied by ``1 - (1 - n / W) (1 - warmup_ratio)``, n
-    the iteration and W the iterations of the warm-up.
-
-    Args:
-        target: ``'lr'``, or the dotted name of an attribute of the model (``'head.kl_weight'``).
-        start: value at the beginning; for ``lr`` left out: each group's own learning rate.
-        end: value at T.
-        by: ``'iter'`` or ``'epoch'``: how often it moves.
-
-    Raises:
-        ConfigError: a curve, unit or milestone that does not exist or a missing end.
-    """
-
-    target: str = 'lr'
-    start: float | None = None
-    end: float | None = None
-    curve: str = 'cosine'
-    by: str = 'iter'
-    warmup_epochs: float = 0
-    warmup_ratio: float = 0.0
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
-
-    def __post_init__(self) -> None:
-        name = f'schedule of {self.target!r}'
-        if self.curve not in CURVES:
-            raise ConfigError(f'{name}: no curve is called {self.curve!r}; there are {", ".join(CURVES)}')
-        if self.by not in ('iter', 'epoch'):
-            raise ConfigError(f"{name}: `by` is {self.by!r}; it must be 'iter' or 'epoch'")
-        if self.curve in ('cosine', 'linear', 'exponential') and self.end is None:
-            raise ConfigError(f'{name}: a {self.curve} curve needs `end`')
-        if self.curve == 'step' and not self.milestones:
-            raise ConfigError(f'{name}: a step curve needs `milestones`, in epochs')
-        if self.start is None and self.target != 'lr':
-            raise ConfigError(f'{name}: `start` is missing')
-        if self.start is not None and self.target == 'lr':
-            raise ConfigError(
-                f'{name}: leave `start` out: each group starts from its own rate, optim_wrapper.optimizer.lr '
-                'times its lr_mult'
-            )
-        for field in ('start', 'end', 'gamma', 'warmup_epochs', 'warmup_ratio'):
-            value = getattr(self, field)
-            if value is not None and not isinstance(value, (int, float)):
-                raise ConfigError(f'{name}: {field} is {value!r}; it must be a number')
-        if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
-            raise ConfigError(
-                f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]'
-            )
-
-    def value(self, base: float, iteration: int, epoch_length: int, max_epochs: int) -> float:
-        """The value that ``iteration`` trains with; ``base`` stands for a ``start`` that is not given."""
-        start, end = base if self.start is None else self.start, self.end or 0.0
-        epoch = iteration // epoch_length
-        progress = epoch / max_epochs if self.by == 'epoch' else iteration / (epoch_length * max_epochs)
-        if self.curve == 'cosine':
-            value = end - (end - start) * (math.cos(math.pi * progress) + 1) / 2
-        elif self.curve == 'linear':
-            value = start + (end - start) * progress
-        elif self.curve == 'exponential':
-            scale = (end - start) / (math.e - 1)
-            value = scale * math.exp(progress) + start - scale
-        elif self.curve == 'step':
-            value = start * self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
-        else:
-            value = start
-        warmup = self.warmup_epochs * epoch_length
-        if iteration < warmup:
-            value *= 1 - (1 - iteration / warmup) * (1 - self.warmup_ratio)
-        return value
 
 
 @HOOKS.register_module()
@@ -106,7 +20,8 @@ class AnnealHook(Hook):
 
     Args:
         schedules: ``{name: dict(target=..., start=..., end=..., curve=...)}``, see :class:`Schedule`; the
-            name is for people, and lets a child config change one schedule.
+            name is for people, and lets a child config change one schedule. A star in the target stands for any
+            path: ``'backbone.*.tau'`` is the ``tau`` of every module of the backbone that has one.
     """
 
     priority = 'HIGH'
@@ -120,23 +35,16 @@ class AnnealHook(Hook):
         self.schedules = [Schedule(**schedule) for schedule in schedules.values() if schedule is not None]
         #: what the scheduled attributes of the model are now, for the log
         self.values: dict[str, float] = {}
+        self._owners: dict[str, list[nn.Module]] = {}
 
     def before_train(self, runner: Any) -> None:
         model = bare(runner.model)
         for schedule in self.schedules:
-            if schedule.warmup_epochs > runner.max_epochs:
-                runner.logger.warning(
-                    f'the warm-up of {schedule.target!r} takes {schedule.warmup_epochs:g} epochs and the training '
-                    f'{runner.max_epochs}: it never ends. Lower warmup_epochs, or raise train_cfg.max_epochs'
-                )
+            _check_length(schedule, runner)
             if schedule.target != 'lr':
-                owner, name = _resolve(model, schedule.target)
-                value = getattr(owner, name)
-                if isinstance(value, bool) or not isinstance(value, (float, int, torch.Tensor)):
-                    raise ConfigError(f'schedules: {schedule.target!r} of the model is no number')
-                for end in (schedule.start, schedule.end):
-                    if end is not None and hasattr(owner, 'check_scheduled'):
-                        owner.check_scheduled(name, end)
+                self._owners[schedule.target] = _owners(model, schedule.target)
+                for owner in self._owners[schedule.target]:
+                    _check_owner(owner, schedule)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         shape = (runner.iter, runner.train_loop.epoch_length, runner.max_epochs)
@@ -146,9 +54,17 @@ class AnnealHook(Hook):
                     if not group.get('fixed_lr'):  # optim_wrapper.paramwise_cfg.fixed_lr
                         group['lr'] = schedule.value(group['initial_lr'], *shape)
             else:
-                value = schedule.value(0.0, *shape)
-                self.values[schedule.target.rpartition('.')[2]] = value
-                _assign(bare(runner.model), schedule.target, value)
+                self._set(schedule.target, schedule.value(0.0, *shape))
+
+    def _set(self, target: str, value: float) -> None:
+        name = target.rpartition('.')[2]
+        self.values[name] = value
+        for owner in self._owners[target]:
+            current = getattr(owner, name)
+            if isinstance(current, torch.Tensor):
+                current.fill_(value)  # in place: a compiled model reads the same tensor
+            else:
+                setattr(owner, name, value)
 
 
 def scheduled_groups(runner: Any) -> list[dict[str, Any]]:
@@ -157,24 +73,56 @@ def scheduled_groups(runner: Any) -> list[dict[str, Any]]:
     return [group for group in groups if not group.get('fixed_lr')] or groups
 
 
-def _resolve(model: Any, target: str) -> tuple[Any, str]:
-    """The object that holds the attribute ``target``, and the attribute's name."""
-    *path, name = target.split('.')
-    owner = model
-    for depth, part in enumerate([*path, name]):
+def _check_length(schedule: Schedule, runner: Any) -> None:
+    """Compare a schedule with the length of the training.
+
+    Raises:
+        ConfigError: its curve would begin when the training has ended.
+    """
+    if schedule.begin_epoch >= runner.max_epochs:
+        raise ConfigError(
+            f'schedule of {schedule.target!r}: begin_epoch is {schedule.begin_epoch}, and the training has '
+            f'{runner.max_epochs} epoch(s): lower it, or raise train_cfg.max_epochs'
+        )
+    if schedule.warmup_epochs > runner.max_epochs:
+        runner.logger.warning(
+            f'the warm-up of {schedule.target!r} takes {schedule.warmup_epochs:g} epochs and the training '
+            f'{runner.max_epochs}: it never ends. Lower warmup_epochs, or raise train_cfg.max_epochs'
+        )
+
+
+def _check_owner(owner: Any, schedule: Schedule) -> None:
+    """Ask whether what a schedule moves is a number, and may become its ends.
+
+    Raises:
+        ConfigError: it is none, or may not.
+    """
+    name = schedule.target.rpartition('.')[2]
+    value = getattr(owner, name)
+    if isinstance(value, bool) or not isinstance(value, (float, int, torch.Tensor)):
+        raise ConfigError(f'schedules: {schedule.target!r} of the model is no number')
+    for end in (schedule.start, schedule.end):
+        if end is not None and hasattr(owner, 'check_scheduled'):
+            owner.check_scheduled(name, end)
+
+
+def _owners(model: nn.Module, target: str) -> list[Any]:
+    """The objects whose attribute ``target`` names: one, or with a star all whose dotted name fits.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    path, _, name = target.rpartition('.')
+    if '*' in path:
+        owners = [part for at, part in model.named_modules() if fnmatchcase(at, path) and hasattr(part, name)]
+        if not owners:
+            raise ConfigError(f'schedules: nothing in the model is called {target!r}')
+        return owners
+    owner: Any = model
+    for part in target.split('.'):
         if not hasattr(owner, part):
             raise ConfigError(
                 f'schedules: the model has no {target!r} ({type(owner).__name__} has no {part!r})'
             )
-        if depth < len(path):
-            owner = getattr(owner, part)
-    return owner, name
-
-
-def _assign(model: Any, target: str, value: float) -> None:
-    owner, name = _resolve(model, target)
-    current = getattr(owner, name)
-    if isinstance(current, torch.Tensor):
-        current.fill_(value)  # in place: a compiled model reads the same tensor
-    else:
-        setattr(owner, name, value)
+        owner, last = getattr(owner, part), owner
+    return [last]
