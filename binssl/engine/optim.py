@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -136,8 +137,10 @@ class ParameterGroups:
 
     Args:
         optim_wrapper_cfg: ``type``, ``optimizer`` and the wrapper's arguments.
-        paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes) or ``'weights'``, which
+        paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes); ``'weights'``, which
             spares biases, norms and learnable shifts: every tensor with fewer than two axes longer than 1;
+            ``'four_axes'``, all tensors of four axes, learnable shifts included (ReActNet's release); or a list of
+            patterns of names (``['backbone.stem.conv.*', 'head.fc.*']``), a star for any part of one;
             ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead);
             ``fixed_lr=['head.predictor']``, prefixes whose rate no schedule moves (SimSiam's predictor).
 
@@ -160,18 +163,21 @@ class ParameterGroups:
             raise ConfigError(
                 f'optim_wrapper.paramwise_cfg takes `decay`, `lr_mult` and `fixed_lr`, not {sorted(paramwise)}'
             )
-        if self.decay not in ('all', 'weights'):
-            raise ConfigError(f"paramwise_cfg.decay is {self.decay!r}; it must be 'all' or 'weights'")
+        patterns = isinstance(self.decay, (list, tuple)) and self.decay and all(isinstance(p, str) for p in self.decay)
+        if self.decay not in ('all', 'weights', 'four_axes') and not patterns:
+            raise ConfigError(
+                f"paramwise_cfg.decay is {self.decay!r}; it must be 'all', 'weights', 'four_axes' or a list of names"
+            )
 
     def __call__(self, model: nn.Module) -> _OptimWrapper:
         model = getattr(model, 'module', model)
         trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         if not trained:
             raise ConfigError('the model has no trainable parameter')
-        self._check_prefixes([name for name, _ in trained])
+        self._check_names([name for name, _ in trained])
         groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
         for name, parameter in trained:
-            factor, decayed = self._factor(name), self._is_decayed(parameter)
+            factor, decayed = self._factor(name), self._is_decayed(name, parameter)
             fixed = any(name.startswith(prefix + '.') for prefix in self.fixed_lr)
             group = groups.setdefault(
                 (factor, decayed, fixed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor, fixed_lr=fixed)
@@ -193,11 +199,14 @@ class ParameterGroups:
         except (TypeError, ValueError) as error:  # how torch says that a value does not do
             raise ConfigError(f'optim_wrapper.optimizer {self.optimizer_cfg}: {error}') from error
 
-    def _check_prefixes(self, names: Sequence[str]) -> None:
+    def _check_names(self, names: Sequence[str]) -> None:
         for key, prefixes in (('lr_mult', self.lr_mult), ('fixed_lr', self.fixed_lr)):
             for prefix in prefixes:
                 if not any(name.startswith(prefix + '.') for name in names):
                     raise ConfigError(f'paramwise_cfg.{key}: no trainable parameter is under {prefix!r}')
+        for pattern in self.decay if not isinstance(self.decay, str) else ():
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ConfigError(f'paramwise_cfg.decay: no trainable parameter is called {pattern!r}')
         for prefix, factor in self.lr_mult.items():
             if factor <= 0:
                 raise ConfigError(f'paramwise_cfg.lr_mult of {prefix!r} is {factor}; freeze the part instead')
@@ -206,8 +215,14 @@ class ParameterGroups:
         fitting = [prefix for prefix in self.lr_mult if name.startswith(prefix + '.')]
         return self.lr_mult[max(fitting, key=len)] if fitting else 1.0
 
-    def _is_decayed(self, parameter: Tensor) -> bool:
-        return self.decay == 'all' or sum(size > 1 for size in parameter.shape) > 1
+    def _is_decayed(self, name: str, parameter: Tensor) -> bool:
+        if self.decay == 'all':
+            return True
+        if self.decay == 'weights':
+            return sum(size > 1 for size in parameter.shape) > 1
+        if self.decay == 'four_axes':
+            return parameter.dim() == 4
+        return any(fnmatchcase(name, pattern) for pattern in self.decay)
 
     def _fused(self, trained: list[tuple[str, nn.Parameter]]) -> dict:
         """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers."""

@@ -84,6 +84,15 @@ def test_decay_of_weights_spares_biases_norms_and_shifts():
     assert decayed[0.0] == {'body.0.bias', 'body.1.weight', 'body.1.bias', 'body.2.bias', 'head.0.bias', 'head.1.bias'}
 
 
+@pytest.mark.parametrize(('decay', 'expected'), [
+    ('four_axes', {'body.0.weight', 'body.2.bias'}),
+    (['body.0.*', '*.1.bias'], {'body.0.weight', 'body.0.bias', 'body.1.bias', 'head.1.bias'}),
+])  # fmt: skip
+def test_decay_goes_to_tensors_of_four_axes_or_to_what_patterns_name(decay, expected):
+    made, names = groups(dict(decay=decay))
+    assert {names[id(p)] for group in made if group['weight_decay'] for p in group['params']} == expected
+
+
 def test_rate_goes_by_the_longest_prefix():
     made, names = groups(dict(lr_mult={'head': 0.5, 'head.1': 2.0}))
     rates = {names[id(p)]: group['lr'] for group in made for p in group['params']}
@@ -119,6 +128,8 @@ def test_fused_kernel_gives_the_plain_ones_numbers():
 @pytest.mark.parametrize(('paramwise', 'optimizer', 'words'), [
     (dict(norm_decay_mult=0), ADAM, 'norm_decay_mult'),
     (dict(decay='none'), ADAM, "'none'"),
+    (dict(decay=[]), ADAM, r'decay is \[\]'),
+    (dict(decay=['body.*', 'tail.*']), ADAM, r"no trainable parameter is called 'tail\.\*'"),
     (dict(lr_mult=dict(neck=1.0)), ADAM, "under 'neck'"),
     (dict(lr_mult=dict(head=0)), ADAM, 'freeze'),
     (dict(fixed_lr=['neck']), ADAM, "fixed_lr: no trainable parameter is under 'neck'"),
