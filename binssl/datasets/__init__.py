@@ -1,17 +1,26 @@
 """Data sets, samplers and transforms: a sample is a function of (seed, epoch, index)."""
 
 from binssl.datasets.bank_and_query import BankAndQuery
+from binssl.datasets.batch_transforms import BatchCrop, BatchFlip, BatchResize, BatchRotate
+from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.collate import whole_batch
 from binssl.datasets.digits import Digits
 from binssl.datasets.digits_augment import DigitsAugment
 from binssl.datasets.errors import DataError
 from binssl.datasets.imagenet import ImageNet
 from binssl.datasets.images import ImageFolder, ImageList
+from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.photo_transforms import GaussianBlur
 from binssl.datasets.sampler import EpochSampler
 
 __all__ = [
+    'CIFAR10',
+    'CIFAR100',
     'BankAndQuery',
+    'BatchCrop',
+    'BatchFlip',
+    'BatchResize',
+    'BatchRotate',
     'DataError',
     'Digits',
     'DigitsAugment',
@@ -20,5 +29,6 @@ __all__ = [
     'ImageFolder',
     'ImageList',
     'ImageNet',
+    'InMemoryImages',
     'whole_batch',
 ]

@@ -7,7 +7,7 @@ run that was resumed in the middle of an epoch.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -41,8 +41,24 @@ def hash_counters(
     key = np.full(1, (seed + _GOLDEN) & _MASK, dtype=np.uint64)
     for part in (epochs, indices, stream):
         counter = np.atleast_1d(np.asarray(part, dtype=np.int64)).astype(np.uint64)
-        key = mix(mix(key) + counter + np.uint64(_GOLDEN))
+        key = _advance(key, counter)
     return key
+
+
+def _advance(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
+    return mix(mix(keys) + counters + np.uint64(_GOLDEN))
+
+
+def derive_keys(keys: np.ndarray, counter: int) -> np.ndarray:
+    """Other keys, uint64 (N,), for the ``counter``-th use of the same samples."""
+    return _advance(keys, np.full(1, counter, dtype=np.uint64))
+
+
+def split_keys(keys: Sequence[int | tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Indices and epochs, int64 (N,) each, of what a loader asks for: (index, epoch), a bare index meaning epoch 0."""
+    pairs = [key if isinstance(key, tuple) else (key, 0) for key in keys]
+    indices, epochs = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return np.ascontiguousarray(indices), np.ascontiguousarray(epochs)
 
 
 def uniforms(keys: np.ndarray, count: int) -> np.ndarray:

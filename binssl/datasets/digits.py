@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from binssl.datasets.counter import hash_counters
-from binssl.datasets.views import build_views
+from binssl.datasets.counter import hash_counters, split_keys
+from binssl.datasets.views import DIGITS_BATCH, build_views
 from binssl.registry import DATASETS, ConfigError, nearest_names
 
 _TRAIN, _FIT, _ALL = 1437, 1149, 1797
@@ -58,7 +58,7 @@ class Digits(Dataset):
         self.split, self.seed = split, seed
         self.images, self.labels = (part[slice(*SPLITS[split])] for part in (images, labels))
         plain = [dict(type='DigitsAugment')]
-        self.views = build_views(plain if views is None else views, owner='Digits', batchwise=True)
+        self.views = build_views(plain if views is None else views, owner='Digits', takes=DIGITS_BATCH)
 
     @property
     def num_views(self) -> int:
@@ -78,8 +78,7 @@ class Digits(Dataset):
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
         """The batch of ``keys``: ``images`` V x uint8 (N, 3, H, W), ``labels`` and ``indices`` int64 (N,)."""
-        pairs = np.array([key if isinstance(key, tuple) else (key, 0) for key in keys], dtype=np.int64)
-        indices, epochs = pairs[:, 0], pairs[:, 1]
+        indices, epochs = split_keys(keys)
         originals = self.images[indices]
         views = [
             torch.from_numpy(view(originals, hash_counters(self.seed, epochs, indices, stream)))
@@ -88,5 +87,5 @@ class Digits(Dataset):
         return dict(
             images=[view[:, None].repeat(1, 3, 1, 1) for view in views],
             labels=torch.from_numpy(self.labels[indices]),
-            indices=torch.from_numpy(indices.copy()),
+            indices=torch.from_numpy(indices),
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from binssl.datasets.counter import normals, uniforms
+from binssl.datasets.views import DIGITS_BATCH
 from binssl.registry import TRANSFORMS, ConfigError
 
 
@@ -59,7 +60,7 @@ class DigitsAugment:
         size: height and width of what comes out.
     """
 
-    batchwise = True
+    takes = DIGITS_BATCH
 
     def __init__(
         self,

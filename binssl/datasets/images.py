@@ -19,7 +19,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 from binssl.datasets.counter import hash_counters, seeded_generators, uniforms
 from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_folder, index_list
-from binssl.datasets.views import build_views
+from binssl.datasets.views import ONE_IMAGE, build_views
 from binssl.registry import DATASETS, ConfigError
 
 PLAIN_VIEW = (dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224))
@@ -61,7 +61,7 @@ class ImageFiles(Dataset):
         if not 0 <= most_bad_fraction <= 1:
             raise ConfigError(f'{name}: most_bad_fraction {most_bad_fraction} is a fraction, between 0 and 1')
         self.index, self.seed, self.most_bad_fraction = index, seed, most_bad_fraction
-        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=name, batchwise=False)
+        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=name, takes=ONE_IMAGE)
         # shared memory: the workers of a loader mark their finds for all
         self.bad = torch.zeros(len(index), dtype=torch.bool).share_memory_()
 

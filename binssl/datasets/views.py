@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from binssl.datasets.counter import derive_keys
 from binssl.registry import TRANSFORMS, ConfigError
+
+#: what a transform may take; one without an attribute ``takes`` takes one image
+ONE_IMAGE, BATCH, DIGITS_BATCH = 'one image at a time', 'whole batches', 'whole batches of digits'
 
 
 class Chain:
-    """Transforms one after the other."""
+    """Transforms of one image, one after the other."""
 
     def __init__(self, transforms: Sequence[Callable]) -> None:
         self.transforms = list(transforms)
@@ -20,34 +26,45 @@ class Chain:
         return image
 
 
-def build_views(configs: Sequence, owner: str, batchwise: bool) -> list[Callable]:
+class BatchChain:
+    """Transforms of a batch, one after the other; each gets keys of its own, so that no two draw the same numbers."""
+
+    def __init__(self, transforms: Sequence[Callable]) -> None:
+        self.transforms = list(transforms)
+
+    def __call__(self, images: Any, keys: np.ndarray) -> Any:
+        for place, transform in enumerate(self.transforms):
+            images = transform(images, derive_keys(keys, place))
+        return images
+
+
+def build_views(configs: Sequence, owner: str, takes: str) -> list[Callable]:
     """One transform per view.
 
     Args:
-        configs: at least one view: a transform's config or, unless batchwise, a list of them.
+        configs: at least one view: a transform's config or a list of them.
         owner: the data set, for the errors.
-        batchwise: whether the data set calls its transforms with (images, keys), a batch at a time, rather
-            than with one image. A transform of the first kind has a true attribute ``batchwise``.
+        takes: what the data set gives its transforms: ``ONE_IMAGE``, or a batch with one counter key a sample
+            (``BATCH``, ``DIGITS_BATCH``). A transform says which it takes by an attribute of this name.
 
     Raises:
-        ConfigError: if the configs have another form, or a transform is of the other kind.
+        ConfigError: if the configs have another form, or a transform is of another kind.
     """
     if isinstance(configs, (dict, str)) or not isinstance(configs, Sequence) or not configs:
         raise ConfigError(
             f'{owner}: views must be a list with one transform config per view, such as '
             f'[dict(type=...), dict(type=...)]; this is {configs!r}'
         )
-    return [_build_view(config, owner, batchwise) for config in configs]
+    return [_build_view(config, owner, takes) for config in configs]
 
 
-def _build_view(config: Any, owner: str, batchwise: bool) -> Callable:
+def _build_view(config: Any, owner: str, takes: str) -> Callable:
     if isinstance(config, dict):
         transform = TRANSFORMS.build(config)
-        if getattr(transform, 'batchwise', False) != batchwise:
-            kind = 'whole batches' if batchwise else 'one image at a time'
-            raise ConfigError(f'{owner} is augmented by transforms of {kind}; {config["type"]} is not one')
+        if getattr(transform, 'takes', ONE_IMAGE) != takes:
+            raise ConfigError(f'{owner} is augmented by transforms of {takes}; {config["type"]} is not one')
         return transform
-    if isinstance(config, Sequence) and not isinstance(config, str) and not batchwise:
-        return Chain([_build_view(part, owner, batchwise) for part in config])
-    expected = 'a transform config' if batchwise else 'a transform config or a list of them'
-    raise ConfigError(f'{owner}: a view is {expected}, not {config!r}')
+    if isinstance(config, Sequence) and not isinstance(config, str):
+        chain = Chain if takes == ONE_IMAGE else BatchChain
+        return chain([_build_view(part, owner, takes) for part in config])
+    raise ConfigError(f'{owner}: a view is a transform config or a list of them, not {config!r}')
