@@ -1,8 +1,9 @@
 """Binarizers: modules that turn real numbers into two values, registered and built from config.
 
-``BoxSign``, ``ApproxSign`` and ``IdentitySign`` fit activations and weights, ``ScaledSign`` weights. A
-binarizer states its maths in ``rule``; :class:`~binssl.binary.conv.BinaryConv2d` reads it and does forward
-and backward in one lean autograd function. One without a rule (``rule = None``) is called like any module.
+A binarizer is a preparation, differentiable and often nothing at all, and a sign whose maths ``rule`` states.
+:class:`~binssl.binary.conv.BinaryConv2d` calls the one and does the other in its lean autograd function. The
+signs here have no preparation: ``BoxSign``, ``ApproxSign`` and ``IdentitySign`` fit activations and weights,
+``ScaledSign`` weights. :mod:`binssl.binary.recu` and :mod:`binssl.binary.stand_ins` have the others.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from binssl.registry import BINARIZERS, ConfigError
 
 
 class SignRule(NamedTuple):
-    """A binarizer in three constants: y = sign(x), times mean|x| per filter where ``scaled``.
+    """A sign in three constants: y = sign(x), times mean|x| per filter where ``scaled``.
 
     Args:
         gradient: Pseudo-gradient of the sign, one of :data:`binssl.binary.sign.GRADIENTS`.
@@ -30,30 +31,32 @@ class SignRule(NamedTuple):
 
 
 class Binarizer(nn.Module):
-    """Base of all binarizers. It holds no persistent state: a checkpoint goes into any precision.
+    """Base of all binarizers: y = sign(prepare(x)). It holds no persistent state: a checkpoint goes into any precision.
 
     Attributes:
-        rule: The maths as a :class:`SignRule`, or None where ``forward`` alone knows it.
+        rule: The sign as a :class:`SignRule`; None: there is none, y = prepare(x) is a real function.
+        fits: The places of a :class:`~binssl.binary.conv.BinaryConv2d` that it may take.
     """
 
     rule: SignRule | None = None
+    fits: tuple[str, ...] = ('activation', 'weight')
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """What the sign is taken of, differentiable; the same shape and dtype as ``x``."""
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """Binary values of ``x``, the same shape and dtype."""
-        raise NotImplementedError
-
-
-class _PlainSign(Binarizer):
-    """Sign without a scale."""
-
-    rule: SignRule
-
-    def forward(self, x: Tensor) -> Tensor:
+        x = self.prepare(x)
+        if self.rule is None:
+            return x
+        if self.rule.scaled:
+            return scaled_sign(x, self.rule.gradient, self.rule.scale_gradient)
         return straight_through_sign(x, self.rule.gradient)
 
 
 @BINARIZERS.register_module()
-class BoxSign(_PlainSign):
+class BoxSign(Binarizer):
     """Sign with a clipped straight-through gradient (BinaryNet, arXiv:1602.02830); BURN's activations.
 
     forward:  y = +1 if x >= 0 else -1
@@ -66,7 +69,7 @@ class BoxSign(_PlainSign):
 
 
 @BINARIZERS.register_module()
-class ApproxSign(_PlainSign):
+class ApproxSign(Binarizer):
     """Sign with a triangular pseudo-gradient (Bi-Real Net, arXiv:1808.00278); the activations of ReActNet
     and S2-BNN. It is the derivative of the piecewise polynomial 2x + x^2 (x < 0), 2x - x^2 (x >= 0).
 
@@ -80,7 +83,7 @@ class ApproxSign(_PlainSign):
 
 
 @BINARIZERS.register_module()
-class IdentitySign(_PlainSign):
+class IdentitySign(Binarizer):
     """Sign with the identity as its gradient: the straight-through estimator without a clip.
 
     forward:  y = +1 if x >= 0 else -1
@@ -115,15 +118,13 @@ class ScaledSign(Binarizer):
     """
 
     rule: SignRule
+    fits = ('weight',)
 
     def __init__(self, ste: str = 'clip', scale_gradient: bool = False) -> None:
         super().__init__()
         if ste not in ('clip', 'identity'):
             raise ConfigError(f"ScaledSign's ste is {ste!r}; it must be 'clip' or 'identity'")
         self.rule = SignRule(ste, scaled=True, scale_gradient=bool(scale_gradient))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return scaled_sign(x, self.rule.gradient, self.rule.scale_gradient)
 
     def extra_repr(self) -> str:
         return f'ste={self.rule.gradient!r}, scale_gradient={self.rule.scale_gradient}'
