@@ -9,10 +9,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from binssl.engine.config import load_config
 from binssl.registry import ConfigError, nearest_names
 
 RECIPE_KEYS = ('title', 'work_dir', 'steps', 'test', 'rows', 'picture')
 KINDS = ('train', 'init', 'test')
+OWN_TEST = 'own'
 WEIGHTS = {'trunk': 'extract_weights.py', 'multi': 'extract_weights_for_multi.py'}
 
 
@@ -88,6 +90,8 @@ class Recipe:
 def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a config file: its ``steps``, and the ``rows`` of its table, whose weights go through ``test``.
 
+    ``test`` is a config for all of them, or 'own': each step's own config, for classifiers with their heads.
+
     Raises:
         ConfigError: the file cannot be read, a key or step that does not exist, an input that is not made before.
     """
@@ -110,10 +114,26 @@ def read_recipe(path: str | Path) -> Recipe:
         raise ConfigError(f'recipe {path} has rows for a table, but no `test`: the config that gives their numbers')
     if cfg.get('test') and not rows:
         raise ConfigError(f'recipe {path} has a `test`, but no `rows` that say which steps go through it')
-    tests = [Step(f'test_{name}', cfg['test'], 'test', {'checkpoint': name}) for name in rows.values()]
+    tests = [_test_of(steps[name], cfg['test']) for name in rows.values()]
     steps = _in_order([*steps.values(), *tests])
     work_dir = cfg.get('work_dir', f'work_dirs/{Path(path).stem}')
     return Recipe(cfg.get('title', Path(path).stem), work_dir, steps, rows, picture)
+
+
+def _test_of(step: Step, test: str) -> Step:
+    """The test of what ``step`` makes.
+
+    Raises:
+        ConfigError: it is the step's own, and the step's config has none, or its weights leave the head out.
+    """
+    name, inputs = f'test_{step.name}', {'checkpoint': step.name}
+    if test != OWN_TEST:
+        return Step(name, test, 'test', inputs)
+    if step.weights != 'multi':
+        raise ConfigError(f"step {step.name!r} is tested as its own config says, with its head: give it weights='multi'")
+    if load_config(step.config).get('test_evaluator') is None:
+        raise ConfigError(f"step {step.name!r}: {step.config} has no test of its own, and the recipe says test='own'")
+    return Step(name, step.config, 'test', inputs, options=step.options)
 
 
 def _step(given: Mapping[str, Any]) -> Step:

@@ -20,11 +20,13 @@ COLUMNS = {
     'seconds': ('seconds', '.0f'),
     'core_seconds': ('core-seconds', '.0f'),
 }
-NOTES = (
+#: what a table of features, and one of classifiers, says of its numbers
+FEATURES_NOTE = (
     'Accuracy in percent of frozen features of the test images: a linear classifier on all training labels, k-NN,',
-    'and a linear classifier on one label a class (mean of 20 draws). Seconds: wall time of the own step, and what it',
-    'used of the processor, where no step was interrupted.',
+    'and a linear classifier on one label a class (mean of 20 draws).',
 )
+CLASSIFIERS_NOTE = ('Accuracy in percent on the test images.',)
+SECONDS_NOTE = ('Seconds: wall time of the own step, and what it used of the processor, where no step was interrupted.',)
 #: what a curve of a run is called
 CURVES = {'loss': 'loss', 'kl': 'KL divergence', 'feature_distance': 'feature distance 2 - 2 cos'}
 
@@ -71,7 +73,9 @@ def write_tables(title: str, records: Records, folder: Path) -> str:
     """
     count = max((len(seeds) for seeds in records.values()), default=0)
     seeds = f' Mean of {count} seeds (lowest..highest).' if count > 1 else ''
-    text = f'{title}\n\n{markdown(table(records))}\n\n' + '\n'.join(NOTES) + seeds
+    classifiers = any('top1' in seed for row in records.values() for seed in row)
+    notes = (CLASSIFIERS_NOTE if classifiers else FEATURES_NOTE) + SECONDS_NOTE
+    text = f'{title}\n\n{markdown(table(records))}\n\n' + '\n'.join(notes) + seeds
     (folder / 'table.md').write_text(text + '\n')
     (folder / 'table.json').write_text(json.dumps({'title': title, 'rows': records}, indent=1) + '\n')
     return text

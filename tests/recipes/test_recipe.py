@@ -36,6 +36,27 @@ def test_tests_of_the_tables_rows_are_steps_too(recipe):
     assert recipe.steps['test_student'].inputs == {'checkpoint': 'student'}
 
 
+def own_test(folder: Path, rows: str, evaluator: str = '') -> Path:
+    path = write_recipe(folder, student=evaluator)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(('rows', 'test'))]
+    path.write_text('\n'.join([*lines, f'rows = {rows}', "test = 'own'"]))
+    return path
+
+
+def test_own_test_is_that_of_the_steps_config(tmp_path):
+    steps = read_recipe(own_test(tmp_path, "{'the student': 'student'}", 'test_evaluator = []')).steps
+    assert (steps['test_student'].kind, steps['test_student'].config) == ('test', steps['student'].config)
+
+
+@pytest.mark.parametrize(('rows', 'message'), [
+    ("{'the teacher': 'teacher'}", r"'teacher' is tested as its own config says, with its head: give it weights='multi'"),
+    ("{'the student': 'student'}", r'student\.py has no test of its own'),
+])  # fmt: skip
+def test_own_test_that_cannot_be_is_named_before_anything_runs(tmp_path, rows, message):
+    with pytest.raises(ConfigError, match=message):
+        read_recipe(own_test(tmp_path, rows))
+
+
 def test_optional_steps_and_what_builds_on_them_run_only_with_full(recipe):
     assert [step.name for step in recipe.chosen()] == ['teacher', 'student', 'test_student']
     assert [step.name for step in recipe.chosen(full=True)] == list(recipe.steps)
