@@ -130,7 +130,7 @@ def _test_of(step: Step, test: str) -> Step:
     if test != OWN_TEST:
         return Step(name, test, 'test', inputs)
     if step.weights != 'multi':
-        raise ConfigError(f"step {step.name!r} is tested as its own config says, with its head: give it weights='multi'")
+        raise ConfigError(f"step {step.name!r} is tested as its config says, with its head: give it weights='multi'")
     if load_config(step.config).get('test_evaluator') is None:
         raise ConfigError(f"step {step.name!r}: {step.config} has no test of its own, and the recipe says test='own'")
     return Step(name, step.config, 'test', inputs, options=step.options)

@@ -26,7 +26,7 @@ FEATURES_NOTE = (
     'and a linear classifier on one label a class (mean of 20 draws).',
 )
 CLASSIFIERS_NOTE = ('Accuracy in percent on the test images.',)
-SECONDS_NOTE = ('Seconds: wall time of the own step, and what it used of the processor, where no step was interrupted.',)
+SECONDS_NOTE = ('Seconds: wall time of the own step, and what it used of the processor, if no step was interrupted.',)
 #: what a curve of a run is called
 CURVES = {'loss': 'loss', 'kl': 'KL divergence', 'feature_distance': 'feature distance 2 - 2 cos'}
 

@@ -49,7 +49,7 @@ def test_own_test_is_that_of_the_steps_config(tmp_path):
 
 
 @pytest.mark.parametrize(('rows', 'message'), [
-    ("{'the teacher': 'teacher'}", r"'teacher' is tested as its own config says, with its head: give it weights='multi'"),
+    ("{'the teacher': 'teacher'}", r"'teacher' is tested as its config says, with its head: give it weights='multi'"),
     ("{'the student': 'student'}", r'student\.py has no test of its own'),
 ])  # fmt: skip
 def test_own_test_that_cannot_be_is_named_before_anything_runs(tmp_path, rows, message):
