@@ -6,12 +6,14 @@ from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.collate import whole_batch
 from binssl.datasets.digits import Digits
 from binssl.datasets.digits_augment import DigitsAugment
+from binssl.datasets.download import download_missing
 from binssl.datasets.errors import DataError
 from binssl.datasets.imagenet import ImageNet
 from binssl.datasets.images import ImageFolder, ImageList
 from binssl.datasets.in_memory import InMemoryImages
-from binssl.datasets.photo_transforms import GaussianBlur
+from binssl.datasets.photo_transforms import GaussianBlur, Lighting
 from binssl.datasets.sampler import EpochSampler
+from binssl.datasets.tiny_imagenet import TinyImageNet
 
 __all__ = [
     'CIFAR10',
@@ -30,5 +32,8 @@ __all__ = [
     'ImageList',
     'ImageNet',
     'InMemoryImages',
+    'Lighting',
+    'TinyImageNet',
+    'download_missing',
     'whole_batch',
 ]

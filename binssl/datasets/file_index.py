@@ -148,7 +148,10 @@ def read_list(list_file: str | Path, num_classes: int | None = None) -> list[Lis
                 f'line; lines must all be PATH or all be PATH LABEL'
             )
         if label is not None and not 0 <= label <= most:
-            raise DataError(f'{where}: label {label} of {path!r} must lie between 0 and {most}')
+            raise DataError(
+                f'{where}: label {label} of {path!r} must lie between 0 and {most}; a list of images without '
+                'labels has lines PATH alone, and one of other classes needs another num_classes'
+            )
         entries.append(ListEntry(line, path, UNKNOWN if label is None else label))
     return entries
 

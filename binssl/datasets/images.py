@@ -23,7 +23,7 @@ from binssl.datasets.views import ONE_IMAGE, build_views
 from binssl.registry import DATASETS, ConfigError
 
 PLAIN_VIEW = (dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224))
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _REPLACEMENT_STREAM = -2  # views count from 0, the order of samples has -1
 
 
@@ -31,7 +31,7 @@ def read_image(path: str) -> Image.Image:
     """A decoded image, turned upright by its EXIF orientation, as RGB."""
     with Image.open(path) as image:
         image.load()
-        with suppress(*_UNREADABLE):  # the pixels are whole, only the EXIF data may not be
+        with suppress(*UNREADABLE):  # the pixels are whole, only the EXIF data may not be
             ImageOps.exif_transpose(image, in_place=True)
         return image.convert('RGB')
 
@@ -100,7 +100,7 @@ class ImageFiles(Dataset):
         for draw in uniforms(hash_counters(self.seed, epoch, index, _REPLACEMENT_STREAM), 100)[0]:
             try:
                 return read_image(self.index.path(source)), source
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 self._note_bad(source, error)
             source = int(draw * len(self))
         raise DataError(f'no readable image was found among 100 of {self.index.folder!r}')

@@ -1,4 +1,4 @@
-"""Transforms of one photo: torchvision's (v2) by name, and the blur of the published pipelines.
+"""Transforms of one photo: torchvision's (v2) by name, and the blur and the lighting of the published pipelines.
 
 torchvision's classes are registered as ``torchvision/NAME``, since mmcv's bear some of the same names. They
 work on PIL images here, as in the published code. All draw from the global generators, which the data set
@@ -17,6 +17,12 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import InterpolationMode, v2
 
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
+
+# of ImageNet's pixels, RGB between 0 and 1
+_EIGENVECTORS = torch.tensor(
+    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]], dtype=torch.float64
+)
+_EIGENVALUES = torch.tensor([0.2175, 0.0188, 0.0045], dtype=torch.float64)
 
 
 def _interpolation(name: str) -> InterpolationMode:
@@ -73,3 +79,35 @@ class GaussianBlur:
             return image
         low, high = self.sigma
         return image.filter(ImageFilter.GaussianBlur(low + (high - low) * torch.rand(()).item()))
+
+
+@TRANSFORMS.register_module()
+class Lighting:
+    """One random colour shift of all pixels, along the principal components of ImageNet's (AlexNet, 2012).
+
+    shift = 255 V (a * l), a ~ N(0, alphastd^2) thrice; the columns of V are the eigenvectors, l the
+    eigenvalues, as all code has them, for pixels between 0 and 1. It is rounded and clipped to 0..255, where a shift between ``ToTensor`` and
+    ``Normalize`` would be neither: at most half a grey level apart where nothing is clipped.
+
+    The code of Bi-Real Net, ReActNet and ReCU applies it to the uint8 image, between the random crop and the flip, and
+    forgets the factor of 255: the shift is a few hundredths of a grey level, and what follows is not rounded but cut
+    down, so that a channel stays as it is or becomes one level darker.
+
+    Args:
+        alphastd: standard deviation of a.
+        as_released: as that code does it.
+    """
+
+    def __init__(self, alphastd: float = 0.1, as_released: bool = False) -> None:
+        if alphastd < 0:
+            raise ConfigError(f'Lighting: alphastd {alphastd} must not be negative')
+        self.alphastd, self.as_released = alphastd, as_released
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        shift = _EIGENVECTORS @ (self.alphastd * torch.randn(3, dtype=torch.float64) * _EIGENVALUES)
+        levels = torch.arange(256, dtype=torch.float64)
+        if self.as_released:
+            shifted = (levels + shift[:, None]).clamp(0, 255).floor()
+        else:
+            shifted = (levels + 255 * shift[:, None]).round().clamp(0, 255)
+        return image.point(shifted.flatten().int().tolist())  # a table of 256 levels for each channel

@@ -1,0 +1,87 @@
+"""Fetching the small data sets from where they are published."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from http.client import HTTPException
+from pathlib import Path
+
+from torchvision.datasets.utils import check_integrity, download_url, extract_archive
+
+from binssl.datasets import tiny_imagenet
+from binssl.datasets.cifar import CIFAR10, CIFAR100
+from binssl.datasets.cifar_files import CIFARFiles, find_version
+from binssl.datasets.errors import DataError
+
+_PARTS = ('bank', 'query')  # of BankAndQuery
+
+
+def download_missing(dataset: dict) -> list[str]:
+    """Fetch what the config of a data set reads and is not there; one process of a run does so, before the others read.
+
+    A CIFAR stays in its archive, which the data set reads; TinyImageNet is extracted. What is there already, whole or
+    not, is left alone.
+
+    Args:
+        dataset: config of a data set. Those that are published otherwise (ImageNet, digits) are passed by.
+
+    Returns:
+        What was fetched, one line each.
+
+    Raises:
+        DataError: it cannot be fetched; says from where, and where to put it by hand.
+    """
+    lines = [line for part in _PARTS if part in dataset for line in download_missing(dataset[part])]
+    fetch = _FETCHERS.get(str(dataset.get('type')))
+    return lines + (fetch(dataset.get('root')) if fetch else [])
+
+
+def _fetch_cifar(files: CIFARFiles, root: Path) -> list[str]:
+    if find_version(root, files) is not None:
+        return []
+    version = files.versions[0]
+    _fetch(version.url, version.md5, root / version.archive)
+    return [f'{files.title}: fetched {version.url} into {os.fspath(root)!r}']
+
+
+def _fetch_tiny_imagenet(root: Path) -> list[str]:
+    if root.is_dir() and any(root.iterdir()):
+        return []
+    archive = root.parent / 'tiny-imagenet-200.zip'
+    _fetch(tiny_imagenet.URL, tiny_imagenet.MD5, archive)
+    # into a folder of its own first: an interrupted extraction leaves nothing that looks like the set
+    place = tempfile.mkdtemp(dir=root.parent, prefix='tiny-imagenet-')
+    try:
+        extract_archive(os.fspath(archive), place)
+        (Path(place) / 'tiny-imagenet-200').replace(root)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+    return [f'TinyImageNet: fetched {tiny_imagenet.URL} and extracted it to {os.fspath(root)!r}']
+
+
+def _fetch(url: str, md5: str, file: Path) -> None:
+    """Downloads ``url`` to ``file``, which is there as a whole or not at all."""
+    if check_integrity(os.fspath(file), md5):
+        return
+    part = file.with_name(f'{file.name}.part')
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        download_url(url, os.fspath(file.parent), part.name, md5)
+        part.replace(file)
+    except (OSError, RuntimeError, HTTPException) as error:
+        raise DataError(
+            f'{url} cannot be fetched ({error}). Without a network: fetch it elsewhere (MD5 {md5}) and put it at '
+            f'{os.fspath(file.absolute())!r}; --download then goes on from there'
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+_FETCHERS: dict[str, Callable[[str | Path | None], list[str]]] = {
+    'CIFAR10': lambda root: _fetch_cifar(CIFAR10.files, Path(root or CIFAR10.default_root)),
+    'CIFAR100': lambda root: _fetch_cifar(CIFAR100.files, Path(root or CIFAR100.default_root)),
+    'TinyImageNet': lambda root: _fetch_tiny_imagenet(Path(root or tiny_imagenet.TinyImageNet.default_root)),
+}
