@@ -4,5 +4,7 @@ from binssl.backbones.pixels import Pixels
 from binssl.backbones.reactnet import ReActNet
 from binssl.backbones.resnet import ResNet
 from binssl.backbones.torchvision import TorchvisionModel, TorchvisionResNet
+from binssl.backbones.two_stream import TwoStreamResNet
+from binssl.backbones.vgg import VGG
 
-__all__ = ['Pixels', 'ReActNet', 'ResNet', 'TorchvisionModel', 'TorchvisionResNet']
+__all__ = ['VGG', 'Pixels', 'ReActNet', 'ResNet', 'TorchvisionModel', 'TorchvisionResNet', 'TwoStreamResNet']

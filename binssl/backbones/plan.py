@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from torch import Tensor, nn
 
 from binssl.registry import ConfigError
+
+Maps = TypeVar('Maps', Tensor, tuple[Tensor, Tensor])
 
 INITS = ('kaiming', 'published_s2bnn')
 
@@ -72,6 +75,40 @@ def check_input_size(input_size: int | None, smallest: int, remedy: str) -> None
         raise ConfigError(_too_small(input_size, input_size, smallest, remedy))
 
 
+def smallest_input(stages: int, stem_stride: int) -> int:
+    """Side in pixels of the smallest image of which no stage has to halve a map of a single pixel.
+
+    Args:
+        stages: how many there are; all but the first halve the map, 2n - 1 px to n.
+        stem_stride: by how much the stem divides the image, rounding up.
+    """
+    size = 1
+    for _ in range(stages - 1):
+        size = 2 * size - 1 if size > 1 else 2
+    return (size - 1) * stem_stride + 1
+
+
+def check_signs(network: nn.Module, **activations: str | None) -> None:
+    """Refuse a ReLU in front of a sign.
+
+    Args:
+        network: with its convolutions.
+        activations: what stands in front of them, each by the name of its parameter.
+
+    Raises:
+        ConfigError: one of them is 'ReLU', and a convolution takes the sign of its input.
+    """
+    convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
+    # an activation without a rule is a real function in the place of a sign
+    signs = any(getattr(getattr(conv, 'activation', None), 'rule', None) is not None for conv in convs)
+    for name, value in activations.items():
+        if value == 'ReLU' and signs:
+            raise ConfigError(
+                f"{name}='ReLU' leaves no negative number, and the sign of a binary input would be +1 throughout; "
+                f"take {name}='Hardtanh', to which the weights of a network with 'ReLU' fit"
+            )
+
+
 def check_images(images: Tensor, smallest: int, remedy: str) -> None:
     """Refuse ``images`` (N, 3, H, W) that are smaller than ``smallest`` px.
 
@@ -83,11 +120,11 @@ def check_images(images: Tensor, smallest: int, remedy: str) -> None:
         raise ConfigError(_too_small(height, width, smallest, remedy))
 
 
-def collect_maps(x: Tensor, parts: Iterable[nn.Module], out_indices: Sequence[int]) -> tuple[Tensor, ...]:
+def collect_maps(x: Maps, parts: Iterable[nn.Module], out_indices: Sequence[int]) -> tuple[Maps, ...]:
     """Run ``parts`` one after the other, up to the last one wanted: the outputs of those at ``out_indices``.
 
     Args:
-        x: what the first one takes.
+        x: what the first one takes: a map, or the streams of a network that has several.
         parts: stages or blocks.
         out_indices: from the start.
     """

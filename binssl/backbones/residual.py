@@ -38,18 +38,22 @@ class ResNetStem(nn.Module):
         return self.pool(self.activation(self.norm(self.conv(images))))
 
 
-class ProjectedShortcut(nn.Module):
-    """What a block that halves the map adds: real 1x1 convolution and BatchNorm.
+def halving_pool() -> nn.Module:
+    """Mean of 2x2 pixels: (N, C, H, W) -> (N, C, ceil(H/2), ceil(W/2)), as a convolution of stride 2 halves a map."""
+    return nn.AvgPool2d(2, ceil_mode=True)
 
-    'pool' takes the mean of 2x2 pixels first (Bi-Real Net), 'conv' every second pixel (ResNet).
-    Shape: (N, C, H, W) -> (N, C_out, ceil(H/2), ceil(W/2)).
+
+class ProjectedShortcut(nn.Module):
+    """What a block that halves the map, or widens it, adds: real 1x1 convolution and BatchNorm.
+
+    'pool' takes the mean of 2x2 pixels first (Bi-Real Net), 'conv' every second pixel (ResNet), 'keep' all.
+    Shape: (N, C, H, W) -> (N, C_out, ceil(H/2), ceil(W/2)), or (N, C_out, H, W) for 'keep'.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kind: str) -> None:
         super().__init__()
-        # ceil_mode: a map of odd size is halved as the convolution halves it
-        self.pool = nn.AvgPool2d(2, ceil_mode=True) if kind == 'pool' else nn.Identity()
-        self.conv = nn.Conv2d(in_channels, out_channels, 1, 1 if kind == 'pool' else 2, bias=False)
+        self.pool = halving_pool() if kind == 'pool' else nn.Identity()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, 2 if kind == 'conv' else 1, bias=False)
         self.norm = nn.BatchNorm2d(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:

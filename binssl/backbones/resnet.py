@@ -15,10 +15,12 @@ from torch import Tensor, nn
 from binssl.backbones.plan import (
     check_images,
     check_input_size,
+    check_signs,
     check_stages,
     collect_maps,
     count_from_start,
     initialise,
+    smallest_input,
 )
 from binssl.backbones.residual import ACTIVATIONS, ResNetStem, Unit, build_block
 from binssl.binary import BINARY
@@ -37,8 +39,12 @@ class ResNet(nn.Module):
     ReActNet's ResNet-18   ``shift=True, activation='RPReLU'``
     real ResNet-18         ``depths=[2, 2, 2, 2], convs_per_shortcut=2, activation='ReLU',
                            stem_activation='ReLU', shortcut='conv', conv_cfg=REAL``: torchvision's function
-    ReCU's, for CIFAR      ``stem='small', depths=[2, 2, 2, 2], convs_per_shortcut=2, activation='Hardtanh',
+    ReCU's, CIFAR, 18      ``stem='small', depths=[2, 2, 2, 2], convs_per_shortcut=2, activation='Hardtanh',
                            shortcut='pad'``
+    ReCU's, CIFAR, 20      ``stem='small', widths=[16, 32, 64], depths=[6, 6, 6], stem_activation='Hardtanh',
+                           activation='Hardtanh', shortcut='pad'``
+    ReCU's, ImageNet       ``stem_activation='Hardtanh', activation='Hardtanh', shortcut='conv'``; in two stages
+                           ReActNet's
     =====================  =============================================================================
 
     Every stage but the first halves the map in its first block. The same plan fits strictly from one precision to
@@ -56,10 +62,11 @@ class ResNet(nn.Module):
         activation: Behind each sum and between two convolutions: as ``stem_activation``.
         shortcut: Where the map is halved: 'pool', 'conv' (:class:`ProjectedShortcut`) or 'pad'.
         conv_cfg: Precision of the blocks' convolutions: :data:`binssl.binary.REAL`, ``BINARY_INPUT``,
-            ``BINARY`` (the default: triangular activations, clipped scaled weights) or one's own.
+            ``BINARY`` (the default: triangular activations, clipped scaled weights), ``RECU`` or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
         out_indices: Stages to return, negative from the end.
         init: 'kaiming' or 'published_s2bnn', see :func:`binssl.backbones.plan.initialise`.
+        norm_gamma: Scale with which every BatchNorm starts; ReCU's one-stage ImageNet recipe: 1e-8.
 
     Attributes:
         out_channels: Width of the last returned map.
@@ -82,6 +89,7 @@ class ResNet(nn.Module):
         input_size: int | None = None,
         out_indices: Sequence[int] = (-1,),
         init: str = 'kaiming',
+        norm_gamma: float = 1.0,
     ) -> None:
         super().__init__()
         check_stages(stem, widths, depths)
@@ -98,16 +106,14 @@ class ResNet(nn.Module):
         for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
             first = block(widths[max(index - 1, 0)], width, halve=index > 0)
             self.stages.append(nn.Sequential(first, *(block(width, width, halve=False) for _ in range(depth - 1))))
-        _check_signs(self, stem_activation=stem_activation, activation=activation)
+        check_signs(self, stem_activation=stem_activation, activation=activation)
         initialise(self, init)
+        _start_norms(self, norm_gamma)
 
     @property
     def smallest_input(self) -> int:
         """Side in pixels of the smallest image of which no stage has to halve a map of a single pixel."""
-        size = 1
-        for _ in range(self.num_stages - 1):
-            size = 2 * size - 1 if size > 1 else 2
-        return (size - 1) * self.stem_stride + 1
+        return smallest_input(self.num_stages, self.stem_stride)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
@@ -132,13 +138,9 @@ def _check_kinds(stem_activation: str | None, activation: str | None, shortcut: 
             )
 
 
-def _check_signs(network: nn.Module, **activations: str | None) -> None:
-    """Refuse a ReLU in front of a sign."""
-    signs = any(getattr(unit.conv, 'activation', None) is not None for unit in network.modules()
-                if isinstance(unit, Unit))  # fmt: skip
-    for name, value in activations.items():
-        if value == 'ReLU' and signs:
-            raise ConfigError(
-                f"{name}='ReLU' leaves no negative number, and the sign of a binary input would be +1 throughout; "
-                f"take {name}='Hardtanh', to which the weights of a network with 'ReLU' fit"
-            )
+def _start_norms(network: nn.Module, gamma: float) -> None:
+    if not gamma > 0:
+        raise ConfigError(f'norm_gamma {gamma!r} must be above 0: a BatchNorm that starts at 0 passes no gradient on')
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.constant_(module.weight, gamma)

@@ -194,6 +194,21 @@ def test_the_published_start_of_s2bnn_makes_every_binary_weight_positive(network
     assert all(conv.weight.min() < 0 for conv in real_weights.modules() if isinstance(conv, nn.Conv2d))
 
 
+def test_every_batch_norm_starts_at_the_scale_that_is_asked():
+    for shortcut in ('conv', 'pad'):
+        network = small(shortcut=shortcut, norm_gamma=1e-8)
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        assert len(norms) == 1 + 4 + (2 if shortcut == 'conv' else 0)
+        assert all((norm.weight == 1e-8).all() and not norm.bias.any() for norm in norms)
+
+
+@pytest.mark.parametrize('stand_in', ['ReLU', 'LeakyClip', 'Clip'])
+def test_a_real_function_in_the_place_of_the_sign_may_follow_a_relu(stand_in):
+    conv = {'type': 'BinaryConv2d', 'activation': {'type': stand_in}}
+    network = small(activation='ReLU', stem_activation='ReLU', conv_cfg=conv)
+    network.load_state_dict(small('real').state_dict(), strict=True)
+
+
 @pytest.mark.parametrize(
     ('changes', 'message'),
     [
@@ -208,6 +223,7 @@ def test_the_published_start_of_s2bnn_makes_every_binary_weight_positive(network
         ({'shortcut': 'pad', 'widths': [8, 4, 24]}, '8 -> 4 does not allow'),
         ({'activation': 'ReLU'}, "activation='ReLU' leaves no negative number.*take activation='Hardtanh'"),
         ({'stem_activation': 'ReLU'}, "take stem_activation='Hardtanh'"),
+        ({'norm_gamma': 0.0}, 'norm_gamma 0.0 must be above 0'),
         ({'init': 'zeros'}, "init 'zeros' is none of 'kaiming', 'published_s2bnn'"),
         ({'input_size': 2}, 'images of 2 x 2 px are too small for this plan'),
         ({'width': [8]}, "did you mean 'widths'"),

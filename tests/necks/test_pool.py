@@ -37,9 +37,31 @@ def test_fc_and_relu_of_burn_follow_the_mean():
     assert (wanted == 0).any()
 
 
+@pytest.mark.parametrize('pool', ['mean', 'flatten'])
+def test_the_batch_norm_of_recu_follows_the_pool(pool):
+    torch.manual_seed(0)
+    neck = PoolMLP(in_channels=3 if pool == 'mean' else 12, pool_norm='BN', pool=pool).double()
+    assert neck.out_channels == neck.in_channels
+    assert {key for key, _ in neck.named_parameters()} == {'norm.weight', 'norm.bias'}
+    torch.nn.init.normal_(neck.norm.weight)
+    maps = torch.randn(5, 3, 2, 2, dtype=torch.float64)
+    pooled = maps.mean((2, 3)) if pool == 'mean' else maps.reshape(5, 12)
+    wanted = (pooled - pooled.mean(0)) / (pooled.var(0, unbiased=False) + neck.norm.eps).sqrt() * neck.norm.weight
+    torch.testing.assert_close(neck((maps,)), wanted)
+
+
+def test_the_batch_norm_stands_in_front_of_the_layers():
+    torch.manual_seed(0)
+    neck = PoolMLP(in_channels=3, widths=[4], pool_norm='BN').eval()
+    wanted = neck.mlp(MAPS[-1].mean((2, 3)) / (1 + neck.norm.eps) ** 0.5)
+    torch.testing.assert_close(neck(MAPS), wanted)
+
+
 @pytest.mark.parametrize(('options', 'message'), [
     (dict(pool='max'), "pool 'max' is unknown: take 'mean' or 'flatten'"),
     (dict(widths=[4]), r'widths \[4\] needs in_channels'),
+    (dict(pool_norm='BN'), "pool_norm 'BN' needs in_channels"),
+    (dict(in_channels=4, pool_norm='LN'), "pool_norm 'LN' is unknown: take 'BN' or None"),
     (dict(in_channels=4, last_activation=True), 'no layer for last_activation'),
     (dict(width=[4]), "does not take 'width'.*'widths'"),
 ])
