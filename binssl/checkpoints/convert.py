@@ -14,6 +14,7 @@ from binssl.checkpoints.files import CheckpointError, find_state_dict, read_chec
 from binssl.checkpoints.layout import Conversion
 from binssl.checkpoints.layouts import CONVERSIONS
 from binssl.checkpoints.match import check_match, in_parts, select_part
+from binssl.checkpoints.settings import set_settings, split_settings
 from binssl.checkpoints.weights import HANDED_OVER, build_inference_model, check_output, parts_table, write_weights
 from binssl.registry import NECKS, nearest_names
 
@@ -25,6 +26,8 @@ class _Taken:
     """What a published file holds under our names, and what became of the rest."""
 
     weights: dict[str, Tensor]
+    model: dict[str, Any]
+    settings: list[str]
     total: int
     prefix: str
     outside: int
@@ -55,7 +58,7 @@ def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: 
     check_output(source, out, force)
     taken = _take(content, source, name)
     facts = {'converted_from': name, 'dropped': taken.dead}
-    write_weights(out, taken.weights, conversion.model, source, facts)
+    write_weights(out, taken.weights, taken.model, source, facts)
     lines = [f"{name}: {len(taken.weights)} of {taken.total} tensors taken, which are all of the model's"]
     if taken.prefix:
         lines.append(f'prefix taken off: {taken.prefix!r}; {taken.outside} tensors without it left out')
@@ -63,7 +66,8 @@ def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: 
         lines.append(f'left out: {taken.copies} tensors of copies ({", ".join(conversion.copies)})')
     if taken.reshaped:
         lines.append(f'reshaped: {taken.reshaped} flattened weights')
-    return '\n'.join([*lines, *_dropped_lines(taken.dead), parts_table(taken.weights), f'written: {out}'])
+    lines += [*taken.settings, *_dropped_lines(taken.dead), parts_table(taken.weights), f'written: {out}']
+    return '\n'.join(lines)
 
 
 def published_weights(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> dict[str, Tensor]:
@@ -91,7 +95,7 @@ def published_trunk(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def rename_all(conversion: Conversion, published: Mapping[str, Tensor]) -> dict[str, str | None]:
-    """Our name, or None, for every published entry (without prefix)."""
+    """Our name, or None, for every published entry (without prefix and settings)."""
     shapes = {key: tuple(value.shape) for key, value in published.items()}
     return {key: conversion.rename(key, shapes) for key in published}
 
@@ -107,6 +111,9 @@ def _take(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> _Ta
     published = _state_dict(content, path)
     prefix, inside = _strip_prefix(published, conversion.prefixes)
     kept = {key: value for key, value in inside.items() if not in_parts(key, conversion.copies)}
+    copies = len(inside) - len(kept)
+    kept, settings = split_settings(kept, conversion.settings)
+    model, said = set_settings(conversion.model, settings, conversion.settings, path)
     names = rename_all(conversion, kept)
     expected = _expected(conversion)
     weights, reshaped = _in_our_shapes(expected, kept, names)
@@ -115,8 +122,8 @@ def _take(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> _Ta
     except CheckpointError as error:
         raise CheckpointError(f'not a {name} checkpoint: {path}: {error}') from error
     dead = [key for key, ours in names.items() if ours is None]
-    outside, copies = len(published) - len(inside), len(inside) - len(kept)
-    return _Taken(weights, len(published), prefix, outside, copies, dead, reshaped)
+    outside = len(published) - len(inside)
+    return _Taken(weights, model, said, len(published), prefix, outside, copies, dead, reshaped)
 
 
 def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:

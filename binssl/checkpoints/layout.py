@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -28,6 +28,8 @@ class Conversion:
             left out. The first that occurs counts.
         copies: parts behind the prefix that are left out too: momentum copies, a second name of the same weights.
         target_head: config of BURN's target classifier, where the file has it for a next stage.
+        settings: numbers that the published file keeps in every layer and ours in its config, by the last part of
+            their names: where in ``model`` each belongs.
     """
 
     model: dict[str, Any]
@@ -35,6 +37,7 @@ class Conversion:
     prefixes: tuple[str, ...] = ('module.', '')
     copies: tuple[str, ...] = ()
     target_head: dict[str, Any] | None = None
+    settings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def with_layers(rename: Rename, layers: Mapping[str, str]) -> Rename:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from binssl.checkpoints.layout import Conversion
 from binssl.checkpoints.layouts_reactnet import reactnet_conversions
+from binssl.checkpoints.layouts_recu import recu_conversions
 from binssl.checkpoints.layouts_resnet import resnet_conversions
 from binssl.checkpoints.layouts_selfsup import selfsup_conversions
 
-CONVERSIONS: dict[str, Conversion] = {**reactnet_conversions(), **resnet_conversions(), **selfsup_conversions()}
+CONVERSIONS: dict[str, Conversion] = {
+    **reactnet_conversions(), **resnet_conversions(), **recu_conversions(), **selfsup_conversions(),
+}  # fmt: skip

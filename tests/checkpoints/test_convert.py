@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 import runpy
 import subprocess
 import sys
@@ -28,7 +29,9 @@ from fill import (  # noqa: E402
 )
 
 NETWORKS = ['burn_reactnet', 'burn_reactnet_binact', 's2bnn_step1_reactnet_mlp', 's2bnn_step2_reactnet_mlp',
-            'reactnet_mobilenet_step1', 'reactnet_mobilenet_step2', 'bireal18', 'bireal34', 'reactnet_resnet18_step2']
+            'reactnet_mobilenet_step1', 'reactnet_mobilenet_step2', 'bireal18', 'bireal34', 'reactnet_resnet18_step2',
+            'recu_resnet20_cifar', 'recu_resnet18_cifar', 'recu_vgg_small_cifar', 'recu_resnet18_imagenet',
+            'recu_twostage_resnet18']
 LAYOUTS = {'burn_reactnet': lambda weights: {'state_dict': weights, 'author': 'x'},
            'burn_reactnet_binact': lambda weights: weights,
            'reactnet_mobilenet_step1': lambda weights: {'model': weights}}
@@ -55,7 +58,8 @@ class Converted:
         self.model = binssl.load_model(self.out).double()
         self.numbers = np.load(ROOT / 'tests' / 'reference' / f'{name}.npz')
         prefix = 'module.encoder_q.' if name.startswith('s2bnn') else ''
-        weights = {key.removeprefix(prefix): value for key, value in published(name).items()}
+        weights = {key.removeprefix(prefix): value for key, value in published(name).items()
+                   if not key.endswith('.tau')}
         names = rename_all(CONVERSIONS[name], weights)
         self.our_names = {prefix + key: ours for key, ours in names.items()}
 
@@ -65,8 +69,9 @@ def converted(request, tmp_path_factory) -> Converted:
     return Converted(request.param, tmp_path_factory.mktemp(request.param))
 
 
-def images(count: int) -> torch.Tensor:
-    return torch.from_numpy(reference_images((count, 3, 64, 64), 0)).double()
+def images(count: int, name: str) -> torch.Tensor:
+    size = json.loads((ROOT / 'tests' / 'reference' / f'{name}.keys.json').read_text())['input_hw']
+    return torch.from_numpy(reference_images((count, 3, size, size), 0)).double()
 
 
 def relative_error(ours: torch.Tensor, reference: np.ndarray) -> float:
@@ -75,13 +80,13 @@ def relative_error(ours: torch.Tensor, reference: np.ndarray) -> float:
 
 def test_eval_outputs_are_the_published_ones(converted):
     with torch.no_grad():
-        outputs = converted.model(images(2), mode='tensor')
+        outputs = converted.model(images(2, converted.name), mode='tensor')
     assert relative_error(outputs, converted.numbers['eval_seed0']) < 1e-8
 
 
 def test_train_outputs_and_gradient_norms_are_the_published_ones(converted):
     model = copy.deepcopy(converted.model).train()
-    outputs = model(images(4), mode='tensor')
+    outputs = model(images(4, converted.name), mode='tensor')
     assert relative_error(outputs.detach(), converted.numbers['train_out_seed0']) < 1e-8
     (outputs * torch.from_numpy(reference_cotangent(tuple(outputs.shape)))).sum().backward()
     norms = {name: parameter.grad.norm().item() for name, parameter in model.named_parameters()}
