@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -21,8 +22,10 @@ class ActivationSignHook(WatchHook):
     - ``positive_bits``: share of +1 among the bits, mean over the layers; ``positive_bits_worst``: of the layer that is
       farthest from 0.5.
 
-    The layers are hooked in that iteration only, so that all others cost nothing. A compiled backbone would not see the
-    hooks: there this one says so and stays off. Layers that are frozen or have real inputs are not watched.
+    x is the input as the binarizer prepares it: in ReCU's layers divided by the deviation of its sample. The layers are
+    hooked in that iteration only, so that all others cost nothing. A compiled backbone would not see the hooks: there
+    this one says so and stays off. Layers that are frozen or have real inputs (Bi-Real Net's steps before the sign) are
+    not watched.
 
     Args:
         interval: iterations between two looks.
@@ -46,7 +49,8 @@ class ActivationSignHook(WatchHook):
         self._hooked: list[Any] = []
 
     def before_train(self, runner: Any) -> None:
-        convs = [(name, conv) for name, conv in trained_binary_convs(runner.model) if conv.activation is not None]
+        layers = trained_binary_convs(runner.model)
+        convs = [(name, conv) for name, conv in layers if getattr(conv.activation, 'rule', None)]
         if convs and runner.cfg.get('compile'):
             runner.logger.info('ActivationSignHook: the backbone is compiled, its activations are not watched')
             convs = []
@@ -57,18 +61,13 @@ class ActivationSignHook(WatchHook):
             return
         self._seen: dict[int, list[Tensor]] = {}
         for index, (_, conv) in enumerate(self._layers):
-            self._hooked.append(self._watch(index, conv))
-
-    def _watch(self, index: int, conv: Any) -> Any:
-        """Hook the layer; a binarizer without a rule itself, whose bits are its own business."""
-        if getattr(conv.activation, 'rule', None):
-            return conv.register_forward_pre_hook(lambda _, inputs: self._count(index, inputs[0], inputs[0]))
-        return conv.activation.register_forward_hook(lambda _, inputs, bits: self._count(index, inputs[0], bits))
+            watch = partial(self._count, index)
+            self._hooked.append(conv.register_forward_pre_hook(watch))
 
     @torch.no_grad()
-    def _count(self, index: int, x: Tensor, bits: Tensor) -> None:
-        x, bits = x[: self.images], bits[: self.images]
-        shares = torch.stack([torch.count_nonzero(x.abs() > 1), torch.count_nonzero(bits >= 0)]) / x.numel()
+    def _count(self, index: int, conv: Any, inputs: tuple[Tensor, ...]) -> None:
+        x = conv.activation.prepare(inputs[0][: self.images])
+        shares = torch.stack([torch.count_nonzero(x.abs() > 1), torch.count_nonzero(x >= 0)]) / x.numel()
         self._seen.setdefault(index, []).append(shares)
 
     def after_train_iter(

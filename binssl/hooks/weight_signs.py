@@ -22,8 +22,9 @@ class WeightSignHook(WatchHook):
     - ``dead_weights``: share whose sign was the same in each of the last ``dead_after`` comparisons.
     - ``saturated_weights``: share with |w| > 1, where the pseudo-gradient ends there.
 
-    One bit and one count, a byte each, are kept for a weight. Real weights and frozen ones are not watched. After a
-    resume the first comparison waits for a whole interval.
+    The sign is that of the weight as its binarizer prepares it: in ReCU's layers the mean of the filter is taken from it
+    first. One bit and one count, a byte each, are kept for a weight. Real weights and frozen ones are not watched. After
+    a resume the first comparison waits for a whole interval.
 
     Args:
         interval: iterations between two comparisons.
@@ -99,12 +100,10 @@ class WeightSignHook(WatchHook):
 
     @torch.no_grad()
     def _current_signs(self) -> Tensor:
-        """All signs in one row of bits; a binarizer without a rule is asked what it makes of its weights."""
-        weights = [
-            conv.weight if getattr(conv.weight_binarizer, 'rule', None) else conv.weight_binarizer(conv.weight)
-            for conv in self._convs
-        ]
-        return torch.cat([(weight >= 0).flatten() for weight in weights])
+        """All signs in one row of bits: of the weights as they are prepared, or of what a function makes of them."""
+        binarizers = ((conv.weight_binarizer, conv.weight) for conv in self._convs)
+        values = (part.prepare(weight) if part.rule else part(weight) for part, weight in binarizers)
+        return torch.cat([(value >= 0).flatten() for value in values])
 
     def _warn(self, runner: Any, flipped: float, measurable: bool) -> None:
         rate, dead, saturated = (

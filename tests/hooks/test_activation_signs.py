@@ -7,10 +7,9 @@ import torch
 from hooks.stand_in import StandIn
 from torch import Tensor, nn
 
-from binssl.binary import BinaryConv2d
-from binssl.binary.binarizers import Binarizer
+from binssl.binary import Binarizer, BinaryConv2d, SignRule
 from binssl.hooks import ActivationSignHook
-from binssl.registry import BINARIZERS, ConfigError
+from binssl.registry import ConfigError
 
 APPROX, IDENTITY = dict(type='ApproxSign'), dict(type='IdentitySign')
 #: 10 numbers: 3 beyond one, 6 that become +1 (both zeros do)
@@ -92,23 +91,33 @@ def test_real_inputs_and_frozen_layers_are_not_watched():
     assert (hook.values, runner.warnings, runner.information) == ({}, [], [])
 
 
-def test_binarizer_without_a_rule_is_not_called_a_second_time():
-    @BINARIZERS.register_module(force=True)
-    class CountingSign(Binarizer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.calls = 0
+def test_bits_are_those_of_the_prepared_input():
+    class AboveOne(Binarizer):
+        rule = SignRule('clip')
 
-        def forward(self, x: Tensor) -> Tensor:
-            self.calls += 1
-            return (x - 1).sign()
+        def prepare(self, x: Tensor) -> Tensor:
+            return x - 1
 
-    model = Layers(dict(type='CountingSign'))
-    hook, _ = seen(model, ([0.5, 0.5, 2.0, 2.0, 2.0],))
-    assert hook.values == pytest.approx(dict(positive_bits=0.6, positive_bits_worst=0.6))
-    assert model.convs[0].activation.calls == 1
-    model(TEN)
-    assert model.convs[0].activation.calls == 2
+    model = Layers(APPROX)
+    model.convs[0].activation = AboveOne()
+    hook, _ = seen(model, ([0.5, 0.5, 2.0, 2.5, -0.5],))
+    assert hook.values == pytest.approx(dict(positive_bits=0.4, positive_bits_worst=0.4, saturated_activations=0.4))
+
+
+@pytest.mark.parametrize(('training', 'saturated'), [(True, 2 / 4), (False, 1)])
+def test_recu_saturates_by_the_deviation_of_the_sample(training, saturated):
+    model = nn.Module()
+    model.conv = BinaryConv2d(4, 1, 1, activation=dict(type='UnitVarianceSign')).train(training)
+    hook, runner = ActivationSignHook(interval=1), StandIn(model)
+    hook.before_train(runner)
+    image = torch.tensor([-30.0, -10, 10, 30]).view(1, 4, 1, 1)  # deviation 25.8
+    runner.iterate(hook, lambda: model.conv(image))
+    assert hook.values == dict(positive_bits=0.5, positive_bits_worst=0.5, saturated_activations=saturated)
+
+
+def test_real_stand_ins_are_not_watched():
+    hook, runner = seen(Layers(dict(type='Clip'), dict(type='ReLU')), (TEN, TEN))
+    assert (hook.values, runner.warnings) == ({}, [])
 
 
 def test_compiled_backbone_is_left_alone_and_that_is_said():

@@ -143,6 +143,20 @@ def test_binarizer_without_a_rule_is_asked_for_its_signs():
     assert hook.values == dict(flip_rate=pytest.approx(3 / 20))
 
 
+def test_a_sign_is_that_of_the_prepared_weight():
+    model = network(dict(type='RectifiedSign'))
+    nn.init.normal_(model[0].weight)
+    hook, runner = started(model, interval=1)
+    with torch.no_grad():
+        model[0].weight.add_(100)  # the mean of each filter moves with it
+    runner.iterate(hook)
+    assert hook.values == dict(flip_rate=0)
+    with torch.no_grad():
+        model[0].weight.neg_()
+    runner.iterate(hook)
+    assert hook.values == dict(flip_rate=1)
+
+
 # words
 
 
