@@ -85,9 +85,9 @@ class GaussianBlur:
 class Lighting:
     """One random colour shift of all pixels, along the principal components of ImageNet's (AlexNet, 2012).
 
-    shift = 255 V (a * l), a ~ N(0, alphastd^2) thrice; the columns of V are the eigenvectors, l the
-    eigenvalues, as all code has them, for pixels between 0 and 1. It is rounded and clipped to 0..255, where a shift between ``ToTensor`` and
-    ``Normalize`` would be neither: at most half a grey level apart where nothing is clipped.
+    shift = 255 V (a * l), a ~ N(0, alphastd^2) thrice; the columns of V are the eigenvectors, l the eigenvalues, as all
+    code has them, for pixels between 0 and 1. It is rounded and clipped to 0..255, where a shift between ``ToTensor``
+    and ``Normalize`` would be neither: at most half a grey level apart where nothing is clipped.
 
     The code of Bi-Real Net, ReActNet and ReCU applies it to the uint8 image, between the random crop and the flip, and
     forgets the factor of 255: the shift is a few hundredths of a grey level, and what follows is not rounded but cut
