@@ -68,7 +68,7 @@ def test_smallest_input_fits_and_one_pixel_less_does_not(stages, smallest):
 
 def test_a_relu_is_for_real_networks():
     VGG(**SMALL, activation='ReLU', conv_cfg=REAL)
-    with pytest.raises(ConfigError, match="activation='ReLU' leaves no negative number.*take activation='Hardtanh'"):
+    with pytest.raises(ConfigError, match=r"activation='ReLU' leaves no negative number.*take activation='Hardtanh'"):
         VGG(**SMALL, activation='ReLU', conv_cfg=BINARY)
 
 

@@ -15,7 +15,7 @@ from binssl.checkpoints import CONVERSIONS, convert_checkpoint
 from binssl.checkpoints.convert import rename_all
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'reference'))
-from fill import reference_cotangent, reference_images, reference_state_dict  # noqa: E402
+from fill import reference_cotangent, reference_images, reference_state_dict
 
 DEPTHS = (3, 4, 6, 3)
 

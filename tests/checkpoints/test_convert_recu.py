@@ -11,12 +11,13 @@ import torch
 import binssl
 from binssl.binary import BinaryConv2d
 from binssl.checkpoints import CheckpointError, convert_checkpoint, read_trained
+from binssl.registry import ConfigError
 
 REFERENCE = Path(__file__).parents[1] / 'reference'
 sys.path.insert(0, str(REFERENCE))
 from fill import reference_state_dict  # noqa: E402
 
-# name: tensors of the file, of the model, binary convolutions
+# binary convolutions of each
 LAYERS = {'recu_vgg_small_cifar': 5, 'recu_resnet20_cifar': 18, 'recu_resnet34_imagenet': 32}
 
 
@@ -60,6 +61,15 @@ def test_layers_that_disagree_are_an_error(tau, message, tmp_path):
     weights = published('recu_vgg_small_cifar')
     torch.save({**weights, 'conv3.tau': torch.tensor(tau)}, tmp_path / 'a.pth')
     with pytest.raises(CheckpointError, match=message):
+        convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'ours.pth', 'recu_vgg_small_cifar')
+    assert not (tmp_path / 'ours.pth').exists()
+
+
+def test_a_tau_that_no_layer_takes_is_an_error(tmp_path):
+    weights = {key: torch.tensor(0.4) if key.endswith('tau') else value
+               for key, value in published('recu_vgg_small_cifar').items()}
+    torch.save(weights, tmp_path / 'a.pth')
+    with pytest.raises(ConfigError, match=r'tau 0\.4\d* of RectifiedSign must be above 0\.5'):
         convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'ours.pth', 'recu_vgg_small_cifar')
     assert not (tmp_path / 'ours.pth').exists()
 

@@ -27,6 +27,12 @@ def test_precision_is_compared_even_where_one_side_leaves_it_out() -> None:
     assert row.startswith('weight: None in the file')
 
 
+def test_a_value_that_a_schedule_moves_may_differ() -> None:
+    ended, begins = (dict(type='RectifiedSign', tau=tau) for tau in (0.99, 0.85))
+    assert differing_network(dict(weight=ended), dict(weight=begins)) == []
+    assert differing_network(dict(weight=ended), dict(weight=dict(type='RectifiedSign'))) == []
+
+
 def test_differing_values_are_named_with_both() -> None:
     rows = differing_network(REAL, dict(REAL, channels=[8, 16]))
     assert rows == ['channels: [8, 8] in the file, [8, 16] in the config']
