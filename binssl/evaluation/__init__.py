@@ -1,6 +1,8 @@
-"""Metrics: what frozen features are worth, and how often a classifier is right."""
+"""Metrics: what frozen features are worth, how often a classifier is right, and what a network costs."""
 
 from binssl.evaluation.accuracy import Accuracy, topk_hits
+from binssl.evaluation.cost import CostReport, LayerCost, measure_cost
+from binssl.evaluation.deployed import find_input_size, measure_config
 from binssl.evaluation.gather import (
     EvaluationError,
     FeatureMetric,
@@ -17,6 +19,7 @@ from binssl.evaluation.linear import (
 )
 from binssl.evaluation.nearest_neighbours import KNNAccuracy, knn_accuracy
 
-__all__ = ['Accuracy', 'EvaluationError', 'FeatureMetric', 'FeatureSplit', 'FewShotAccuracy',
-           'GatheredMetric', 'KNNAccuracy', 'LinearAccuracy', 'few_shot_accuracy', 'fit_logistic',
-           'knn_accuracy', 'linear_accuracy', 'split_features', 'topk_hits']
+__all__ = ['Accuracy', 'CostReport', 'EvaluationError', 'FeatureMetric', 'FeatureSplit', 'FewShotAccuracy',
+           'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'few_shot_accuracy', 'find_input_size',
+           'fit_logistic', 'knn_accuracy', 'linear_accuracy', 'measure_config', 'measure_cost', 'split_features',
+           'topk_hits']
