@@ -42,8 +42,8 @@ class Encoder(BaseModel):
         self.backbone = BACKBONES.build(backbone)
         self.neck = NECKS.build(neck or {'type': 'PoolMLP'})
         self.head = None if head is None else HEADS.build(head)
-        if getattr(self.neck, 'pool', 'mean') == 'mean':  # a flattened map is as wide as the image is large
-            check_widths('the neck', width_in(self.neck), 'the backbone', width_out(self.backbone))
+        giver = "the backbone's flattened map" if flattens(self.neck) else 'the backbone'
+        check_widths('the neck', width_in(self.neck), giver, width_pooled(self.backbone, self.neck))
         check_widths('the head', width_in(self.head), 'the neck', self.out_channels)
         lacks = [name for name in self.head_offers if not hasattr(self.head, name)]
         if lacks:
@@ -54,9 +54,8 @@ class Encoder(BaseModel):
     @property
     def out_channels(self) -> int | None:
         """D, the width of the features; None where the parts do not tell."""
-        if width_out(self.neck) is None and getattr(self.neck, 'pool', 'mean') == 'mean':
-            return width_out(self.backbone)
-        return width_out(self.neck)
+        given = width_out(self.neck)
+        return width_pooled(self.backbone, self.neck) if given is None else given
 
     def extract(self, images: Tensor) -> Tensor:
         """Features: (N, 3, H, W) -> (N, D), the neck's output."""
@@ -124,6 +123,22 @@ def width_in(part: nn.Module | None) -> int | None:
 def width_out(part: nn.Module | None) -> int | None:
     """The width that a part says it gives."""
     return getattr(part, 'out_channels', None)
+
+
+def width_pooled(backbone: nn.Module, neck: nn.Module) -> int | None:
+    """The width of the backbone's last map behind the neck's pool; None where the parts do not tell.
+
+    A flattened map is as wide as it is large, which a backbone says by ``map_size``, its side, where it knows it.
+    """
+    channels, side = width_out(backbone), getattr(backbone, 'map_size', None)
+    if not flattens(neck):
+        return channels
+    return None if channels is None or side is None else channels * side**2
+
+
+def flattens(neck: nn.Module) -> bool:
+    """Whether the neck keeps the places of a map."""
+    return getattr(neck, 'pool', 'mean') == 'flatten'
 
 
 def check_widths(taker: str, taken: int | None, giver: str, given: int | None) -> None:

@@ -1,47 +1,62 @@
-"""A classifier trained with labels: from scratch, or as the linear evaluation of a frozen trunk."""
+"""A classifier trained with labels or a teacher's answers: from scratch, or as linear evaluation of a frozen trunk."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from binssl.algorithms.base import Encoder, Images
+from binssl.algorithms.mixing import build_mixing
+from binssl.algorithms.teacher import FrozenTeacher
+from binssl.algorithms.teacher_weights import check_normalisation
 from binssl.registry import ALGORITHMS, ConfigError, nearest_names
+
+PARTS = ('backbone', 'neck', 'head')
 
 
 @ALGORITHMS.register_module()
 class Classifier(Encoder):
-    """Backbone, neck and a LinearHead under cross-entropy.
+    """Backbone, neck and a LinearHead under cross-entropy, with the labels, a teacher's soft labels, or both.
+
+    ``loss = w * CE(softmax(teacher), student) + (1 - w) * CE(labels, student)``, w = ``soft_label_weight``; without a
+    teacher the labels alone. w = 1 is the distribution loss of ReActNet (arXiv:2003.03488): no hard labels, which
+    then only serve to count what is right.
 
     Args:
         backbone: config.
+        head: config of a LinearHead; its label_smoothing is that of the hard labels.
         neck: config; the mean pool by default.
-        head: config of a LinearHead.
         frozen: parts that do not learn and stay in eval mode: ('backbone', 'neck') is the linear protocol of
             the papers; the released BURN leaves the neck, its fc, trainable, which makes a two-layer probe.
-        data_preprocessor: config.
+        learns: 'all', or 'norms': only BatchNorms do (the last step of Bi-Real Net, arXiv:1808.00278).
+        teacher: config of a FrozenTeacher with a head of as many classes.
+        soft_label_weight: w, in (0, 1].
+        mix: configs as :func:`build_mixing` takes them, one drawn a batch; the teacher sees the mixed images too.
+        data_preprocessor: config; the one that the teacher was trained with.
 
     Raises:
-        ConfigError: a frozen part that does not exist, or none that learns.
+        ConfigError: a frozen part that does not exist, nothing that learns, a teacher that does not fit, or a setting
+            that nothing would read.
     """
 
     views = 1
     needs_labels = True
-    head_offers = ('loss',)
+    head_offers = ('loss', 'distill', 'rates', 'label_smoothing')
 
     def __init__(self, backbone: dict, head: dict, neck: dict | None = None, frozen: Sequence[str] = (),
-                 data_preprocessor: dict | None = None) -> None:
+                 learns: str = 'all', teacher: dict | None = None, soft_label_weight: float = 1.,
+                 mix: Sequence[dict] = (), data_preprocessor: dict | None = None) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
-        parts = ('backbone', 'neck', 'head')
-        for name in frozen:
-            if name not in parts:
-                raise ConfigError(f'Classifier has no part {name!r} to freeze; {nearest_names(name, parts)}')
-        self.frozen = tuple(frozen)
-        for name in self.frozen:
-            self.get_submodule(name).requires_grad_(False)
-        if not any(parameter.requires_grad for parameter in self.parameters()):
-            raise ConfigError(f'frozen {list(frozen)} leaves nothing that learns')
+        self._choose_what_learns(frozen, learns)
+        self.mixing = build_mixing(mix, self.head.out_channels)
+        self._check_soft_labels(teacher is not None, soft_label_weight)
+        self.soft_label_weight = soft_label_weight
+        self.teacher: FrozenTeacher | None = None
+        if teacher is not None:
+            self.teacher = ALGORITHMS.build(teacher)
+            self._check_teacher(self.teacher, data_preprocessor)
         self.train()
 
     def train(self, mode: bool = True) -> Classifier:
@@ -57,7 +72,11 @@ class Classifier(Encoder):
         return {'features': features, 'scores': self.head(features)}
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
-        """Cross-entropy of one batch with its labels (N,); ``top1`` in percent.
+        """The loss of one batch with its labels (N,).
+
+        Returns:
+            ``loss``; for the log ``top1`` and ``top5`` in percent, and with a teacher ``teacher_top1`` and ``kl``, the
+            mean of KL(teacher || student) in nats. The right class of a mixed image is the one of its larger share.
 
         Raises:
             ConfigError: the data set has no labels.
@@ -65,4 +84,51 @@ class Classifier(Encoder):
         view, = self.take_views(images)
         if labels is None:
             raise ConfigError('Classifier needs labels, and the data set gave none: take one with labels')
-        return self.head.loss(self.head(self.extract(view)), labels)
+        view, targets = (view, labels) if self.mixing is None else self.mixing(view, labels)
+        logits = self.head(self.extract(view))
+        losses = self.head.loss(logits, targets)
+        if self.teacher is None:
+            return losses
+        answers = self.teacher(view)
+        soft = self.head.distill(logits, answers)
+        weight = self.soft_label_weight
+        return dict(losses, loss=weight * soft['loss'] + (1 - weight) * losses['loss'], kl=soft['kl'],
+                    teacher_top1=self.head.rates(answers, targets)['top1'])
+
+    def _choose_what_learns(self, frozen: Sequence[str], learns: str) -> None:
+        for name in frozen:
+            if name not in PARTS:
+                raise ConfigError(f'Classifier has no part {name!r} to freeze; {nearest_names(name, PARTS)}')
+        if learns not in ('all', 'norms'):
+            raise ConfigError(f"learns {learns!r} of Classifier is unknown: take 'all' or 'norms'")
+        if learns == 'norms':
+            self.requires_grad_(False)
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.requires_grad_(True)
+        self.frozen = tuple(frozen)
+        for name in self.frozen:
+            self.get_submodule(name).requires_grad_(False)
+        if not any(parameter.requires_grad for parameter in self.parameters()):
+            raise ConfigError(f'frozen {list(frozen)} with learns={learns!r} leaves nothing that learns')
+
+    def _check_soft_labels(self, distils: bool, weight: float) -> None:
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= 1:
+            raise ConfigError(f'soft_label_weight {weight!r} must lie in (0, 1]: 1 learns from the teacher alone; '
+                              'for the labels alone leave the teacher out')
+        if not distils and weight != 1:
+            raise ConfigError(f'soft_label_weight {weight} balances two losses, and Classifier without a teacher has '
+                              'one: leave it out, or give a teacher')
+        if distils and weight == 1 and self.head.label_smoothing:
+            raise ConfigError(f'head.label_smoothing {self.head.label_smoothing} smooths hard labels, and '
+                              'soft_label_weight=1 never reads them: leave it out, or lower soft_label_weight')
+
+    def _check_teacher(self, teacher: FrozenTeacher, data_preprocessor: dict | None) -> None:
+        given = getattr(teacher, 'embedding_channels', None)
+        if given is None:
+            raise ConfigError("Classifier learns from the classes of a teacher's head, and this teacher has none: give "
+                              "teacher.head, such as dict(type='LinearHead', num_classes=..., in_channels=...)")
+        if given != self.head.out_channels:
+            raise ConfigError(f'the teacher tells {given} classes apart, the head {self.head.out_channels}: take a '
+                              'teacher of the same data set, or change model.head.num_classes')
+        check_normalisation(teacher.trained_with, data_preprocessor)

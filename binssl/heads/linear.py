@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binssl.heads.distillation import distillation
+from binssl.heads.unit_rows import at_least_float32
 from binssl.registry import HEADS, ConfigError
+
+
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.) -> Tensor:
+    """Mean over the batch of ``-t . log_softmax(logits)``, in float32 at least.
+
+    t is the row of ``targets`` (N, classes), or 1 for the label where they are (N,); smoothing s makes of it
+    ``(1 - s) t + s / classes``.
+
+    Shape: (N, classes), (N,) or (N, classes) -> ().
+    """
+    logits = at_least_float32(logits)
+    if targets.is_floating_point():
+        targets = targets.to(logits.dtype)
+    return F.cross_entropy(logits, targets, label_smoothing=label_smoothing)
 
 
 @HEADS.register_module()
@@ -39,8 +56,26 @@ class LinearHead(nn.Module):
         """(N, in_channels) -> logits (N, num_classes)."""
         return self.fc(features)
 
-    def loss(self, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Cross-entropy of ``logits`` (N, num_classes) with ``labels`` (N,); the top-1 rate in percent."""
-        top1 = 100 * (logits.detach().argmax(dim=1) == labels).float().mean()
-        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        return {'loss': loss, 'top1': top1}
+    def loss(self, logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Smoothed cross-entropy of ``logits`` (N, num_classes), and their :meth:`rates`.
+
+        Args:
+            logits: (N, num_classes).
+            targets: labels (N,), or soft ones (N, num_classes) whose rows sum to 1.
+        """
+        return {'loss': cross_entropy(logits, targets, self.label_smoothing), **self.rates(logits, targets)}
+
+    def distill(self, logits: Tensor, answers: Tensor) -> dict[str, Tensor]:
+        """:func:`distillation` of ``logits`` from a teacher's ``answers``, (N, num_classes) both, at temperature 1."""
+        return distillation(logits, answers, 1., 1.)
+
+    def rates(self, logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Share of rows, in percent, whose class is the first (``top1``) or among the first five (``top5``).
+
+        ``top5`` is given for five classes and more. The class of a soft target is its largest entry.
+        """
+        labels = targets if targets.dim() == 1 else targets.argmax(dim=1)
+        places = min(5, self.out_channels)
+        hits = logits.detach().topk(places).indices == labels[:, None]  # (N, places)
+        counted = {f'top{k}': hits[:, :k].any(dim=1) for k in (1, 5) if k <= places}
+        return {name: 100 * hit.to(torch.float32).mean() for name, hit in counted.items()}

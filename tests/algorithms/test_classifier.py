@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import json
+from pathlib import Path
+
 import pytest
 import torch
-from contracts.small import CLASSIFIER, batch, build, changed
+from contracts.small import (
+    CLASSIFIER,
+    DISTILLATION,
+    MIXED,
+    NORMALIZER,
+    SOFT_LABELS,
+    TEACHER_BACKBONE,
+    batch,
+    build,
+    changed,
+    write_teacher,
+)
+from torch import nn
 from torch.nn import functional as F
 
-from binssl.registry import ConfigError
+import binssl
+from binssl.checkpoints import read_checkpoint, write_checkpoint
+from binssl.registry import ALGORITHMS, ConfigError
 
 
 def test_loss_is_the_cross_entropy_of_its_logits(tmp_path):
@@ -56,3 +74,121 @@ def test_missing_labels_are_named(tmp_path):
     model = build(CLASSIFIER, tmp_path)
     with pytest.raises(ConfigError, match='Classifier needs labels, and the data set gave none'):
         model(model.data_preprocessor(batch(1))['images'], mode='loss')
+
+
+# BatchNorms alone
+
+
+def norms_of(model: nn.Module) -> set[str]:
+    """Names of the parameters of BatchNorms."""
+    return {f'{name}.{kind}' for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)
+            for kind in ('weight', 'bias')}
+
+
+def test_norms_alone_learn(tmp_path):
+    model = build(changed(CLASSIFIER, learns='norms'), tmp_path)
+    norms = norms_of(model)
+    assert norms
+    assert {name for name, weight in model.named_parameters() if weight.requires_grad} == norms
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.1)
+    model(**model.data_preprocessor(batch(1)), mode='loss')['loss'].backward()
+    optimizer.step()
+    moved = {name for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    statistics = {name for name, _ in model.named_buffers() if 'running' in name or 'tracked' in name}
+    assert moved == norms | statistics
+
+
+def test_norms_of_frozen_parts_do_not_learn(tmp_path):
+    neck = dict(type='PoolMLP', in_channels=16, widths=[12], last_norm=True, last_activation=True)
+    model = build(changed(CLASSIFIER, neck=neck, learns='norms', frozen=['backbone']), tmp_path)
+    assert {name.split('.')[0] for name, weight in model.named_parameters() if weight.requires_grad} == {'neck'}
+
+
+# a teacher's soft labels
+
+
+def soft_cross_entropy(model: nn.Module, images: torch.Tensor) -> float:
+    """-sum p log q, written out."""
+    with torch.no_grad():
+        logits = copy.deepcopy(model)(images)
+        p, q = (rows.exp() / rows.exp().sum(dim=1, keepdim=True) for rows in (model.teacher(images), logits))
+    return -(p * q.log()).sum(dim=1).mean().item()
+
+
+@pytest.mark.parametrize('weight', [1., 0.25])
+def test_soft_and_hard_labels_are_weighed(weight, tmp_path):
+    smoothing = 0. if weight == 1 else 0.1
+    model = build(changed(SOFT_LABELS, soft_label_weight=weight, head__label_smoothing=smoothing), tmp_path)
+    data = model.data_preprocessor(batch(1))
+    images, labels = data['images'][0], data['labels']
+    with torch.no_grad():
+        hard = F.cross_entropy(copy.deepcopy(model)(images), labels, label_smoothing=smoothing).item()
+    losses = model(images, labels, mode='loss')
+    wanted = weight * soft_cross_entropy(model, images) + (1 - weight) * hard
+    assert losses['loss'].item() == pytest.approx(wanted, rel=1e-12)
+    right = (model.teacher(images).argmax(dim=1) == labels).double().mean().item()
+    assert losses['teacher_top1'].item() == pytest.approx(100 * right)
+
+
+def test_with_soft_labels_alone_the_labels_only_count(tmp_path):
+    model = build(SOFT_LABELS, tmp_path)
+    data = model.data_preprocessor(batch(1))
+    images = data['images'][0]
+    gradients = []
+    for labels in (data['labels'], data['labels'].flip(0)):
+        twin = copy.deepcopy(model)
+        losses = twin(images, labels, mode='loss')
+        losses['loss'].backward()
+        gradients.append([weight.grad for weight in twin.parameters()] + [losses['loss'].detach()])
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+def test_the_student_starts_as_without_a_teacher(tmp_path):
+    path = write_teacher(tmp_path / 'teacher.pth', head=SOFT_LABELS['teacher']['head'])
+    alone, taught = (build(config, tmp_path) for config in (CLASSIFIER, changed(SOFT_LABELS, teacher__checkpoint=path)))
+    assert taught.state_dict().keys() == alone.state_dict().keys()
+    assert all(torch.equal(value, taught.state_dict()[name]) for name, value in alone.state_dict().items())
+
+
+def test_what_comes_back_needs_no_teacher(tmp_path):
+    config = changed(SOFT_LABELS, teacher__checkpoint=write_teacher(
+        tmp_path / 'teacher.pth', head=SOFT_LABELS['teacher']['head']), mix=MIXED['mix'], learns='norms')
+    model = ALGORITHMS.build(config).eval()
+    write_checkpoint(dict(format_version=1, state_dict=model.state_dict(), meta=dict(model=json.dumps(config))),
+                     tmp_path / 'trained.pth')
+    (tmp_path / 'teacher.pth').unlink()
+    loaded = binssl.load_model(tmp_path / 'trained.pth')
+    images = torch.randn(2, 3, 8, 8)
+    assert loaded.teacher is None
+    assert loaded.mixing is None
+    assert torch.equal(loaded(images), model(images))
+
+
+@pytest.mark.parametrize(('config', 'changes', 'message'), [
+    (CLASSIFIER, dict(learns='norm'), "learns 'norm' of Classifier is unknown: take 'all' or 'norms'"),
+    (CLASSIFIER, dict(learns='norms', frozen=['backbone']), "with learns='norms' leaves nothing that learns"),
+    (CLASSIFIER, dict(soft_label_weight=0.5), 'soft_label_weight 0.5 balances two losses, and Classifier without'),
+    (SOFT_LABELS, dict(soft_label_weight=0.), r'soft_label_weight 0.0 must lie in \(0, 1\]'),
+    (SOFT_LABELS, dict(soft_label_weight=1.5), r'soft_label_weight 1.5 must lie in \(0, 1\]'),
+    (SOFT_LABELS, dict(soft_label_weight='1'), r"soft_label_weight '1' must lie in \(0, 1\]"),
+    (SOFT_LABELS, dict(head__label_smoothing=0.1), 'head.label_smoothing 0.1 smooths hard labels'),
+    (SOFT_LABELS, dict(head__num_classes=7), 'the teacher tells 10 classes apart, the head 7: take a teacher of the'),
+    (SOFT_LABELS, dict(teacher__head=None), "the classes of a teacher's head, and this teacher has none: give"),
+    (SOFT_LABELS, dict(teacher__checkpoint='none.pth'), 'the checkpoint of the frozen teacher is missing: none.pth'),
+    (SOFT_LABELS, dict(teacher=dict(type='MomentumTeacher')), "MomentumTeacher needs 'backbone'"),
+    (CLASSIFIER, dict(head=DISTILLATION['head']), 'needs a head that offers loss, .*; DistillationHead does not'),
+])
+def test_bad_settings_are_errors_at_construction(config, changes, message, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        build(changed(config, **changes), tmp_path)
+
+
+def test_the_normalisation_is_the_teachers(tmp_path):
+    path = Path(write_teacher(tmp_path / 'teacher.pth', head=SOFT_LABELS['teacher']['head']))
+    record = dict(type='Encoder', backbone=TEACHER_BACKBONE, data_preprocessor=NORMALIZER)
+    write_checkpoint(dict(read_checkpoint(path), meta=dict(model=json.dumps(record))), path)
+    config = changed(SOFT_LABELS, teacher__checkpoint=str(path))
+    ALGORITHMS.build(config)
+    with pytest.raises(ConfigError, match='the teacher was trained on images normalised otherwise'):
+        ALGORITHMS.build(changed(config, data_preprocessor=dict(NORMALIZER, std=[60.] * 3)))

@@ -53,7 +53,7 @@ def test_it_has_no_loss(tmp_path):
     (MOCO, CLASSIFIER['head'],
      'MoCo needs a head that offers embed, contrast, temperature, embedding_channels; LinearHead does not'),
     (BURN, MOCO['head'], 'BURN needs a head that offers .*information; ContrastiveHead does not'),
-    (CLASSIFIER, None, 'Classifier needs a head that offers loss; none is given'),
+    (CLASSIFIER, None, 'Classifier needs a head that offers loss, distill, rates, label_smoothing; none is given'),
 ])
 def test_the_head_of_another_algorithm_is_an_error(config, head, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
@@ -70,3 +70,33 @@ def test_a_part_that_does_not_tell_its_width_is_not_checked(tmp_path):
                        neck=dict(type='PoolMLP', pool='flatten', in_channels=192, widths=[5])), tmp_path)
     assert isinstance(model, Encoder)
     assert model.out_channels == 5
+
+
+FLAT = dict(type='PoolMLP', pool='flatten')
+
+
+def vgg(input_size: int | None) -> dict:
+    return dict(type='VGG', widths=[8, 8], depths=[1, 1], input_size=input_size)
+
+
+@pytest.mark.parametrize(('neck', 'head', 'input_size', 'message'), [
+    (FLAT, 32, 8, None),
+    (dict(FLAT, in_channels=32, widths=[5]), 5, 8, None),
+    (FLAT, 8, 8, 'the head takes 8 channels, the neck gives 32'),
+    (FLAT, 32, 16, 'the head takes 32 channels, the neck gives 128'),
+    (FLAT, 8, None, None),
+    (dict(FLAT, in_channels=8, widths=[5]), 5, 8,
+     "the neck takes 8 channels, the backbone's flattened map gives 32"),
+    (dict(type='PoolMLP'), 8, 8, None),
+])
+def test_a_flattened_map_is_as_wide_as_it_is_large(neck, head, input_size, message):
+    config = dict(type='Encoder', backbone=vgg(input_size), neck=neck,
+                  head=dict(type='LinearHead', num_classes=3, in_channels=head))
+    if message is None:
+        model = ALGORITHMS.build(config)
+        if input_size:
+            assert model(torch.randn(2, 3, input_size, input_size)).shape == (2, 3)
+            assert model.out_channels == head
+        return
+    with pytest.raises(ConfigError, match=message):
+        ALGORITHMS.build(config)

@@ -23,6 +23,11 @@ TRUNK = dict(backbone=BACKBONE, neck=NECK, data_preprocessor=NORMALIZER)
 ENCODER = dict(type='Encoder', **TRUNK)
 CLASSIFIER = dict(
     type='Classifier', head=dict(type='LinearHead', num_classes=CLASSES, in_channels=12), **TRUNK)
+SOFT_LABELS = dict(
+    CLASSIFIER,
+    teacher=dict(type='FrozenTeacher', backbone=TEACHER_BACKBONE,
+                 head=dict(type='LinearHead', num_classes=CLASSES, in_channels=16)))
+MIXED = dict(CLASSIFIER, mix=[dict(type='MixUp', alpha=0.4), dict(type='CutMix')])
 MOCO = dict(
     type='MoCo',
     head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6], norm=None)),

@@ -9,9 +9,11 @@ from contracts.small import (
     BYOL,
     CLASSIFIER,
     DISTILLATION,
+    MIXED,
     MOCO,
     S2BNN,
     SIMSIAM,
+    SOFT_LABELS,
     SWAV,
     TEACHER_BACKBONE,
     batch,
@@ -50,6 +52,9 @@ ROWS = {
     'S2BNN, distillation only': (DISTILLATION, STUDENT),
     'S2BNN, contrastive and distillation': (S2BNN, STUDENT),
     'Classifier': (CLASSIFIER, STUDENT),
+    'Classifier, soft labels': (SOFT_LABELS, STUDENT),
+    'Classifier, soft and hard labels': (changed(SOFT_LABELS, soft_label_weight=0.5), STUDENT),
+    'Classifier, mixed images': (MIXED, STUDENT),
     'Classifier, linear protocol': (changed(CLASSIFIER, frozen=['backbone', 'neck']), {'head'}),
     'Classifier, released linear protocol': (changed(CLASSIFIER, frozen=['backbone']), {'neck', 'head'}),
     'Classifier, frozen head': (changed(CLASSIFIER, frozen=['head']), {'backbone', 'neck'}),
@@ -90,7 +95,7 @@ def test_exactly_what_should_learn_gets_a_gradient_and_changes(row, tmp_path):
 
 
 @pytest.mark.parametrize('row', ['BURN', 'BURN, the released loss', 'S2BNN, distillation only',
-                                 'S2BNN, contrastive and distillation'])
+                                 'S2BNN, contrastive and distillation', 'Classifier, soft labels'])
 def test_frozen_teacher_is_bit_unchanged_by_training(row, tmp_path):
     model = build(ROWS[row][0], tmp_path).train()
     hidden = model.teacher._hidden[0]
