@@ -1,0 +1,18 @@
+"""ReActNet's ResNet-18 on ImageNet in two steps: binary activations, then both binary. Published: 65.9 top-1.
+
+python tools/run_recipe.py configs/recipes/reactnet18.py --processes 8
+
+512 epochs of 8 GPUs; killed, the same command goes on. Here: not yet measured. The teacher is torchvision's
+(configs/_base_/models/soft_labels_imagenet.py says where it is got).
+"""
+
+_STEP = 'configs/supervised/reactnet/resnet18'
+
+title = 'ReActNet-18 on ImageNet'
+work_dir = 'work_dirs/recipes/reactnet18'
+steps = [
+    dict(name='step1', config=f'{_STEP}_step1.py', weights='multi'),
+    dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
+]
+rows = {'step 1': 'step1', 'ReActNet-18 (65.9)': 'step2'}
+test = f'{_STEP}_step2.py'

@@ -1,0 +1,18 @@
+"""ReActNet-A on ImageNet in two steps: binary activations, then both binary. Published: 69.4 top-1.
+
+python tools/run_recipe.py configs/recipes/reactnet_a.py --processes 8
+
+512 epochs of 8 GPUs; killed, the same command goes on. Here: not yet measured. The teacher is torchvision's
+(configs/_base_/models/soft_labels_imagenet.py says where it is got).
+"""
+
+_STEP = 'configs/supervised/reactnet/reactnet_a'
+
+title = 'ReActNet-A on ImageNet'
+work_dir = 'work_dirs/recipes/reactnet_a'
+steps = [
+    dict(name='step1', config=f'{_STEP}_step1.py', weights='multi'),
+    dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
+]
+rows = {'step 1 (70.114)': 'step1', 'ReActNet-A (69.4)': 'step2'}
+test = f'{_STEP}_step2.py'

@@ -1,0 +1,18 @@
+"""ReCU in two stages (ReActNet-like ResNet-18) on ImageNet. Published: 66.4 top-1; its stage 1 is unverified.
+
+python tools/run_recipe.py configs/recipes/recu_twostage.py --processes 8
+
+512 epochs of 8 GPUs; killed, the same command goes on. Here: not yet measured. The teacher is torchvision's
+(configs/_base_/models/soft_labels_imagenet.py says where it is got).
+"""
+
+_STEP = 'configs/supervised/recu/imagenet_twostage'
+
+title = 'ReCU in two stages on ImageNet'
+work_dir = 'work_dirs/recipes/recu_twostage'
+steps = [
+    dict(name='step1', config=f'{_STEP}_step1.py', weights='multi'),
+    dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
+]
+rows = {'stage 1': 'step1', 'ReCU, two stages (66.4)': 'step2'}
+test = f'{_STEP}_step2.py'
