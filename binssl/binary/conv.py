@@ -83,7 +83,7 @@ class BinaryConv2d(nn.Conv2d):
         self.pad_value = float(pad_value)
         self.activation = _build_part('activation', activation)
         self.weight_binarizer = _build_part('weight', weight)
-        self.scale = _build_part('scale', None if scale is None else {'channels': out_channels, **scale})
+        self.scale = _build_part('scale', scale, channels=out_channels)
         if pad_value and (self.activation is None or self.activation.rule is None):
             raise ConfigError(f'pad_value {pad_value!r} needs binary inputs: give an activation, or take 0')
 
@@ -112,23 +112,26 @@ def _prepared(binarizer: Binarizer | None, x: Tensor) -> tuple[Tensor, SignRule 
     return binarizer.prepare(x), binarizer.rule
 
 
-def _build_part(place: str, cfg: dict | ConfigDict | None) -> Any:
-    """The part of ``cfg``, None where there is none.
+def _build_part(place: str, cfg: dict | ConfigDict | None, **shape: int) -> Any:
+    """The part of ``cfg``, None where there is none; ``shape`` is what the convolution tells it.
 
     Raises:
-        ConfigError: it is unknown, or not for ``place``.
+        ConfigError: it is unknown, not for ``place``, or told ``shape`` twice.
     """
     if cfg is None:
         return None
-    part = BINARIZERS.build(cfg)
-    fits = getattr(part, 'fits', ())
+    BINARIZERS.check(cfg, shape)
+    kind = BINARIZERS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    fits = getattr(kind, 'fits', ())
     if place not in fits:
-        known = sorted(name for name, kind in BINARIZERS.module_dict.items() if place in getattr(kind, 'fits', ()))
+        known = sorted(name for name, part in BINARIZERS.module_dict.items() if place in getattr(part, 'fits', ()))
         raise ConfigError(
-            f'{type(part).__name__} is for {" and ".join(fits) or "no place"} of a BinaryConv2d, not for its {place}; '
+            f'{kind.__name__} is for {" and ".join(fits) or "no place"} of a BinaryConv2d, not for its {place}; '
             f'there take {" or ".join(known)}'
         )
-    return part
+    if given := sorted(set(cfg) & set(shape)):
+        raise ConfigError(f'{place} sets {given}, which the convolution gives itself: remove them')
+    return BINARIZERS.build(cfg, default_args=shape)
 
 
 def build_conv(

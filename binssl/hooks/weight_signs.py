@@ -22,9 +22,9 @@ class WeightSignHook(WatchHook):
     - ``dead_weights``: share whose sign was the same in each of the last ``dead_after`` comparisons.
     - ``saturated_weights``: share with |w| > 1, where the pseudo-gradient ends there.
 
-    The sign is that of the weight as its binarizer prepares it: in ReCU's layers the mean of the filter is taken from it
-    first. One bit and one count, a byte each, are kept for a weight. Real weights and frozen ones are not watched. After
-    a resume the first comparison waits for a whole interval.
+    The sign is that of the weight as its binarizer prepares it: in ReCU's layers the filter's mean is taken from it
+    first. One bit and one count, a byte each, are kept for a weight. Real weights and frozen ones are not watched.
+    After a resume the first comparison waits for a whole interval.
 
     Args:
         interval: iterations between two comparisons.

@@ -213,7 +213,7 @@ def test_compiles_into_one_graph(activation):
     [
         ({**BINARY, 'pad_value': 2}, 'the border of a binary map is 0, 1 or -1'),
         ({'type': 'BinaryConv2d', 'pad_value': 1}, 'needs binary inputs'),
-        ({'type': 'BinaryConv2d', 'activation': {'type': 'ScaledSign'}}, 'ScaledSign is for weight of a BinaryConv2d, not for its activation; there take'),
+        ({'type': 'BinaryConv2d', 'activation': {'type': 'ScaledSign'}}, 'not for its activation; there take Appr'),
         ({'type': 'BinaryConv2d', 'activation': {'type': 'AproxSign'}}, "did you mean 'ApproxSign'"),
         ({'type': 'BinaryConv2d', 'wieght': None}, "did you mean 'weight'"),
         ({'type': 'BinaryConv2d', 'stride': 2}, "conv_cfg sets \\['stride'\\]"),

@@ -1,0 +1,49 @@
+"""The real functions that stand in for a sign: values and slopes on a line of numbers."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from binssl.binary import BinaryConv2d
+from binssl.registry import BINARIZERS, ConfigError
+
+LINE = [-3.0, -1.5, -0.5, 0.25, 1.5, 4.0]
+VALUES = {
+    'ReLU': ({}, [0, 0, 0, 0.25, 1.5, 4], [0, 0, 0, 1, 1, 1]),
+    'Clip': ({}, [-1, -1, -0.5, 0.25, 1, 1], [0, 0, 1, 1, 0, 0]),
+    'LeakyClip': ({}, [-1.2, -1.05, -0.5, 0.25, 1.05, 1.3], [0.1, 0.1, 1, 1, 0.1, 0.1]),
+    'LeakyClip of 0.5': ({'slope': 0.5}, [-2, -1.25, -0.5, 0.25, 1.25, 2.5], [0.5, 0.5, 1, 1, 0.5, 0.5]),
+}
+
+
+@pytest.mark.parametrize('name', VALUES)
+def test_values_and_slopes(name):
+    settings, values, slopes = VALUES[name]
+    part = BINARIZERS.build({'type': name.split()[0], **settings})
+    assert part.rule is None
+    assert not part.state_dict()
+    x = torch.tensor(LINE, dtype=torch.float64, requires_grad=True)
+    y = part(x)
+    y.sum().backward()
+    torch.testing.assert_close(y.detach(), torch.tensor(values, dtype=torch.float64))
+    torch.testing.assert_close(x.grad, torch.tensor(slopes, dtype=torch.float64))
+
+
+@pytest.mark.parametrize('name', ['ReLU', 'Clip', 'LeakyClip'])
+def test_the_convolution_sees_the_real_values(name):
+    torch.manual_seed(0)
+    conv = BinaryConv2d(3, 4, 3, padding=1, activation={'type': name}).double()
+    plain = torch.nn.Conv2d(3, 4, 3, padding=1, bias=False).double()
+    plain.load_state_dict(conv.state_dict())
+    x = 2 * torch.randn(2, 3, 5, 5, dtype=torch.float64).requires_grad_()
+    part = BINARIZERS.build({'type': name})
+    ours = torch.autograd.grad(conv(x).square().sum(), [x, conv.weight])
+    expected = torch.autograd.grad(plain(part(x)).square().sum(), [x, plain.weight])
+    torch.testing.assert_close(ours, expected)
+
+
+@pytest.mark.parametrize('slope', [-0.1, 1, 'steep', float('nan')])
+def test_a_slope_outside_0_to_1_is_refused(slope):
+    with pytest.raises(ConfigError, match=r"LeakyClip's slope is .*; it must be a number from 0 to below 1"):
+        BINARIZERS.build({'type': 'LeakyClip', 'slope': slope})
