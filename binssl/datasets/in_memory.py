@@ -72,7 +72,7 @@ class InMemoryImages(Dataset):
             raise IndexError(f'index {indices[outside][0]} is not among the {len(self)} samples')
         places = torch.from_numpy(indices)
         chosen = places.to(self.device)
-        originals = self.images[chosen]
+        originals = self.images.index_select(0, chosen)
         views = [
             view(originals, hash_counters(self.seed, epochs, indices, stream))
             for stream, view in enumerate(self.views)
