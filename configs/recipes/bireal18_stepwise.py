@@ -18,4 +18,4 @@ steps = [
     dict(name='norms', config=f'{_STEP}_norms.py', inputs=dict(load_from='binary'), weights='multi'),
 ]
 rows = {'Bi-Real-18, both binary': 'binary', 'weights at +-1 (56.4)': 'norms'}
-test = f'{_STEP}_norms.py'
+test = 'own'

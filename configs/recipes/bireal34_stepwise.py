@@ -18,4 +18,4 @@ steps = [
     dict(name='norms', config=f'{_STEP}_norms.py', inputs=dict(load_from='binary'), weights='multi'),
 ]
 rows = {'Bi-Real-34, both binary': 'binary', 'weights at +-1 (62.2)': 'norms'}
-test = f'{_STEP}_norms.py'
+test = 'own'

@@ -15,4 +15,4 @@ steps = [
     dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
 ]
 rows = {'step 1 (70.114)': 'step1', 'ReActNet-A (69.4)': 'step2'}
-test = f'{_STEP}_step2.py'
+test = 'own'

@@ -2,15 +2,15 @@
 
 8 GPUs x 32 = 256 images a step, 256 epochs. 0.119e8 FLOPs, 0.872e8 OPs without the classifier (fc included, as in
 BURN), 0.882e8 with it. BURN's paper: 64.10 top-1; here: not yet measured. Unverified: the settings behind that
-number. These are ReActNet's own for its step 2 (Adam 5e-4, no decay), but: cross-entropy with the labels in place of
-its teacher's answers (69.4 after two steps with them), no lighting noise, and in epoch e = 0, 1, ... the rate
-lr (1 - e/E): its own, lr (1 - (e+1)/E), is an epoch ahead, 0 in the last.
+number. These are ReActNet's own for its step 2 (reactnet/reactnet_a_step2.py: Adam 5e-4, no decay), but: cross-entropy
+with the labels in place of its teacher's answers (69.4 after two steps with them), no lighting noise.
 """
 
 _base_ = [
     '../_base_/datasets/imagenet_linear.py',
     '../_base_/models/imagenet.py',
     '../_base_/runtime_imagenet.py',
+    '../_base_/schedules/adam_linear_imagenet.py',
 ]
 model = dict(
     type='Classifier',
@@ -26,6 +26,4 @@ model = dict(
     head=dict(type='LinearHead', num_classes=1000, in_channels=1024),
 )
 global_batch_size = 256
-optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-4, weight_decay=0))
-schedules = dict(lr=dict(target='lr', curve='linear', end=0.0, by='epoch'))
-train_cfg = dict(type='EpochLoop', max_epochs=256)
+optim_wrapper = dict(optimizer=dict(lr=5e-4))

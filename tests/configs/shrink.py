@@ -16,7 +16,7 @@ from binssl.registry import ALGORITHMS, BACKBONES
 BATCH = 8
 QUEUE = 2 * BATCH
 NORMALIZER = dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3)
-SIDES = {224: 32, 96: 24}
+SIDES = {224: 32, 96: 24, 32: 32}
 REACTNET_A = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 #: what a linear evaluation finds in its weights file, by the width of the features
 TRUNKS: dict[int, dict] = {
@@ -70,25 +70,37 @@ def small_batch(cfg: Config, seed: int = 0) -> dict[str, Any]:
 
 
 def _side(view: list[dict]) -> int:
-    """Side in pixels of what a view's crop gives."""
-    size, = (part['size'] for part in view if part['type'] == 'torchvision/RandomResizedCrop')
-    return size
+    """Side in pixels of what a view gives: that of its last crop or resize."""
+    return [part['size'] for part in view if part['type'].endswith(('Crop', 'BatchResize'))][-1]
 
 
 def _narrow_trunk(model: dict[str, Any]) -> int:
     """Narrow backbone and neck; gives the width of the features."""
-    backbone = model['backbone']
-    if backbone['type'] == 'ReActNet':
-        backbone['channels'] = [width // 8 for width in backbone.get('channels', REACTNET_A)]
-    elif backbone['type'] in ('ResNet', 'TorchvisionResNet'):
-        backbone['widths'] = [width // 8 for width in backbone.get('widths', (64, 128, 256, 512))]
-        backbone['depths'] = [1, 1, 1, 1]
-    width = BACKBONES.build(backbone).out_channels
-    neck = model.get('neck')
-    if not neck or not neck.get('widths'):
+    backbone, neck = model['backbone'], model.get('neck') or {}
+    if backbone['type'] == 'TorchvisionModel' and backbone['name'].startswith('resnet'):
+        depth = int(backbone['name'].removeprefix('resnet'))
+        backbone = model['backbone'] = dict(type='TorchvisionResNet', depth=depth)  # the same, any width
+    _narrow_backbone(backbone)
+    network = BACKBONES.build(backbone)
+    width = network.out_channels
+    if neck.get('pool') == 'flatten':
+        return width * network.map_size**2
+    if neck.get('in_channels'):
+        neck['in_channels'] = width
+    if not neck.get('widths'):
         return width
     _narrow_mlp(neck, width)
     return neck['widths'][-1]
+
+
+def _narrow_backbone(backbone: dict[str, Any]) -> None:
+    if backbone['type'] == 'ReActNet':
+        backbone['channels'] = [width // 8 for width in backbone.get('channels', REACTNET_A)]
+    elif backbone['type'] == 'VGG':
+        backbone['widths'] = [16, 32, 64]
+    elif backbone['type'] in ('ResNet', 'TorchvisionResNet', 'TwoStreamResNet'):
+        backbone['widths'] = [max(4, width // 8) for width in backbone.get('widths', (64, 128, 256, 512))]
+        backbone['depths'] = [1] * len(backbone['widths'])
 
 
 def _narrow_head(head: dict[str, Any] | None, features: int, extractor: int | None) -> None:

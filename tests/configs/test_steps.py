@@ -16,7 +16,9 @@ from binssl.registry import ALGORITHMS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 TRAINING = [path for path in LEAVES if load_config(ROOT / path).get('optim_wrapper')]
 
 SECOND_STEPS = [
-    path for path in TRAINING if str(load_config(ROOT / path).get('load_from')).startswith('work_dirs/selfsup')
+    path
+    for path in TRAINING
+    if str(load_config(ROOT / path).get('load_from')).startswith(('work_dirs/selfsup/', 'work_dirs/supervised/'))
 ]
 
 

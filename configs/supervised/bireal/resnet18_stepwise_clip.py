@@ -1,0 +1,14 @@
+"""Bi-Real-18 step by step, 3 of 5, ImageNet (arXiv:1808.00278): clip to [-1, 1] in place of the leaky clip.
+
+8 GPUs x 32 = 256 images a step, 20 epochs. 1.378e8 FLOPs, 1.640e8 OPs once binary. Published, after all five:
+56.4/79.5 top-1/top-5; here: not yet measured. Unverified: as in resnet18_stepwise_leaky_clip.py.
+"""
+
+_base_ = ['./resnet18_stepwise_leaky_clip.py']
+model = dict(backbone=dict(conv_cfg=dict(activation=dict(_delete_=True, type='Clip'))))
+load_from = 'work_dirs/supervised/bireal/resnet18_stepwise_leaky_clip/weights.pth'
+how_to_get = dict(
+    load_from='step 2 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet18_stepwise_leaky_clip.py 8 '
+    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet18_stepwise_leaky_clip/latest.pth '
+    'work_dirs/supervised/bireal/resnet18_stepwise_leaky_clip/weights.pth'
+)

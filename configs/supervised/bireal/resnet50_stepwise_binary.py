@@ -1,0 +1,19 @@
+"""Bi-Real-50 step by step, 4 of 5, ImageNet (arXiv:1811.01335): both binary.
+
+8 GPUs x 128 = 1024 images a step, 40 epochs. 5.696e8 FLOPs, 6.258e8 OPs. Published, after all five: 62.6/83.9
+top-1/top-5; here: not yet measured. Unverified: as in resnet50_stepwise_relu.py.
+"""
+
+_base_ = ['./resnet18_stepwise_binary.py']
+model = dict(backbone=dict(type='TwoStreamResNet'), head=dict(in_channels=2048))
+train_dataloader = dict(batch_size=128)
+global_batch_size = 1024
+optim_wrapper = dict(optimizer=dict(lr=0.08))
+schedules = dict(lr=dict(milestones=[20, 30]))
+train_cfg = dict(max_epochs=40)
+load_from = 'work_dirs/supervised/bireal/resnet50_stepwise_clip/weights.pth'
+how_to_get = dict(
+    load_from='step 3 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet50_stepwise_clip.py 8 '
+    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet50_stepwise_clip/latest.pth '
+    'work_dirs/supervised/bireal/resnet50_stepwise_clip/weights.pth'
+)

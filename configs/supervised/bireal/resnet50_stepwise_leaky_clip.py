@@ -1,0 +1,14 @@
+"""Bi-Real-50 step by step, 2 of 5, ImageNet (arXiv:1811.01335): leaky clip in place of ReLU.
+
+8 GPUs x 32 = 256 images a step, 20 epochs. 5.696e8 FLOPs, 6.258e8 OPs once binary. Published, after all five:
+62.6/83.9 top-1/top-5; here: not yet measured. Unverified: as in resnet50_stepwise_relu.py.
+"""
+
+_base_ = ['./resnet18_stepwise_leaky_clip.py']
+model = dict(backbone=dict(type='TwoStreamResNet'), head=dict(in_channels=2048))
+load_from = 'work_dirs/supervised/bireal/resnet50_stepwise_relu/weights.pth'
+how_to_get = dict(
+    load_from='step 1 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet50_stepwise_relu.py 8 '
+    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet50_stepwise_relu/latest.pth '
+    'work_dirs/supervised/bireal/resnet50_stepwise_relu/weights.pth'
+)
