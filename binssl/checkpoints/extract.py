@@ -19,7 +19,7 @@ from binssl.checkpoints.weights import (
 )
 
 TRUNK = ('backbone', 'neck')
-FACTS = ('algorithm', 'epoch', 'iter', 'seed')
+FACTS = ('algorithm', 'epoch', 'iter', 'seed', 'weight_average_decay')
 MULTI_STAGE = (*INFERENCE_PARTS, HANDED_OVER)
 
 
@@ -27,7 +27,7 @@ def extract_weights(source: str | os.PathLike, out: str | os.PathLike, parts: Se
                     force: bool = False) -> str:
     """Write the given parts of a trained model into a weights file.
 
-    Momentum copies (``teacher``) and queues are never written.
+    Momentum copies (``teacher``) and queues are never written. Of a run with a WeightAverageHook the average is.
 
     Args:
         source: a training checkpoint or a weights file.
@@ -52,4 +52,6 @@ def extract_weights(source: str | os.PathLike, out: str | os.PathLike, parts: Se
     write_weights(out, kept, config, source, {'algorithm': trained.model.get('type'), **facts})
     left = dict.fromkeys(key.split('.')[0] for key in trained.state_dict if key not in kept)
     lines = [parts_table(kept), f'left out: {", ".join(left) or "nothing"}', f'written: {out}']
+    if 'weight_average_decay' in facts:
+        lines.insert(1, f'these are the averages over the steps of the run, decay {facts["weight_average_decay"]:g}')
     return '\n'.join(lines)

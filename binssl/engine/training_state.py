@@ -89,7 +89,10 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
         )
     _check_same_experiment(runner, path, meta)
     model = getattr(runner.model, 'module', runner.model)
-    load_weights(model, content['state_dict'])
+    for key in ('state_dict', 'raw_state_dict'):  # the latter where a hook has put an average in the first place
+        if key in content:
+            load_weights(model, content[key])
+    runner.call_hook('after_load_checkpoint', checkpoint=content)
     runner.optim_wrapper.load_state_dict(content['optimizer'])
     for scheduler, state in zip(runner.param_schedulers or [], content['param_schedulers'], strict=True):
         scheduler.load_state_dict(state)

@@ -13,6 +13,7 @@ from binssl.hooks.not_a_number import NotANumberHook
 from binssl.hooks.progress import ProgressHook
 from binssl.hooks.prototypes import PrototypeHook
 from binssl.hooks.schedule import Schedule
+from binssl.hooks.weight_average import WeightAverageHook
 from binssl.hooks.weight_signs import WeightSignHook
 
 __all__ = [
@@ -29,5 +30,6 @@ __all__ = [
     'ProgressHook',
     'PrototypeHook',
     'Schedule',
+    'WeightAverageHook',
     'WeightSignHook',
 ]
