@@ -8,8 +8,8 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-from configs.shrink import small_model
 from configs.published import BIREAL_STEPS, CONFIGS, PUBLISHED, ROOT, read
+from configs.shrink import small_model
 
 from binssl.evaluation import measure_config
 from binssl.hooks.schedule import Schedule
