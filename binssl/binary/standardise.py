@@ -31,7 +31,8 @@ class _UnitVariance(torch.autograd.Function):
         dims, grad = _all_but_first(y), grad.to(deviation.dtype)
         # d deviation / dx = (y - mean) / (n - 1)
         pull = (grad * y).sum(dims, keepdim=True) / (y[0].numel() - 1)
-        return ((grad - pull * (y - mean)) / deviation).to(y.dtype)
+        # (grad - pull (y - mean)) / deviation, in one new map
+        return torch.addcmul(grad, y, pull, value=-1).add_(pull * mean).div_(deviation).to(y.dtype)
 
 
 class _Rectify(torch.autograd.Function):
