@@ -20,6 +20,9 @@ from contracts.small import (
     changed,
     write_teacher,
 )
+from engine.runs import build as build_run
+from engine.runs import config as run_config
+from engine.runs import log_of, run
 from torch import nn
 from torch.nn import functional as F
 
@@ -105,6 +108,19 @@ def test_norms_of_frozen_parts_do_not_learn(tmp_path):
     assert {name.split('.')[0] for name, weight in model.named_parameters() if weight.requires_grad} == {'neck'}
 
 
+def test_a_run_of_norms_alone_leaves_the_rest_alone(tmp_path):
+    runner = build_run(run_config(tmp_path, changed(CLASSIFIER, learns='norms'), views=1, epochs=1))
+    before = {name: value.clone() for name, value in runner.model.named_parameters()}
+    runner.train()
+    moved = {name for name, value in runner.model.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == norms_of(runner.model)
+
+
+def test_more_labels_than_classes_are_refused_at_the_door(tmp_path):
+    with pytest.raises(ConfigError, match='the training data have 10 classes, the head 7: change'):
+        run(run_config(tmp_path, changed(CLASSIFIER, head__num_classes=7), views=1))
+
+
 # a teacher's soft labels
 
 
@@ -149,6 +165,13 @@ def test_the_student_starts_as_without_a_teacher(tmp_path):
     alone, taught = (build(config, tmp_path) for config in (CLASSIFIER, changed(SOFT_LABELS, teacher__checkpoint=path)))
     assert taught.state_dict().keys() == alone.state_dict().keys()
     assert all(torch.equal(value, taught.state_dict()[name]) for name, value in alone.state_dict().items())
+
+
+def test_a_run_logs_the_teacher(tmp_path):
+    path = write_teacher(tmp_path / 'teacher.pth', head=SOFT_LABELS['teacher']['head'])
+    model = changed(SOFT_LABELS, teacher__checkpoint=path, mix=MIXED['mix'])
+    log = log_of(run(run_config(tmp_path, model, views=1, epochs=1)))
+    assert all(name in log for name in ('teacher_top1', 'kl', 'top5'))
 
 
 def test_what_comes_back_needs_no_teacher(tmp_path):
