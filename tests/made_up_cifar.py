@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import struct
 import tarfile
 from pathlib import Path
 
@@ -81,10 +82,23 @@ def encode_binary(rows: np.ndarray, labels: list[np.ndarray]) -> bytes:
     return np.concatenate([np.stack(labels, axis=1).astype(np.uint8), rows], axis=1).tobytes()
 
 
+class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]
+    """Bytes become what Python 2 called a string."""
+
+    def save_bytes(self, text: bytes) -> None:
+        """SHORT_BINSTRING or BINSTRING."""
+        length = b'U' + bytes([len(text)]) if len(text) < 256 else b'T' + struct.pack('<i', len(text))
+        self.write(length + text)
+
+    dispatch = {**pickle._Pickler.dispatch, bytes: save_bytes}  # type: ignore[attr-defined]
+
+
 def encode_python(rows: np.ndarray, labels: dict[bytes, list[int]]) -> bytes:
     """A dictionary as Python 2 pickled it."""
     names = [b'%d.png' % number for number in range(len(rows))]
-    return pickle.dumps({b'batch_label': b'made up', b'data': rows, b'filenames': names, **labels}, protocol=2)
+    stream = io.BytesIO()
+    Python2Pickler(stream, protocol=2).dump({b'batch_label': b'made up', b'data': rows, b'filenames': names, **labels})
+    return stream.getvalue().replace(b'numpy._core.', b'numpy.core.')  # where numpy was then
 
 
 def suffixed(contents: dict[str, bytes], form: str) -> dict[str, bytes]:
