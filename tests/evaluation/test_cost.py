@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from binssl.binary import BINARY, BINARY_INPUT, BinaryConv2d
+from binssl.binary import BINARY, BINARY_INPUT, RECU, BinaryConv2d
 from binssl.engine.config import load_config
 from binssl.evaluation import CostReport, measure_config, measure_cost
 from binssl.registry import ALGORITHMS, BACKBONES, ConfigError
@@ -61,6 +61,8 @@ def test_packed_bytes_of_bireal18_are_those_of_its_plan():
 @pytest.mark.parametrize('backbone', [
     dict(type='ReActNet'),
     dict(type='ResNet', depths=[2, 2, 2, 2], convs_per_shortcut=2, shortcut='conv'),
+    dict(type='TwoStreamResNet'),
+    dict(type='VGG', input_size=224),
     dict(type='TorchvisionResNet', depth=50),
     *(dict(type='TorchvisionModel', name=name) for name in
       ('mobilenet_v3_small', 'densenet121', 'convnext_tiny', 'shufflenet_v2_x1_0')),
@@ -95,8 +97,9 @@ WEIGHTS, TWICE = 5 * 5 * 9, 2 * 5 * 5 * 9 * 36
     (dict(activation=dict(type='BoxSign'), weight=dict(type='BoxSign')), 'binary', 0, TWICE, 29 + 4 * 5),
     (dict(activation=BINARY_INPUT['activation']), 'binary input', TWICE, 0, 4 * (WEIGHTS + 5)),
     (dict(weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
+    (dict(activation=dict(type='Clip'), weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
     (dict(), 'real', TWICE, 0, 4 * (WEIGHTS + 5)),
-], ids=['scaled', 'plain signs', 'step 1', 'weights only', 'real'])  # fmt: skip
+], ids=['scaled', 'plain signs', 'step 1', 'weights only', 'real stand-in', 'real'])  # fmt: skip
 def test_a_layer_is_binary_where_both_factors_are(second, kind, flops, bops, packed):
     first, norm, layer = measure_cost(Pair(**second), 6).layers
     assert (layer.name, layer.kind, layer.flops, layer.bops) == ('second', kind, flops, bops)
@@ -104,6 +107,13 @@ def test_a_layer_is_binary_where_both_factors_are(second, kind, flops, bops, pac
     assert (first.kind, first.flops, first.ops, first.bytes_packed) == ('real', 3 * 5 * 36, 3 * 5 * 36, 4 * 15)
     assert (norm.kind, norm.ops, norm.parameters, norm.bytes_packed) == ('BatchNorm2d', 0, 10, 40)
     assert layer.ops == flops + bops / 64
+
+
+def test_a_learned_output_scale_is_a_parameter_and_no_operation():
+    *_, layer, scale = measure_cost(Pair(**{key: RECU[key] for key in ('activation', 'weight', 'scale')}), 6).layers
+    assert (layer.kind, layer.bops, layer.bytes_packed) == ('binary', TWICE, 29 + 4 * 5)
+    assert (scale.name, scale.kind, scale.ops, scale.parameters, scale.bytes_packed) == (
+        'second.scale', 'ChannelScale', 0, 5, 20)  # fmt: skip
 
 
 def test_measuring_leaves_the_network_as_it_is():
