@@ -18,6 +18,7 @@ import numpy as np
 from binssl.datasets.array_pickle import load_array_pickle
 from binssl.datasets.errors import DataError
 
+SITE = 'https://www.cs.toronto.edu/~kriz'
 SIDE = 32
 _PIXELS = 3 * SIDE**2
 
@@ -41,7 +42,7 @@ class CIFARVersion:
     @property
     def url(self) -> str:
         """Where the archive is published."""
-        return f'https://www.cs.toronto.edu/~kriz/{self.archive}'
+        return f'{SITE}/{self.archive}'
 
 
 @dataclass(frozen=True)

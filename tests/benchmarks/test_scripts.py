@@ -169,6 +169,21 @@ def test_published_update_is_the_teachers(momentum: ModuleType) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
+def test_cifar_loader_is_measured(tmp_path: Path) -> None:
+    loader = script('speed/cifar_loader')
+    figures = run(loader.main, '--images 48 --batch 8 --repeats 5', tmp_path / 'loader.json')
+    usual, ours = (figures[name]['process'] for name in ('one PIL image at a time', 'a batch at a time'))
+    assert figures['speed'] == pytest.approx(usual / ours)
+
+
+def test_cifar_loaders_load_alike() -> None:
+    usual, ours = script('speed/cifar_loader').build_loaders(20, 8).values()
+    for (images, labels), batch in zip(usual, ours, strict=True):
+        assert images.shape == batch['images'][0].shape
+        assert images.dtype == batch['images'][0].dtype == torch.uint8
+        assert torch.equal(labels, batch['labels'])
+
+
 @pytest.fixture(scope='module')
 def watching() -> ModuleType:
     return script('speed/watching')
