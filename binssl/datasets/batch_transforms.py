@@ -106,9 +106,17 @@ class BatchRotate:
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Rotates uint8 ``images`` (N, C, H, W) by one uint64 key a sample."""
+        turns = torch.from_numpy(fixed_point_turns(self.draw(keys), *images.shape[-2:])).to(images.device)
+        # few images' coordinates stay in a CPU's cache: a third of the time
+        piece = 8 if images.device.type == 'cpu' else len(images)
+        pieces = zip(images.split(piece), turns.split(piece, dim=1), strict=True)
+        return torch.cat([self.turn(part, part_turns) for part, part_turns in pieces])
+
+    @staticmethod
+    def turn(images: Tensor, turns: Tensor) -> Tensor:
+        """Images (N, C, H, W) through their maps, int32 (6, N), from :func:`fixed_point_turns`."""
         height, width = images.shape[-2:]
-        turns = fixed_point_turns(self.draw(keys), height, width)
-        xx, xy, x0, yx, yy, y0 = torch.from_numpy(turns).to(images.device)[:, :, None, None]
+        xx, xy, x0, yx, yy, y0 = turns[:, :, None, None]
         column = torch.arange(width, dtype=torch.int32, device=images.device)
         row = torch.arange(height, dtype=torch.int32, device=images.device)[:, None]
         x = (x0 + xx * column + xy * row) >> 16  # (N, H, W), where each pixel comes from
