@@ -1,7 +1,8 @@
 """Train what a config describes: python tools/train.py configs/selfsup/burn/stage1_digits.py"""
 
 from binssl.engine.commands import run_command
-from binssl.engine.training import parse_training, train
+from binssl.engine.training import train
+from binssl.engine.training_flags import parse_training
 
 if __name__ == '__main__':
     run_command(lambda: train(parse_training()))

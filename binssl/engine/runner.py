@@ -29,6 +29,7 @@ from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
+from binssl.engine.seeds import settle_seed
 from binssl.engine.starting_weights import start_from, start_from_trunk
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
@@ -60,6 +61,7 @@ class Runner(_Runner):
         cfg = copy.deepcopy(cfg)
         cfg.setdefault('default_scope', 'binssl')
         cfg.randomness = dict(dict(seed=0), **(cfg.get('randomness') or {}))
+        seed_was_drawn = settle_seed(cfg)
         cfg.env_cfg = cfg.get('env_cfg') or {}
         if cfg.get('optim_wrapper'):
             cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
@@ -70,6 +72,8 @@ class Runner(_Runner):
         _allow_fallback_launcher(cfg)
         runner = super().from_cfg(cfg)
         assert isinstance(runner, cls)
+        if seed_was_drawn:
+            runner.say('no seed is given: this run has seed %d', runner.seed)
         return runner
 
     @property

@@ -13,6 +13,7 @@ from mmengine.dist import is_main_process
 from binssl.checkpoints import file_sha256, load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
 from binssl.engine.config import load_config, parse_options
+from binssl.engine.downloads import add_download_flag, download_data
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner
@@ -35,6 +36,7 @@ def parse_testing(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value')
+    add_download_flag(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
     parser.add_argument(
@@ -60,6 +62,8 @@ def test(args: argparse.Namespace) -> None:
     problems += [problem for problem in [check_devices(args.check or 1, args.device)] if problem]
     if problems:
         raise ConfigError('\n  - '.join(['this test cannot start:', *problems]))
+    if args.download and (args.check is not None or args.launcher == 'none'):
+        download_data(cfg, ['test_dataloader'])
     cfg.work_dir = args.work_dir or str(default_work_dir(config) / weights_name(checkpoint))
     if args.check is not None:
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,62 +14,15 @@ from mmengine.config import Config
 from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_trained
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.downloads import download_data
+from binssl.engine.launch import check_devices, processes
 from binssl.engine.loops import EpochLoop
 from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner, accumulation
+from binssl.engine.starting_weights import start_from
 from binssl.engine.training_state import latest_checkpoint
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
-
-
-def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The flags of ``tools/train.py``; OpenSelfSup's spellings are taken too."""
-    parser = argparse.ArgumentParser(prog='tools/train.py', description='Train what a config describes.')
-    parser.add_argument('config', help='path of a config, with or without .py')
-    parser.add_argument(
-        '--work-dir',
-        '--work_dir',
-        help="where everything is written; default: the config's path under work_dirs/",
-    )
-    parser.add_argument(
-        '--resume',
-        '--resume_from',
-        '--resume-from',
-        nargs='?',
-        const='auto',
-        metavar='auto|PATH',
-        help='go on from the newest checkpoint of the work folder, or from PATH',
-    )
-    parser.add_argument(
-        '--pretrained', metavar='PATH', help='start with the trunk (backbone and neck) of this weights file'
-    )
-    parser.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision (fp16 on a GPU; bf16: --cfg-options optim_wrapper.precision=bf16)',
-    )
-    parser.add_argument('--seed', type=int, help='default: the one in the config, or 0')
-    parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
-    parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the rates with the images per step'
-    )
-    parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='key=value',
-        help='change the config: a.b=1 c="[1, 2]"',
-    )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    parser.add_argument(
-        '--check', type=int, metavar='N', help='only check the run, for N processes on this machine'
-    )
-    return parser.parse_args(arguments)
 
 
 def train(args: argparse.Namespace) -> None:
@@ -81,6 +33,8 @@ def train(args: argparse.Namespace) -> None:
     """
     cfg = training_config(args)
     problems = problems_of(cfg, args)
+    if args.download and not problems and (args.check is not None or args.launcher == 'none'):
+        download_data(cfg)  # by one process; those that a launcher starts come after its check
     if args.check is not None:
         problems += [problem for problem in [check_devices(args.check, args.device)] if problem]
         problems += _data_problem(cfg) + _batch_problems(cfg, args.check * int(os.environ.get('NNODES', 1)))
@@ -113,11 +67,13 @@ def _data_problem(cfg: Config) -> list[str]:
 
 
 def _model_problem(cfg: Config) -> list[str]:
-    """What building the model says, which also reads a teacher's file."""
+    """What building the model says, which also reads a teacher's file, and what it is to start from."""
     logging.disable(logging.INFO)  # the run itself will say what it loads
     try:
         with told_as_errors('the model cannot be built'):
-            ALGORITHMS.build(cfg.model)
+            model = ALGORITHMS.build(cfg.model)
+            if not _goes_on(cfg) and cfg.get('load_from'):
+                start_from(model, cfg.load_from)
     except ConfigError as error:
         return [str(error)]
     finally:
@@ -154,7 +110,7 @@ def training_config(args: argparse.Namespace) -> Config:
     if args.amp and not (cfg.get('optim_wrapper') or {}).get('precision'):
         flags['optim_wrapper.precision'] = 'fp16'
     if args.seed is not None:
-        flags['randomness.seed'] = args.seed
+        flags['randomness.seed'] = None if args.seed == 'none' else args.seed
     if args.deterministic:
         flags['randomness.deterministic'] = True
     if args.auto_scale_lr:

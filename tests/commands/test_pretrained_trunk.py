@@ -7,7 +7,8 @@ import torch
 
 from binssl.checkpoints import load_model, read_checkpoint
 from binssl.engine.initial_weights import write_initial_weights
-from binssl.engine.training import parse_training, train, training_config
+from binssl.engine.training import train, training_config
+from binssl.engine.training_flags import parse_training
 from binssl.registry import ConfigError
 
 LINEAR = 'configs/benchmarks/linear_classification/digits.py'
