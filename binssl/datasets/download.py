@@ -16,13 +16,11 @@ from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.cifar_files import CIFARFiles, find_version
 from binssl.datasets.errors import DataError
 from binssl.registry import FUNCTIONS
-from binssl.registry import FUNCTIONS
 
 _PARTS = ('bank', 'query')  # of BankAndQuery
 
 
 @FUNCTIONS.register_module()  # how the commands reach it
-@FUNCTIONS.register_module()
 def download_missing(dataset: dict) -> list[str]:
     """Fetch what the config of a data set reads and is not there; one process of a run does so, before the others read.
 
