@@ -3,8 +3,8 @@
 1.378e8 FLOPs, 1.640e8 OPs. Published: 51.2/73.4 top-1/top-5 by Bi-Real Net's paper (its own: 51.2/73.2); here: not
 yet measured. A shortcut around each two convolutions, projected; BatchNorm, sign, convolution in this order. Left
 out: the map of scales of the inputs (by the paper worth under 1 point) and the part of the weights' gradient that
-goes through mean|w|. Unverified, for the ResNet's code is not published: the optimiser (SGD, for its rate of 0.1)
-and decay, and what normalises the sums, here nothing.
+goes through mean|w|. The shorter side is drawn from 256 to 480 px, here in steps of 32. Unverified, for the ResNet's
+code is not published: the optimiser (SGD, for its rate of 0.1) and decay, and what normalises the sums, here nothing.
 """
 
 _base_ = [
@@ -32,7 +32,7 @@ train_dataloader = dict(
     dataset=dict(
         views=[
             [
-                dict(type='torchvision/RandomShortestSize', min_size=list(range(256, 481))),
+                dict(type='torchvision/RandomShortestSize', min_size=[256, 288, 320, 352, 384, 416, 448, 480]),
                 dict(type='torchvision/RandomCrop', size=224),
                 dict(type='torchvision/RandomHorizontalFlip'),
             ]
