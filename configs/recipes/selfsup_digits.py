@@ -1,6 +1,6 @@
 """Every label-free method on the digits: one binary network, one teacher a seed, at most 60 core-seconds a stage.
 
-    python benchmarks/digits/selfsup_table.py
+    python benchmarks/digits/table.py selfsup
 """
 
 _S2BNN = 'configs/selfsup/s2bnn'

@@ -1,6 +1,6 @@
 """The supervised methods on the digits, each beside its real-valued twin under the same recipe.
 
-python benchmarks/digits/supervised_table.py; with --full also the other plans and recipes of the three papers.
+python benchmarks/digits/table.py supervised; with --full also the other plans and recipes of the three papers.
 """
 
 _RECU = 'configs/supervised/recu'

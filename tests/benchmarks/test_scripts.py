@@ -236,22 +236,31 @@ def test_gpu_check_writes_into_out(gpu_check: ModuleType, tmp_path: Path, monkey
 
 
 @pytest.fixture(scope='module')
-def selfsup_table() -> ModuleType:
-    return script('digits/selfsup_table')
+def methods_table() -> ModuleType:
+    return script('digits/table')
 
 
-def test_table_of_methods_replaces_the_one_before(selfsup_table):
-    begin, end = selfsup_table.BEGIN, selfsup_table.END
+def test_table_of_methods_replaces_the_one_before(methods_table):
+    begin, end = '<!-- selfsup_table -->', '<!-- end of selfsup_table -->'
     text = f'# Results\n\n{begin}\nold\n{end}\n\nmore\n'
-    assert selfsup_table.with_section(text, 'new') == f'# Results\n\n{begin}\nnew\n{end}\n\nmore\n'
-    with pytest.raises(ConfigError, match='to put the table between'):
-        selfsup_table.with_section('# Results', 'new')
+    assert methods_table.with_section(text, 'selfsup', 'new') == f'# Results\n\n{begin}\nnew\n{end}\n\nmore\n'
+    with pytest.raises(ConfigError, match='supervised_table --> to put the table between'):
+        methods_table.with_section(text, 'supervised', 'new')
 
 
-def test_table_of_methods_says_what_does_not_hold(selfsup_table):
+def test_table_of_label_free_methods_says_what_does_not_hold(methods_table):
     scores = {'random binary': (40.0, 50.0), 'MoCo v2, tuned': (50.0, 60.0), '+ distillation': (54.9, 54.9),
               'distillation only': (90.0, 90.0), 'BURN': (90.0, 90.0), 'SwAV': (10.0, 10.0)}  # fmt: skip
     records = {row: [dict(linear_top1=score) for score in both] for row, both in scores.items()}
-    checks = selfsup_table.verdicts(records, ('seed0/burn', 61.0))
+    checks = methods_table.selfsup_verdicts(records, ('seed0/burn', 61.0))
     assert list(checks.values()) == [True, False, True, True, False]
     assert '+ distillation: +9.9 points over random' in checks
+
+
+def test_table_of_classifiers_says_what_does_not_hold(methods_table):
+    binary = dict(zip(methods_table.TWINS, [(90.1, 90.1), (89.0, 90.0), (92.0, 93.0), (99.0, 99.0)], strict=True))
+    real = dict(zip(methods_table.TWINS.values(), [(95.0,) * 2, (90.0,) * 2, (98.0,) * 2, (98.0,) * 2], strict=True))
+    records = {row: [dict(top1=score) for score in both] for row, both in {**binary, **real}.items()}
+    checks = methods_table.supervised_verdicts(records)
+    assert list(checks.values()) == [True, False, False, True]
+    assert 'Bi-Real step by step: 92.5, -5.5 points from its real twin' in checks

@@ -1,6 +1,6 @@
 """SimSiam on the digits, step 1: binary activations, real weights.
 
-Test images, 3 seeds: benchmarks/RESULTS.md (python benchmarks/digits/selfsup_table.py).
+Test images, 3 seeds: benchmarks/RESULTS.md (python benchmarks/digits/table.py selfsup).
 """
 
 _base_ = ['../../_base_/datasets/digits_two_views.py', '../../_base_/reactnet_step1_digits.py']

@@ -1,4 +1,4 @@
-"""ReActNet's ResNet-18 in real precision, 16 to 64 wide, on the digits with labels: the binary one's twin and teacher."""
+"""ReActNet's ResNet-18 in real precision, 16 to 64 wide, on the digits with labels: the binary one's teacher."""
 
 _base_ = [
     '../../_base_/models/imagenet.py',
