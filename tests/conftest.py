@@ -7,6 +7,8 @@ import multiprocessing.process
 import os
 import shlex
 import subprocess
+import tempfile
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,6 +18,13 @@ import pytest
 MOST_TESTS_WITH_PROCESSES = 25
 PROPERTY = 'starts a process'
 PROGRAMS = ('python', 'bash', 'sh', 'torchrun')
+
+# mmengine copies every config into a folder of its own and removes that: on a disk, nine tenths of the time to read one
+if os.access('/dev/shm', os.W_OK):
+    mmengine.config.config.tempfile = types.SimpleNamespace(  # type: ignore[assignment]
+        TemporaryDirectory=functools.partial(tempfile.TemporaryDirectory, dir='/dev/shm'),
+        NamedTemporaryFile=tempfile.NamedTemporaryFile,
+    )
 
 running: list[pytest.Item] = []
 counted: set[str] = set()

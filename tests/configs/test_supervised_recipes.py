@@ -42,7 +42,7 @@ VIEWS: dict[str, list[dict[str, Any]]] = {
     'bireal/resnet34_stepwise_binary': [
         dict(type='torchvision/Resize', size=256), dict(type='torchvision/RandomCrop', size=224)],
     'bireal/xnor_resnet18': [
-        dict(type='torchvision/RandomShortestSize', min_size=[*range(256, 481)]),
+        dict(type='torchvision/RandomShortestSize', min_size=[*range(256, 481, 32)]),
         dict(type='torchvision/RandomCrop', size=224)],
     'recu/cifar100_resnet18': [dict(type='BatchCrop', size=32, padding=4)],
     'recu/tinyimagenet_resnet18': [dict(type='BatchResize', size=224), dict(type='BatchRotate', degrees=20.0)],

@@ -61,6 +61,9 @@ def short(path: str, weights: Weights) -> Config:
     cfg = load_config(ROOT / path)
     assert check_parts(cfg) == []
     cfg.train_cfg.max_epochs = EPOCHS
+    for schedule in cfg.schedules.values():
+        if schedule and schedule.get('begin_epoch'):
+            schedule.begin_epoch = 1
     cfg.train_dataloader.dataset.split = 'few'
     step = cfg.train_dataloader.batch_size * accumulated(cfg)
     if step > IMAGES_A_STEP:
@@ -81,7 +84,7 @@ def short(path: str, weights: Weights) -> Config:
 def accumulated(cfg: Config) -> int:
     """Batches in a step of one process."""
     batch = cfg.train_dataloader.batch_size
-    return cfg.get('global_batch_size', batch) // batch * cfg.optim_wrapper.get('accumulative_counts', 1)
+    return (cfg.get('global_batch_size') or batch) // batch * cfg.optim_wrapper.get('accumulative_counts', 1)
 
 
 @pytest.mark.parametrize('path', PATHS)
