@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
+from binssl.datasets.batched import BatchedDataset
 from binssl.datasets.counter import hash_counters, split_keys
 from binssl.datasets.views import DIGITS_BATCH, build_views
 from binssl.registry import DATASETS, ConfigError, nearest_names
@@ -35,12 +35,8 @@ def _read_digits() -> tuple[np.ndarray, np.ndarray]:
 
 
 @DATASETS.register_module()
-class Digits(Dataset):
+class Digits(BatchedDataset):
     """1,797 handwritten digits, 8 x 8, one channel repeated to three (Alpaydin and Kaynak, UCI).
-
-    A sample is asked for by (index, epoch), a bare index means epoch 0, and comes as ``images`` (a list with
-    a uint8 tensor (3, H, W) per view), ``labels`` and ``indices``. A loader asks for whole batches
-    (``__getitems__``) and gets them ready made: its ``collate_fn`` is ``whole_batch``.
 
     Args:
         split: ``train`` (the first 1,437), ``test`` (the last 360; harder than a random split), or ``fit``
@@ -60,24 +56,11 @@ class Digits(Dataset):
         plain = [dict(type='DigitsAugment')]
         self.views = build_views(plain if views is None else views, owner='Digits', takes=DIGITS_BATCH)
 
-    @property
-    def num_views(self) -> int:
-        """Images that one sample has."""
-        return len(self.views)
-
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        batch = self.__getitems__([key])
-        return dict(
-            images=[view[0] for view in batch['images']],
-            labels=int(batch['labels'][0]),
-            indices=int(batch['indices'][0]),
-        )
-
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """The batch of ``keys``: ``images`` V x uint8 (N, 3, H, W), ``labels`` and ``indices`` int64 (N,)."""
+        """See :class:`BatchedDataset`."""
         indices, epochs = split_keys(keys)
         originals = self.images[indices]
         views = [

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
@@ -69,11 +70,16 @@ def _fetch(url: str, md5: str, file: Path) -> None:
     if check_integrity(os.fspath(file), md5):
         return
     part = file.with_name(f'{file.name}.part')
+    was_there = file.parent.is_dir()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         download_url(url, os.fspath(file.parent), part.name, md5)
         part.replace(file)
     except (OSError, RuntimeError, HTTPException) as error:
+        part.unlink(missing_ok=True)
+        if not was_there:
+            with suppress(OSError):  # it may never have come to be
+                file.parent.rmdir()
         raise DataError(
             f'{url} cannot be fetched ({error}). Without a network: fetch it elsewhere (MD5 {md5}) and put it at '
             f'{os.fspath(file.absolute())!r}; --download then goes on from there'

@@ -7,19 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, get_worker_info
+from torch.utils.data import get_worker_info
 
+from binssl.datasets.batched import BatchedDataset
 from binssl.datasets.counter import hash_counters, split_keys
 from binssl.datasets.views import BATCH, build_views
 from binssl.registry import ConfigError
 
 
-class InMemoryImages(Dataset):
+class InMemoryImages(BatchedDataset):
     """Images of one size, held as uint8, with views that are made for the whole batch.
-
-    A sample is asked for by (index, epoch), a bare index means epoch 0, and comes as ``images`` (a list with a uint8
-    tensor (3, H, W) per view), ``labels`` and ``indices``. A loader asks for whole batches (``__getitems__``) and
-    gets them ready made: its ``collate_fn`` is ``whole_batch``.
 
     Args:
         images: uint8 (N, 3, H, W).
@@ -43,24 +40,11 @@ class InMemoryImages(Dataset):
         self.views = build_views([[]] if views is None else views, owner=self.name, takes=BATCH)
         self[0]  # a view that does not fit is an error now
 
-    @property
-    def num_views(self) -> int:
-        """Images that one sample has."""
-        return len(self.views)
-
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        batch = self.__getitems__([key])
-        return dict(
-            images=[view[0] for view in batch['images']],
-            labels=int(batch['labels'][0]),
-            indices=int(batch['indices'][0]),
-        )
-
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """The batch of ``keys``: ``images`` V x uint8 (N, 3, H, W), ``labels`` and ``indices`` int64 (N,)."""
+        """See :class:`BatchedDataset`."""
         if self.device.type != 'cpu' and get_worker_info() is not None:
             raise ConfigError(
                 f'{self.name} is held by device {self.device}, which a worker process cannot use: set num_workers=0 '

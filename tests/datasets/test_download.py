@@ -122,6 +122,7 @@ def test_a_damaged_download_leaves_nothing_and_says_what_to_do(server, tmp_path,
     root = tmp_path / 'data/set'
     with pytest.raises(DataError, match=r'http://127.* cannot be fetched \(File not found or corrupted.*put it at '):
         download_missing(dict(type=kind, root=root))
+    assert not root.exists()
     assert [path for path in (tmp_path / 'data').rglob('*') if path.is_file()] == []
 
 
