@@ -9,17 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from engine.runs import log_of
+from methods.random_weights import write_random
 from methods.stopped import assert_a_stop_changes_nothing
 from mmengine.config import Config
 
-from binssl.checkpoints import write_checkpoint
 from binssl.datasets import digits
 from binssl.engine.config import load_config, plain
 from binssl.engine.parts import check_parts
-from binssl.engine.starting_weights import FOLLOWERS
-from binssl.registry import ALGORITHMS
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(
@@ -45,15 +42,6 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Weights:
         return made[key]
 
     return path_of
-
-
-def write_random(model: dict[str, Any], path: str) -> None:
-    """What extraction for a next stage writes: all that the model learns, and the model's config."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(1)
-        built = ALGORITHMS.build(model)
-    state = {name: value for name, value in built.state_dict().items() if name.split('.')[0] not in FOLLOWERS}
-    write_checkpoint({'format_version': 1, 'state_dict': state, 'meta': {'model': json.dumps(model)}}, path)
 
 
 def short(path: str, weights: Weights) -> Config:
