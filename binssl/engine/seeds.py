@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.dist import broadcast_object_list
+from mmengine.dist import broadcast_object_list, is_main_process
 
 from binssl.checkpoints import read_checkpoint
 from binssl.engine.training_state import latest_checkpoint
@@ -22,13 +22,13 @@ def settle_seed(cfg: Config) -> bool:
     """
     if cfg.randomness.get('seed', 0) is not None:
         return False
-    seed = [_recorded_seed(cfg)]
+    seed = [_first_seed(cfg) if is_main_process() else None]
     broadcast_object_list(seed)
     cfg.randomness.seed = seed[0]
     return True
 
 
-def _recorded_seed(cfg: Config) -> int:
+def _first_seed(cfg: Config) -> int:
     resume = cfg.get('resume')
     path = latest_checkpoint(cfg.work_dir) if resume in ('auto', True) else Path(resume) if resume else None
     recorded = read_checkpoint(path).get('meta', {}).get('seed') if path and path.is_file() else None

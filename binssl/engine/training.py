@@ -67,13 +67,15 @@ def _data_problem(cfg: Config) -> list[str]:
 
 
 def _model_problem(cfg: Config) -> list[str]:
-    """What building the model says, which also reads a teacher's file, and what it is to start from."""
+    """What building the model says, its teacher's file and what it is to start from read, its schedules checked."""
     logging.disable(logging.INFO)  # the run itself will say what it loads
     try:
         with told_as_errors('the model cannot be built'):
             model = ALGORITHMS.build(cfg.model)
             if not _goes_on(cfg) and cfg.get('load_from'):
                 start_from(model, cfg.load_from)
+            if cfg.get('schedules'):
+                _schedules(cfg).check(model, cfg.train_cfg.max_epochs)
     except ConfigError as error:
         return [str(error)]
     finally:
@@ -190,10 +192,14 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
 
 def _schedule_problems(cfg: Config) -> list[str]:
     try:
-        HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+        _schedules(cfg)
     except ConfigError as error:
         return [str(error)]
     return []
+
+
+def _schedules(cfg: Config) -> Any:
+    return HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
 
 
 def _kind_problems(cfg: Config) -> list[str]:

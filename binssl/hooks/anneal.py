@@ -37,14 +37,28 @@ class AnnealHook(Hook):
         self.values: dict[str, float] = {}
         self._owners: dict[str, list[nn.Module]] = {}
 
-    def before_train(self, runner: Any) -> None:
-        model = bare(runner.model)
+    def check(self, model: nn.Module, max_epochs: int) -> None:
+        """Find what the schedules move.
+
+        Raises:
+            ConfigError: the model lacks it, it may not become what a schedule says, or a curve would begin when the
+                training of ``max_epochs`` has ended.
+        """
         for schedule in self.schedules:
-            _check_length(schedule, runner)
+            _check_length(schedule, max_epochs)
             if schedule.target != 'lr':
                 self._owners[schedule.target] = _owners(model, schedule.target)
                 for owner in self._owners[schedule.target]:
                     _check_owner(owner, schedule)
+
+    def before_train(self, runner: Any) -> None:
+        self.check(bare(runner.model), runner.max_epochs)
+        for schedule in self.schedules:
+            if schedule.warmup_epochs > runner.max_epochs:
+                runner.logger.warning(
+                    f'the warm-up of {schedule.target!r} takes {schedule.warmup_epochs:g} epochs and the training '
+                    f'{runner.max_epochs}: it never ends. Lower warmup_epochs, or raise train_cfg.max_epochs'
+                )
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         shape = (runner.iter, runner.train_loop.epoch_length, runner.max_epochs)
@@ -73,21 +87,11 @@ def scheduled_groups(runner: Any) -> list[dict[str, Any]]:
     return [group for group in groups if not group.get('fixed_lr')] or groups
 
 
-def _check_length(schedule: Schedule, runner: Any) -> None:
-    """Compare a schedule with the length of the training.
-
-    Raises:
-        ConfigError: its curve would begin when the training has ended.
-    """
-    if schedule.begin_epoch >= runner.max_epochs:
+def _check_length(schedule: Schedule, max_epochs: int) -> None:
+    if schedule.begin_epoch >= max_epochs:
         raise ConfigError(
             f'schedule of {schedule.target!r}: begin_epoch is {schedule.begin_epoch}, and the training has '
-            f'{runner.max_epochs} epoch(s): lower it, or raise train_cfg.max_epochs'
-        )
-    if schedule.warmup_epochs > runner.max_epochs:
-        runner.logger.warning(
-            f'the warm-up of {schedule.target!r} takes {schedule.warmup_epochs:g} epochs and the training '
-            f'{runner.max_epochs}: it never ends. Lower warmup_epochs, or raise train_cfg.max_epochs'
+            f'{max_epochs} epoch(s): lower it, or raise train_cfg.max_epochs'
         )
 
 

@@ -37,13 +37,19 @@ def weights_of(config: str, path: Path, **changes: int) -> str:
     return str(path)
 
 
+@pytest.mark.parametrize('check', [True, False])
 @pytest.mark.parametrize('option', ['start=0.5', 'end=1.2', 'start=-1.0'])
-def test_tau_that_leaves_its_range(option: str, tmp_path: Path) -> None:
-    answer = message(RECU, tmp_path, f'schedules.tau.{option}', check=False)
+def test_tau_that_leaves_its_range(option: str, check: bool, tmp_path: Path) -> None:
+    answer = message(RECU, tmp_path, f'schedules.tau.{option}', check=check)
     assert option.split('=')[1] in answer
     assert 'tau' in answer
     assert 'must be above 0.5' in answer
     assert 'must be above 0.5' in message(RECU, tmp_path, 'model.backbone.conv_cfg.weight.tau=0.3')
+
+
+def test_tau_of_nothing_and_a_curve_that_never_begins(tmp_path: Path) -> None:
+    assert "called 'backbone.*.tauu'" in message(RECU, tmp_path, 'schedules.tau.target=backbone.*.tauu')
+    assert 'begin_epoch is 4, and the training has 3' in message(RECU, tmp_path, 'train_cfg.max_epochs=3')
 
 
 def test_teacher_of_other_classes(tmp_path: Path) -> None:
