@@ -29,10 +29,11 @@ from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
+from binssl.engine.run_options import accumulation, forget_pinning, settle_launcher, wrapper_options
 from binssl.engine.seeds import settle_seed
 from binssl.engine.starting_weights import start_from, start_from_trunk
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
-from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
+from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
 _LEAVE_BUFFERS = (
@@ -68,8 +69,8 @@ class Runner(_Runner):
             cfg.optim_wrapper.accumulative_counts = accumulation(cfg, get_world_size())
             known_part(cfg)  # what a checkpoint records: better refused now than at the first one
         if not uses_gpu(cfg.get('device', 'auto')):
-            _forget_pinning(cfg)
-        _allow_fallback_launcher(cfg)
+            forget_pinning(cfg)
+        settle_launcher(cfg)
         runner = super().from_cfg(cfg)
         assert isinstance(runner, cls)
         if seed_was_drawn:
@@ -125,7 +126,7 @@ class Runner(_Runner):
         ):
             return self._compiled(model)  # an evaluation: nothing to reduce
         devices = [torch.cuda.current_device()] if on_gpu else None
-        options = dict(_LEAVE_BUFFERS, **_wrapper_options(model_wrapper_cfg or {}))
+        options = dict(_LEAVE_BUFFERS, **wrapper_options(model_wrapper_cfg or {}))
         return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
 
     def _compiled(self, model: nn.Module) -> nn.Module:
@@ -255,45 +256,3 @@ class Runner(_Runner):
         if is_main_process():
             name = Path(self.cfg.filename).name if self.cfg.filename else 'config.py'
             self.cfg.dump(str(Path(self.work_dir) / name))
-
-
-def accumulation(cfg: Config, world_size: int) -> int:
-    """Batches per optimiser step: as the config says, or so that a step has ``global_batch_size`` images.
-
-    Raises:
-        ConfigError: the batches of all processes do not divide ``global_batch_size``.
-    """
-    wanted = cfg.get('global_batch_size')
-    given = cfg.optim_wrapper.get('accumulative_counts', 1)
-    if wanted is not None and (not isinstance(wanted, int) or wanted < 1):
-        raise ConfigError(f'global_batch_size is {wanted!r}; it must be a whole number of at least 1, or None')
-    if not wanted:
-        return given
-    per_pass = cfg.train_dataloader.batch_size * world_size
-    if wanted % per_pass:
-        raise ConfigError(
-            f'global_batch_size {wanted} must be a multiple of train_dataloader.batch_size '
-            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
-        )
-    return wanted // per_pass
-
-
-def _wrapper_options(given: dict) -> dict:
-    """The arguments of DistributedDataParallel in ``model_wrapper_cfg``, checked."""
-    known = set(inspect.signature(nn.parallel.DistributedDataParallel).parameters) - {'module', 'device_ids'}
-    for key in given:
-        if key not in known:
-            raise ConfigError(f'model_wrapper_cfg does not take {key!r}; {nearest_names(key, known)}')
-    return dict(given)
-
-
-def _forget_pinning(cfg: Config) -> None:
-    """Pinned memory is for the way to a GPU; without one, torch warns of it."""
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if cfg.get(name):
-            cfg[name].pop('pin_memory', None)
-
-
-def _allow_fallback_launcher(cfg: Config) -> None:
-    """mmengine asks ``launcher`` only whether the run is distributed: our process group stands by then."""
-    cfg.launcher = 'pytorch' if torch.distributed.is_initialized() else 'none'

@@ -19,7 +19,8 @@ from binssl.engine.launch import check_devices, processes
 from binssl.engine.loops import EpochLoop
 from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
-from binssl.engine.runner import Runner, accumulation
+from binssl.engine.run_options import accumulation
+from binssl.engine.runner import Runner
 from binssl.engine.starting_weights import start_from
 from binssl.engine.training_state import latest_checkpoint
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError

@@ -6,7 +6,7 @@ import pytest
 import torch
 from engine.runs import Watch, build, burn, classifier, everything, moco, run
 
-from binssl.engine.runner import accumulation
+from binssl.engine.run_options import accumulation
 from binssl.registry import ConfigError
 
 
