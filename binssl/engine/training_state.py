@@ -78,7 +78,8 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
 
     Raises:
         CheckpointError: no training checkpoint, of another experiment, weights that do not fit strictly,
-            another teacher, or a number of processes that changed in the middle of an epoch.
+            another teacher, an average that no hook takes out, or a number of processes that changed in the
+            middle of an epoch.
     """
     content = read_checkpoint(path)
     meta = content.get('meta', {})
@@ -93,6 +94,12 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
         if key in content:
             load_weights(model, content[key])
     runner.call_hook('after_load_checkpoint', checkpoint=content)
+    if 'raw_state_dict' in content:
+        raise CheckpointError(
+            f'{path} was written with WeightAverageHook (decay {meta.get("weight_average_decay")}), and the config '
+            'has no hook that goes on with the average: resume with the hook, or start a new run from the '
+            'average (load_from)'
+        )
     runner.optim_wrapper.load_state_dict(content['optimizer'])
     for scheduler, state in zip(runner.param_schedulers or [], content['param_schedulers'], strict=True):
         scheduler.load_state_dict(state)

@@ -41,7 +41,7 @@ class WeightAverageHook(Hook):
         self._average: dict[str, Tensor] = {}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        if 'raw_state_dict' not in checkpoint:
+        if checkpoint.pop('raw_state_dict', None) is None:  # already in the model; taken out, or resuming refuses
             raise ConfigError(
                 'the checkpoint to resume from was written without WeightAverageHook and holds no average: resume '
                 'without the hook, or start a new run from its weights (load_from)'

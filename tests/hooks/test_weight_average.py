@@ -20,7 +20,7 @@ from engine.runs import (
 )
 
 import binssl
-from binssl.checkpoints import extract_weights, read_checkpoint
+from binssl.checkpoints import CheckpointError, extract_weights, read_checkpoint
 from binssl.hooks import WeightAverageHook
 from binssl.registry import ConfigError
 
@@ -166,6 +166,14 @@ def test_a_checkpoint_without_an_average_is_refused(tmp_path):
     late = dict(default_hooks=dict(average=AVERAGE['custom_hooks'][0]))
     with pytest.raises(ConfigError, match='was written without WeightAverageHook and holds no average'):
         run(classifier(tmp_path, resume='auto', **late))
+
+
+def test_an_average_that_nobody_would_go_on_with_is_refused(tmp_path):
+    average = dict(checkpoint=EVERY_STEP, average=AVERAGE['custom_hooks'][0])
+    run_until(classifier(tmp_path, default_hooks=average), 3)
+    with pytest.raises(CheckpointError, match=r'with WeightAverageHook \(decay 0\.75\), .* resume with the hook'):
+        run(classifier(tmp_path, resume='auto'))
+    run(classifier(tmp_path / 'next', epochs=1, load_from=str(tmp_path / 'run/latest.pth')))
 
 
 def test_it_says_so_and_warns_of_an_average_that_hardly_moves(tmp_path):
