@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +22,8 @@ class RectifiedSign(Binarizer):
 
     So the clamp shows in the gradient alone: a weight beyond Q gets none of its own and is only drawn by its filter's
     statistics. ``tau`` is a buffer that no checkpoint holds; a schedule moves it (published: 0.85 to 0.99 over the
-    training). Keeps the prepared weights for the backward.
+    training). It moves with the module and is never cast: ``half()`` of a network leaves it the float64 that it is, and
+    only a device without float64 (mps) holds it in float32. Keeps the prepared weights for the backward.
 
     Shape: (O, I, ...) -> same. Dtype is kept.
 
@@ -55,6 +58,12 @@ class RectifiedSign(Binarizer):
 
     def prepare(self, x: Tensor) -> Tensor:
         return rectify(x, self.tau)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> RectifiedSign:
+        # fn moves and casts all that a module holds, here nothing but tau: take from it where to, not what as
+        device = fn(torch.empty(0, device=self.tau.device)).device
+        self.tau = self.tau.to(device, torch.float32 if device.type == 'mps' else torch.float64)
+        return self
 
 
 @BINARIZERS.register_module()

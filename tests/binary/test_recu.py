@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -163,6 +164,37 @@ def test_a_tau_that_is_filled_reaches_the_next_gradient(compiled):
 
 
 # devices, dtypes, memory
+
+
+@pytest.mark.parametrize('compiled', [False, True])
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_a_cast_leaves_tau_the_number_that_it_is(dtype, compiled):
+    conv = layer(0.99).to(dtype)
+    assert (conv.weight.dtype, conv.weight_binarizer.tau.dtype) == (dtype, DOUBLE)
+    conv.weight_binarizer.tau.fill_(0.991)  # in bfloat16 this would be 0.9922
+    assert conv.half().bfloat16().float().weight_binarizer.tau.item() == 0.991
+    run = torch.compile(conv, backend='aot_eager', fullgraph=True) if compiled else conv
+    x = torch.randn(2, 5, 6, 6)
+    got = torch.autograd.grad(run(x).square().sum(), conv.weight)[0]
+    plain = published(x, conv.weight, conv.scale.alpha, 0.991, training=True).square().sum()
+    torch.testing.assert_close(got, torch.autograd.grad(plain, conv.weight)[0], rtol=1e-4, atol=1e-4)
+
+
+def test_tau_moves_with_its_layer_and_stays_where_nothing_moves():
+    conv = layer(0.9)
+    tau = conv.weight_binarizer.tau
+    assert conv.half().cpu().weight_binarizer.tau is tau
+    assert conv.to('meta').weight_binarizer.tau.is_meta
+
+
+def test_tau_is_float32_where_a_device_has_nothing_wider(monkeypatch):
+    part, to = BINARIZERS.build({'type': 'RectifiedSign', 'tau': 0.9}), Tensor.to
+    with monkeypatch.context() as patch:
+        patch.setattr(Tensor, 'to', lambda x, device, dtype: to(x, dtype))  # as if it were on such a device
+        part._apply(lambda x: SimpleNamespace(device=torch.device('mps')))
+    assert torch.equal(part.tau, torch.tensor(0.9))
+    assert part.prepare(torch.randn(3, 4).half()).dtype == torch.float16
+    assert part.to('cpu').tau.dtype == DOUBLE
 
 
 def test_never_looks_at_a_value():
