@@ -31,10 +31,12 @@ class SignRule(NamedTuple):
 
 
 class Binarizer(nn.Module):
-    """Base of all binarizers: y = sign(prepare(x)). It holds no persistent state: a checkpoint goes into any precision.
+    """Base of all binarizers: y = sign(prepare(x)), or of stand-ins for a sign the real function y = prepare(x).
+
+    It holds no persistent state: a checkpoint goes into any precision.
 
     Attributes:
-        rule: The sign as a :class:`SignRule`; None: there is none, y = prepare(x) is a real function.
+        rule: The sign as a :class:`SignRule`; None: there is none.
         fits: The places of a :class:`~binssl.binary.conv.BinaryConv2d` that it may take.
     """
 

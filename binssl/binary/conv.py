@@ -88,7 +88,7 @@ class BinaryConv2d(nn.Conv2d):
             raise ConfigError(f'pad_value {pad_value!r} needs binary inputs: give an activation, or take 0')
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convolve (N, C, H, W); the module's docstring has the maths."""
+        """Convolve (N, C, H, W); the class's docstring has the maths."""
         x, activation_rule = _prepared(self.activation, x)
         weight, weight_rule = _prepared(self.weight_binarizer, self.weight)
         bias, gain = self.bias, None
