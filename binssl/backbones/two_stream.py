@@ -1,4 +1,4 @@
-"""Bi-Real-50 (arXiv:1808.00278): bottlenecks between a narrow and a wide stream, each with real shortcuts."""
+"""Bi-Real-50 (arXiv:1811.01335): bottlenecks between a narrow and a wide stream, each with real shortcuts."""
 
 from __future__ import annotations
 
