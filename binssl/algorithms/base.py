@@ -45,11 +45,17 @@ class Encoder(BaseModel):
         giver = "the backbone's flattened map" if flattens(self.neck) else 'the backbone'
         check_widths('the neck', width_in(self.neck), giver, width_pooled(self.backbone, self.neck))
         check_widths('the head', width_in(self.head), 'the neck', self.out_channels)
-        lacks = [name for name in self.head_offers if not hasattr(self.head, name)]
-        if lacks:
-            given = 'none is given' if head is None else f'{type(self.head).__name__} does not'
-            wanted = ', '.join(self.head_offers)
-            raise ConfigError(f'{type(self).__name__} needs a head that offers {wanted}; {given}')
+        self.check_head(self.head_offers)
+
+    def check_head(self, wanted: Sequence[str]) -> None:
+        """Ask whether the head has all attributes ``wanted``.
+
+        Raises:
+            ConfigError: it lacks one, or there is no head.
+        """
+        if not all(hasattr(self.head, name) for name in wanted):
+            given = 'none is given' if self.head is None else f'{type(self.head).__name__} does not'
+            raise ConfigError(f'{type(self).__name__} needs a head that offers {", ".join(wanted)}; {given}')
 
     @property
     def out_channels(self) -> int | None:

@@ -14,6 +14,7 @@ from binssl.algorithms.teacher_weights import check_normalisation
 from binssl.registry import ALGORITHMS, ConfigError, nearest_names
 
 PARTS = ('backbone', 'neck', 'head')
+TEACHER_ASKS = ('distill', 'rates', 'label_smoothing')  # of the head, besides head_offers
 
 
 @ALGORITHMS.register_module()
@@ -43,7 +44,7 @@ class Classifier(Encoder):
 
     views = 1
     needs_labels = True
-    head_offers = ('loss', 'distill', 'rates', 'label_smoothing')
+    head_offers = ('loss', 'out_channels')
 
     def __init__(self, backbone: dict, head: dict, neck: dict | None = None, frozen: Sequence[str] = (),
                  learns: str = 'all', teacher: dict | None = None, soft_label_weight: float = 1.,
@@ -51,6 +52,7 @@ class Classifier(Encoder):
         super().__init__(backbone, neck, head, data_preprocessor)
         self._choose_what_learns(frozen, learns)
         self.mixing = build_mixing(mix, self.head.out_channels)
+        self.check_head(TEACHER_ASKS if teacher is not None else ())
         self._check_soft_labels(teacher is not None, soft_label_weight)
         self.soft_label_weight = soft_label_weight
         self.teacher: FrozenTeacher | None = None

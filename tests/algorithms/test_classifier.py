@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 import binssl
 from binssl.checkpoints import read_checkpoint, write_checkpoint
-from binssl.registry import ALGORITHMS, ConfigError
+from binssl.registry import ALGORITHMS, HEADS, ConfigError
 
 
 def test_loss_is_the_cross_entropy_of_its_logits(tmp_path):
@@ -205,6 +205,25 @@ def test_what_comes_back_needs_no_teacher(tmp_path):
 def test_bad_settings_are_errors_at_construction(config, changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(config, **changes), tmp_path)
+
+
+class LabelsOnly(nn.Linear):
+    """A head with the loss of hard labels and nothing else."""
+
+    out_channels = 10
+
+    def loss(self, logits, targets):
+        return {'loss': F.cross_entropy(logits, targets)}
+
+
+def test_the_head_answers_a_teacher_only_where_there_is_one(tmp_path, monkeypatch):
+    monkeypatch.setitem(HEADS.module_dict, 'LabelsOnly', LabelsOnly)
+    head = dict(type='LabelsOnly', in_features=CLASSIFIER['head']['in_channels'], out_features=10)
+    model = build(changed(CLASSIFIER, head=head), tmp_path)
+    model(**model.data_preprocessor(batch(1)), mode='loss')['loss'].backward()
+    assert model.head.weight.grad.any()
+    with pytest.raises(ConfigError, match='a head that offers distill, rates, label_smoothing; LabelsOnly does not'):
+        build(changed(SOFT_LABELS, head=head), tmp_path)
 
 
 def test_the_normalisation_is_the_teachers(tmp_path):
