@@ -54,7 +54,8 @@ def test_views_are_the_published_ones(name: str) -> None:
     view, = read(name).train_dataloader.dataset.views
     *found, flip = (part.to_dict() for part in view)
     assert found == VIEWS[name]
-    assert flip['type'] in ('torchvision/RandomHorizontalFlip', 'BatchFlip')
+    assert flip.pop('type') in ('torchvision/RandomHorizontalFlip', 'BatchFlip')
+    assert flip in ({}, dict(p=0.5))  # the default of both
 
 
 @pytest.mark.parametrize('name', PUBLISHED)
