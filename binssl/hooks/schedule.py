@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
 
 from binssl.registry import ConfigError
 
@@ -43,7 +46,8 @@ class Schedule:
         epochs_ahead: how far ahead of the training the curve is read: 1 makes the last epoch train at ``end``.
 
     Raises:
-        ConfigError: a curve, unit or milestone that does not exist, a missing end, a number outside its range.
+        ConfigError: a curve or unit that does not exist, a missing end, a number outside its range, milestones that
+            do not rise.
     """
 
     target: str = 'lr'
@@ -60,7 +64,10 @@ class Schedule:
     epochs_ahead: int = 0
 
     def __post_init__(self) -> None:
-        name = f'schedule of {self.target!r}'
+        self._check_curve(f'schedule of {self.target!r}')
+        self._check_numbers(f'schedule of {self.target!r}')
+
+    def _check_curve(self, name: str) -> None:
         if self.curve not in CURVES:
             raise ConfigError(f'{name}: no curve is called {self.curve!r}; there are {", ".join(CURVES)}')
         for field in ('by', 'warmup_by'):
@@ -77,15 +84,21 @@ class Schedule:
                 f'{name}: leave `start` out: each group starts from its own rate, optim_wrapper.optimizer.lr '
                 'times its lr_mult'
             )
+
+    def _check_numbers(self, name: str) -> None:
         for field in ('start', 'end', 'gamma', 'warmup_epochs', 'warmup_ratio'):
             value = getattr(self, field)
-            if value is not None and not isinstance(value, (int, float)):
-                raise ConfigError(f'{name}: {field} is {value!r}; it must be a number')
+            left_out = value is None and field in ('start', 'end')
+            if not left_out and not _is_finite(value):
+                raise ConfigError(f'{name}: {field} is {value!r}; it must be a finite number')
         for field in ('begin_epoch', 'epochs_ahead'):
-            if not isinstance(getattr(self, field), int) or getattr(self, field) < 0:
-                raise ConfigError(
-                    f'{name}: {field} is {getattr(self, field)!r}; it must be a whole number of at least 0'
-                )
+            value = getattr(self, field)
+            if not _is_epoch(value):
+                raise ConfigError(f'{name}: {field} is {value!r}; it must be a whole number of at least 0')
+        if not _rise(self.milestones):
+            raise ConfigError(
+                f'{name}: milestones are {self.milestones!r}; they must be epochs in rising order, such as [60, 80]'
+            )
         if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
             raise ConfigError(
                 f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]'
@@ -121,3 +134,19 @@ class Schedule:
         if self.curve == 'step':
             return start * self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
         return start
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -math.inf < value < math.inf
+
+
+def _is_epoch(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _rise(epochs: Any) -> bool:
+    return (
+        isinstance(epochs, Sequence)
+        and all(_is_epoch(epoch) for epoch in epochs)
+        and all(before < after for before, after in pairwise(epochs))
+    )
