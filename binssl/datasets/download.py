@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
@@ -55,37 +54,47 @@ def _fetch_tiny_imagenet(root: Path) -> list[str]:
         return []
     archive = root.parent / 'tiny-imagenet-200.zip'
     _fetch(tiny_imagenet.URL, tiny_imagenet.MD5, archive)
-    # into a folder of its own first: an interrupted extraction leaves nothing that looks like the set
-    place = tempfile.mkdtemp(dir=root.parent, prefix='tiny-imagenet-')
-    try:
-        extract_archive(os.fspath(archive), place)
-        (Path(place) / 'tiny-imagenet-200').replace(root)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+    _extract(archive, 'tiny-imagenet-200', root)
     return [f'TinyImageNet: fetched {tiny_imagenet.URL} and extracted it to {os.fspath(root)!r}']
+
+
+def _extract(archive: Path, folder: str, root: Path) -> None:
+    """Extracts the ``folder`` that ``archive`` holds to ``root``, which is there as a whole or not at all."""
+    try:
+        # into a folder of its own first: an interrupted extraction leaves nothing that looks like the set
+        with tempfile.TemporaryDirectory(dir=root.parent, prefix=f'{folder}-', ignore_cleanup_errors=True) as place:
+            extract_archive(os.fspath(archive), place)
+            (Path(place) / folder).replace(root)
+    except OSError as error:
+        raise DataError(
+            f'{os.fspath(archive)!r} cannot be extracted to {os.fspath(root)!r} ({error}). It is whole and stays: make '
+            f'room, and --download goes on from there; or extract it elsewhere and name its folder {folder!r} as '
+            'dataset.root'
+        ) from error
 
 
 def _fetch(url: str, md5: str, file: Path) -> None:
     """Downloads ``url`` to ``file``, which is there as a whole or not at all."""
-    if check_integrity(os.fspath(file), md5):
-        return
     part = file.with_name(f'{file.name}.part')
     was_there = file.parent.is_dir()
     try:
+        if check_integrity(os.fspath(file), md5):
+            return
         file.parent.mkdir(parents=True, exist_ok=True)
         download_url(url, os.fspath(file.parent), part.name, md5)
         part.replace(file)
     except (OSError, RuntimeError, HTTPException) as error:
-        part.unlink(missing_ok=True)
-        if not was_there:
-            with suppress(OSError):  # it may never have come to be
+        with suppress(OSError):  # neither may ever have come to be
+            part.unlink(missing_ok=True)
+            if not was_there:
                 file.parent.rmdir()
         raise DataError(
             f'{url} cannot be fetched ({error}). Without a network: fetch it elsewhere (MD5 {md5}) and put it at '
             f'{os.fspath(file.absolute())!r}; --download then goes on from there'
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 _FETCHERS: dict[str, Callable[[str | Path | None], list[str]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import threading
@@ -16,7 +17,16 @@ import pytest
 from made_up_cifar import write_cifar10, write_cifar100
 from made_up_tiny_imagenet import write_tiny_imagenet
 
-from binssl.datasets import CIFAR10, CIFAR100, DataError, TinyImageNet, cifar_files, download_missing, tiny_imagenet
+from binssl.datasets import (
+    CIFAR10,
+    CIFAR100,
+    DataError,
+    TinyImageNet,
+    cifar_files,
+    download,
+    download_missing,
+    tiny_imagenet,
+)
 from binssl.datasets.cifar_files import CIFAR10_FILES, CIFAR100_FILES
 
 
@@ -124,6 +134,36 @@ def test_a_damaged_download_leaves_nothing_and_says_what_to_do(server, tmp_path,
         download_missing(dict(type=kind, root=root))
     assert not root.exists()
     assert [path for path in (tmp_path / 'data').rglob('*') if path.is_file()] == []
+
+
+def test_a_disk_that_is_full_half_way_through_the_archive_leaves_the_archive_alone(server, tmp_path, monkeypatch):
+    def fill(archive: str, place: str) -> None:
+        (Path(place) / 'tiny-imagenet-200').mkdir()
+        (Path(place) / 'tiny-imagenet-200/wnids.txt').write_text('n0')
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    root = tmp_path / 'data/tiny'
+    with monkeypatch.context() as patched:
+        patched.setattr(download, 'extract_archive', fill)
+        with pytest.raises(DataError) as caught:
+            download_missing(dict(type='TinyImageNet', root=root))
+    for part in (str(root.with_name('tiny-imagenet-200.zip')), 'No space left on device', 'make room', 'dataset.root'):
+        assert part in str(caught.value)
+    before = len(Quiet.fetched)
+    assert [path.name for path in root.parent.iterdir()] == ['tiny-imagenet-200.zip']
+    download_missing(dict(type='TinyImageNet', root=root))
+    assert len(TinyImageNet(root=root)) == 24
+    assert len(Quiet.fetched) == before
+
+
+def test_a_file_in_the_way_of_the_folder_is_told_and_left_alone(server, tmp_path):
+    (tmp_path / 'file').write_text('mine')
+    with pytest.raises(DataError, match=r"cannot be extracted to '.*/file' \(.*Not a directory"):
+        download_missing(dict(type='TinyImageNet', root=tmp_path / 'file'))
+    for kind in ('CIFAR10', 'TinyImageNet'):
+        with pytest.raises(DataError, match=r'cannot be fetched .*(Not a directory|File exists)'):
+            download_missing(dict(type=kind, root=tmp_path / 'file/set'))
+    assert (tmp_path / 'file').read_text() == 'mine'
 
 
 def test_without_a_network_it_says_where_to_get_it_and_where_to_put_it(tmp_path, monkeypatch):
