@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from binssl.datasets.cifar_files import CIFAR10_FILES, CIFAR100_FILES, CIFARFiles, read_cifar
+from binssl.datasets.cifar_files import CIFAR10_FILES, CIFAR100_FILES, IMAGES, CIFARFiles, read_cifar
 from binssl.datasets.in_memory import InMemoryImages
-from binssl.registry import DATASETS, ConfigError, nearest_names
+from binssl.datasets.splits import check_split, warn_of_size
+from binssl.registry import DATASETS
 
 SPLITS = ('train', 'test', 'fit', 'held_out')
 
@@ -33,10 +34,11 @@ class _CIFAR(InMemoryImages):
         seed: int = 0,
         device: str = 'cpu',
     ) -> None:
-        if split not in SPLITS:
-            raise ConfigError(f'{type(self).__name__} has no split {split!r}; {nearest_names(split, SPLITS)}')
+        check_split(type(self).__name__, split, SPLITS)
         self.split, self.root = split, Path(self.default_root if root is None else root)
-        images, labels = read_cifar(self.root, self.files, 'test' if split == 'test' else 'train')
+        whole = 'test' if split == 'test' else 'train'
+        images, labels = read_cifar(self.root, self.files, whole)
+        warn_of_size(type(self).__name__, self.root, whole, len(labels), IMAGES[whole])
         fit = len(labels) * 4 // 5
         part = dict(fit=slice(fit), held_out=slice(fit, None)).get(split, slice(None))
         super().__init__(torch.from_numpy(images[part]), torch.from_numpy(labels[part]), views, seed, device)

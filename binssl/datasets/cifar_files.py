@@ -20,6 +20,7 @@ from binssl.datasets.errors import DataError
 
 SITE = 'https://www.cs.toronto.edu/~kriz'
 SIDE = 32
+IMAGES = dict(train=50_000, test=10_000)  # of either set
 _PIXELS = 3 * SIDE**2
 
 

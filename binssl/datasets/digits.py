@@ -11,8 +11,9 @@ import torch
 
 from binssl.datasets.batched import BatchedDataset
 from binssl.datasets.counter import hash_counters, split_keys
+from binssl.datasets.splits import check_split
 from binssl.datasets.views import DIGITS_BATCH, build_views
-from binssl.registry import DATASETS, ConfigError, nearest_names
+from binssl.registry import DATASETS
 
 _TRAIN, _FIT, _ALL = 1437, 1149, 1797
 SPLITS = {
@@ -48,8 +49,7 @@ class Digits(BatchedDataset):
     num_classes = 10
 
     def __init__(self, split: str = 'train', views: Sequence[dict] | None = None, seed: int = 0) -> None:
-        if split not in SPLITS:
-            raise ConfigError(f'Digits has no split {split!r}; {nearest_names(split, SPLITS)}')
+        check_split('Digits', split, SPLITS)
         images, labels = _read_digits()
         self.split, self.seed = split, seed
         self.images, self.labels = (part[slice(*SPLITS[split])] for part in (images, labels))

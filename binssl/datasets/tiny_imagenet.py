@@ -13,9 +13,11 @@ from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import class_folders
 from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.pixel_cache import load_pixels
-from binssl.registry import DATASETS, ConfigError, nearest_names
+from binssl.datasets.splits import check_split, warn_of_size
+from binssl.registry import DATASETS
 
 SIDE = 64
+IMAGES = dict(train=100_000, val=10_000)
 URL = 'http://cs231n.stanford.edu/tiny-imagenet-200.zip'
 MD5 = '90528d7ca1a48142e341f4ef8d21d0de'
 _REMEDY = f'extract tiny-imagenet-200.zip again, or remove the folder and use --download ({URL})'
@@ -49,12 +51,12 @@ class TinyImageNet(InMemoryImages):
         seed: int = 0,
         device: str = 'cpu',
     ) -> None:
-        if split not in ('train', 'val'):
-            raise ConfigError(f'TinyImageNet has no split {split!r}; {nearest_names(split, ("train", "val"))}')
+        check_split('TinyImageNet', split, IMAGES)
         self.split, self.root = split, Path(self.default_root if root is None else root)
-        classes = read_classes(self.root)
-        self.num_classes = len(classes)
-        names, labels = (index_train if split == 'train' else index_val)(self.root, classes)
+        self.classes = read_classes(self.root)
+        self.num_classes = len(self.classes)
+        names, labels = (index_train if split == 'train' else index_val)(self.root, self.classes)
+        warn_of_size('TinyImageNet', self.root, split, len(names), IMAGES[split])
         pixels = load_pixels(self.root, names, SIDE, f'tiny_imagenet_{split}')
         super().__init__(torch.from_numpy(pixels), torch.from_numpy(labels), views, seed, device)
 
