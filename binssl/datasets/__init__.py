@@ -3,6 +3,7 @@
 from binssl.datasets.bank_and_query import BankAndQuery
 from binssl.datasets.batch_transforms import BatchCrop, BatchFlip, BatchResize, BatchRotate
 from binssl.datasets.cifar import CIFAR10, CIFAR100
+from binssl.datasets.classes import check_same_classes
 from binssl.datasets.collate import whole_batch
 from binssl.datasets.digits import Digits
 from binssl.datasets.digits_augment import DigitsAugment
@@ -34,6 +35,7 @@ __all__ = [
     'InMemoryImages',
     'Lighting',
     'TinyImageNet',
+    'check_same_classes',
     'download_missing',
     'whole_batch',
 ]

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset, default_collate
 
+from binssl.datasets.classes import check_same_classes
 from binssl.registry import DATASETS, ConfigError
 
 
@@ -22,6 +23,9 @@ class BankAndQuery(Dataset):
         bank: config of the data set to learn from.
         query: config of the data set to score.
         seed: handed to both where their configs name none.
+
+    Raises:
+        ConfigError: the two have different numbers of views, or different classes.
     """
 
     def __init__(self, bank: dict, query: dict, seed: int = 0) -> None:
@@ -32,6 +36,7 @@ class BankAndQuery(Dataset):
                 f'BankAndQuery: the bank has {self.bank.num_views} views and the query '
                 f'{self.query.num_views}; both need the same number'
             )
+        check_same_classes(self.bank, self.query, "BankAndQuery's bank", 'its query')
 
     @property
     def num_views(self) -> int:

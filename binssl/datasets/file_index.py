@@ -42,11 +42,13 @@ class FileIndex:
         folder: what the names are relative to.
         names: N file names.
         labels: int64 (N,), -1 where unknown.
+        classes: names of the class folders that made the labels, where such did.
     """
 
     folder: str
     names: PackedNames
     labels: np.ndarray
+    classes: list[str] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -84,7 +86,8 @@ def index_folder(folder: str | Path, num_classes: int | None = None) -> FileInde
             )
         names.extend(f'{name}/{file}' for file in files)
         counts.append(len(files))
-    return FileIndex(os.fspath(folder), PackedNames(names), np.repeat(np.arange(len(classes)), counts))
+    labels = np.repeat(np.arange(len(classes)), counts)
+    return FileIndex(os.fspath(folder), PackedNames(names), labels, classes)
 
 
 def class_folders(folder: str | Path) -> list[str]:

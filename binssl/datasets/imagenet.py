@@ -9,6 +9,7 @@ from pathlib import Path
 from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, class_folders, index_folder, index_list, list_has_labels
 from binssl.datasets.images import ImageFiles
+from binssl.datasets.splits import check_split
 from binssl.registry import DATASETS, ConfigError, nearest_names
 
 ROOTS = ('data/imagenet', 'data/IMAGENET', 'data/Imagenet')
@@ -52,8 +53,7 @@ class ImageNet(ImageFiles):
         seed: int = 0,
         most_bad_fraction: float = 0.01,
     ) -> None:
-        if split not in ('train', 'val'):
-            raise ConfigError(f"ImageNet has no split {split!r}; known: 'train', 'val'")
+        check_split('ImageNet', split, ('train', 'val'))
         if source not in SOURCES:
             raise ConfigError(f'ImageNet has no source {source!r}; {nearest_names(source, SOURCES)}')
         self.split, self.root, self.num_classes = split, find_root(root), num_classes
@@ -69,7 +69,7 @@ class ImageNet(ImageFiles):
         if source != 'list' and folder.is_dir():
             index = index_folder(folder, self.num_classes)
             if labeled:
-                check_same_classes(self.root / 'train', self.root / 'val')
+                check_same_folders(self.root / 'train', self.root / 'val')
             return index
         looked = [*lists, folder] if source == 'auto' else lists if source == 'list' else [folder]
         names = ', '.join(os.fspath(path.relative_to(self.root)) for path in looked)
@@ -79,7 +79,7 @@ class ImageNet(ImageFiles):
         )
 
 
-def check_same_classes(train: Path, val: Path) -> None:
+def check_same_folders(train: Path, val: Path) -> None:
     """Compare the class folders of both splits, where both have some.
 
     Raises:

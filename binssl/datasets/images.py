@@ -52,6 +52,9 @@ class ImageFiles(Dataset):
             tensor. None: one plain view, ``Resize`` 256 and ``CenterCrop`` 224.
         seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
         most_bad_fraction: more bad images than this fraction of the set are an error. One alone never is.
+
+    Attributes:
+        classes: names of the class folders in the order of their labels; None where a list gives the labels.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class ImageFiles(Dataset):
         if not 0 <= most_bad_fraction <= 1:
             raise ConfigError(f'{name}: most_bad_fraction {most_bad_fraction} is a fraction, between 0 and 1')
         self.index, self.seed, self.most_bad_fraction = index, seed, most_bad_fraction
+        self.classes = index.classes
         self.views = build_views([PLAIN_VIEW] if views is None else views, owner=name, takes=ONE_IMAGE)
         # shared memory: the workers of a loader mark their finds for all
         self.bad = torch.zeros(len(index), dtype=torch.bool).share_memory_()
@@ -132,7 +136,7 @@ class ImageFolder(ImageFiles):
     Args:
         folder: the folder of class folders.
         views, seed, most_bad_fraction: as in :class:`ImageFiles`.
-        num_classes: more class folders than this are an error. None: any number.
+        num_classes: more class folders than this are an error. None: as many as there are.
     """
 
     def __init__(
@@ -143,7 +147,9 @@ class ImageFolder(ImageFiles):
         seed: int = 0,
         most_bad_fraction: float = 0.01,
     ) -> None:
-        super().__init__(index_folder(folder, num_classes), views, seed, most_bad_fraction)
+        index = index_folder(folder, num_classes)
+        super().__init__(index, views, seed, most_bad_fraction)
+        self.num_classes = int(index.labels.max()) + 1 if num_classes is None else num_classes
 
 
 @DATASETS.register_module()
@@ -154,7 +160,7 @@ class ImageList(ImageFiles):
         list_file: the list.
         folder: what its paths are relative to.
         views, seed, most_bad_fraction: as in :class:`ImageFiles`.
-        num_classes: labels must lie below it. None: any number.
+        num_classes: labels must lie below it. None: one more than the largest label.
     """
 
     def __init__(
@@ -166,4 +172,7 @@ class ImageList(ImageFiles):
         seed: int = 0,
         most_bad_fraction: float = 0.01,
     ) -> None:
-        super().__init__(index_list(list_file, [folder], num_classes), views, seed, most_bad_fraction)
+        index = index_list(list_file, [folder], num_classes)
+        super().__init__(index, views, seed, most_bad_fraction)
+        # a list without labels has -1 for all: 0 classes, which is to say that nothing is known of them
+        self.num_classes = int(index.labels.max()) + 1 if num_classes is None else num_classes

@@ -9,7 +9,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
-from binssl.registry import LOOPS, ConfigError
+from binssl.registry import FUNCTIONS, LOOPS, ConfigError
 
 
 @LOOPS.register_module()
@@ -50,13 +50,8 @@ class EpochLoop(EpochBasedTrainLoop):
                 f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
                 f'{given}: change train_dataloader.dataset.views'
             )
-        labels = getattr(self.dataloader.dataset, 'num_classes', None)
-        classes = getattr(getattr(model, 'head', None), 'out_channels', None)
-        if getattr(model, 'needs_labels', False) and labels and classes and labels > classes:
-            raise ConfigError(
-                f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
-                'train_dataloader.dataset.num_classes'
-            )
+        if getattr(model, 'needs_labels', False):
+            self._check_classes(getattr(getattr(model, 'head', None), 'out_channels', None))
         for part in model.modules():
             if hasattr(part, 'check_global_batch'):  # a queue of keys
                 part.check_global_batch(self.dataloader.batch_size * get_world_size())
@@ -71,6 +66,20 @@ class EpochLoop(EpochBasedTrainLoop):
                 f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which a run cannot '
                 "go on in the middle of an epoch; use type='EpochSampler'"
             )
+
+    def _check_classes(self, classes: int | None) -> None:
+        """The head has a score for every class, and the labels of the validation mean what those learnt from do."""
+        dataset = self.dataloader.dataset
+        labels = getattr(dataset, 'num_classes', None)
+        if labels and classes and labels > classes:
+            raise ConfigError(
+                f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
+                'train_dataloader.dataset.num_classes'
+            )
+        if self.runner.val_loop is not None:
+            check_same_classes: Any = FUNCTIONS.get('check_same_classes')
+            validation = self.runner.val_loop.dataloader.dataset
+            check_same_classes(dataset, validation, 'train_dataloader.dataset', 'val_dataloader.dataset')
 
     def run(self) -> nn.Module:
         if self._epoch and self._iter == self._epoch * self.epoch_length and self._validates(self._epoch):
