@@ -12,6 +12,8 @@ from binssl.datasets.errors import DataError
 from binssl.datasets.imagenet import ImageNet
 from binssl.datasets.images import ImageFolder, ImageList
 from binssl.datasets.in_memory import InMemoryImages
+from binssl.datasets.inspection import inspect_files
+from binssl.datasets.originals import Originals
 from binssl.datasets.photo_transforms import GaussianBlur, Lighting
 from binssl.datasets.sampler import EpochSampler
 from binssl.datasets.tiny_imagenet import TinyImageNet
@@ -34,8 +36,10 @@ __all__ = [
     'ImageNet',
     'InMemoryImages',
     'Lighting',
+    'Originals',
     'TinyImageNet',
     'check_same_classes',
     'download_missing',
+    'inspect_files',
     'whole_batch',
 ]
