@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from binssl.datasets.file_index import UNKNOWN
-from binssl.datasets.images import read_image
+from binssl.datasets.images import UNREADABLE, read_image
 from binssl.registry import FUNCTIONS
 
 
@@ -26,6 +26,7 @@ class Originals:
     Attributes:
         labels: int64 (N,), -1 where unknown.
         num_classes: labels lie below it; 0 where nothing is known of them.
+        files: int64, the indices of those that have a file; the others' pixels are in memory.
     """
 
     def __init__(self, dataset: Any) -> None:
@@ -33,6 +34,9 @@ class Originals:
         self._ends = np.cumsum([len(part) for part in self._parts])
         self.labels = np.concatenate([_labels(part) for part in self._parts])
         self.num_classes = max(getattr(part, 'num_classes', None) or 0 for part in self._parts)
+        ranges = zip(self._parts, [0, *self._ends], self._ends, strict=False)
+        self.files = np.concatenate([np.arange(start, end if hasattr(part, 'index') else start)
+                                     for part, start, end in ranges])  # fmt: skip
 
     def __len__(self) -> int:
         return int(self._ends[-1])
@@ -49,17 +53,16 @@ class Originals:
         part, offset = self._find(index)
         return part.index.path(offset) if hasattr(part, 'index') else None
 
-    def image(self, index: int) -> Image.Image:
-        """The upright RGB picture that views are made of.
-
-        Raises:
-            OSError, or another of ``UNREADABLE``: the file cannot be decoded.
-        """
+    def image(self, index: int) -> Image.Image | None:
+        """The upright RGB picture that views are made of; None where its file cannot be decoded."""
         path = self.path(index)
-        if path is not None:
+        if path is None:
+            part, offset = self._find(index)
+            return _as_picture(part.images[offset])
+        try:
             return read_image(path)
-        part, offset = self._find(index)
-        return _as_picture(part.images[offset])
+        except UNREADABLE:
+            return None
 
     def size(self, index: int) -> tuple[int, int]:
         """Width and height of pixels in memory."""
