@@ -63,7 +63,8 @@ class VGG(nn.Module):
         map_size: Side of the map in pixels, where ``input_size`` is known.
 
     Raises:
-        ConfigError: The plan is inconsistent, or ``input_size`` is too small for it; from ``forward``, the images are.
+        ConfigError: The plan is inconsistent, or ``input_size`` is too small for it; from ``forward``, the images are,
+            or give another map than ``input_size`` does.
     """
 
     def __init__(
@@ -95,4 +96,10 @@ class VGG(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The last map of ``images`` (N, 3, H, W)."""
         check_images(images, self.smallest_input, REMEDY)
+        sides = [side // self.smallest_input for side in images.shape[-2:]]
+        if self.map_size is not None and sides != [self.map_size] * 2:
+            raise ConfigError(
+                f'images of {images.shape[-2]} x {images.shape[-1]} px give maps of {sides[0]} x {sides[1]}, and '
+                f'input_size promises {self.map_size} x {self.map_size}: change input_size or the views'
+            )
         return (self.stages(self.stem(images)),)

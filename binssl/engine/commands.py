@@ -45,7 +45,8 @@ def run_command(main: Callable[[], None]) -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         if _rank() == 0:
-            _tell('interrupted; the same command with --resume auto goes on from the last checkpoint')
+            _tell('interrupted; the same command with --resume auto goes on from the last checkpoint, or starts again '
+                  'where there is none yet')
         raise SystemExit(130) from None
 
 

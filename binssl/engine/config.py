@@ -84,6 +84,9 @@ def _config_file(path: Path) -> Path:
 
 
 def _check_top_level(cfg: Config) -> None:
+    if cfg.get('steps') and not cfg.get('model'):
+        raise ConfigError(f'{cfg.filename} is a recipe: python tools/run_recipe.py runs it; here goes one of its '
+                          "steps' configs")
     for key in cfg:
         if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper():
             raise ConfigError(

@@ -76,6 +76,11 @@ class EpochLoop(EpochBasedTrainLoop):
                 f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
                 'train_dataloader.dataset.num_classes'
             )
+        if labels and classes and labels < classes:
+            self.runner.logger.warning(
+                f'the head has {classes} classes, the training data {labels}: the others are never learnt; '
+                'model.head.num_classes says how many'
+            )
         if self.runner.val_loop is not None:
             check_same_classes: Any = FUNCTIONS.get('check_same_classes')
             validation = self.runner.val_loop.dataloader.dataset

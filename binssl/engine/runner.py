@@ -208,7 +208,10 @@ class Runner(_Runner):
             epoch, iteration = resume_training(self, path)
             self.train_loop._epoch, self.train_loop._iter = epoch, iteration
             self.say('resumed from %s: %d epochs, %d iterations done', path, epoch, iteration)
-        elif self._load_from:
+            return
+        if self._resume:
+            self.say('no checkpoint in %s to go on from: starting at the beginning', self.work_dir)
+        if self._load_from:
             self.say('%s: %s', self._load_from, start_from(self._bare_model, self._load_from))
         elif self.cfg.get('pretrained'):
             self.say('%s: %s', self.cfg.pretrained, start_from_trunk(self._bare_model, self.cfg.pretrained))

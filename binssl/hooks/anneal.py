@@ -59,6 +59,11 @@ class AnnealHook(Hook):
                     f'the warm-up of {schedule.target!r} takes {schedule.warmup_epochs:g} epochs and the training '
                     f'{runner.max_epochs}: it never ends. Lower warmup_epochs, or raise train_cfg.max_epochs'
                 )
+            if schedule.curve == 'step' and schedule.milestones[-1] >= runner.max_epochs:
+                runner.logger.warning(
+                    f'the schedule of {schedule.target!r} has milestones {list(schedule.milestones)}, and the training '
+                    f'{runner.max_epochs} epochs: not all of them are reached'
+                )
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         shape = (runner.iter, runner.train_loop.epoch_length, runner.max_epochs)
@@ -88,6 +93,11 @@ def scheduled_groups(runner: Any) -> list[dict[str, Any]]:
 
 
 def _check_length(schedule: Schedule, max_epochs: int) -> None:
+    if schedule.epochs_ahead >= max_epochs:
+        raise ConfigError(
+            f'schedule of {schedule.target!r}: epochs_ahead is {schedule.epochs_ahead}, so that a training of '
+            f'{max_epochs} epoch(s) has its end throughout: lower it, or raise train_cfg.max_epochs'
+        )
     if schedule.begin_epoch >= max_epochs:
         raise ConfigError(
             f'schedule of {schedule.target!r}: begin_epoch is {schedule.begin_epoch}, and the training has '
@@ -105,9 +115,13 @@ def _check_owner(owner: Any, schedule: Schedule) -> None:
     value = getattr(owner, name)
     if isinstance(value, bool) or not isinstance(value, (float, int, torch.Tensor)):
         raise ConfigError(f'schedules: {schedule.target!r} of the model is no number')
-    for end in (schedule.start, schedule.end):
+    for key in ('start', 'end'):
+        end = getattr(schedule, key)
         if end is not None and hasattr(owner, 'check_scheduled'):
-            owner.check_scheduled(name, end)
+            try:
+                owner.check_scheduled(name, end)
+            except ConfigError as error:
+                raise ConfigError(f'{key} of the schedule of {schedule.target!r}: {error}') from None
 
 
 def _owners(model: nn.Module, target: str) -> list[Any]:

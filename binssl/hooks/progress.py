@@ -82,7 +82,8 @@ class ProgressHook(Hook):
         runner.call_hook('after_report', values=values)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        runner.visualizer.add_scalars(dict(metrics or {}), step=runner.iter)
+        validated = {f'val_{name}': value for name, value in (metrics or {}).items()}
+        runner.visualizer.add_scalars(validated, step=runner.iter)
         runner.say('validation after epoch %d: %s', runner.epoch, _numbers(metrics or {}))
         self._left_loop = time.perf_counter()
 

@@ -66,6 +66,11 @@ def test_smallest_input_fits_and_one_pixel_less_does_not(stages, smallest):
         VGG(**plan, input_size=smallest - 1)
 
 
+def test_images_of_another_size_than_promised_are_refused():
+    with pytest.raises(ConfigError, match='images of 8 x 8 px give maps of 2 x 2, and input_size promises 4 x 4'):
+        VGG(**SMALL, input_size=16)(torch.randn(1, 3, 8, 8))
+
+
 def test_a_relu_is_for_real_networks():
     VGG(**SMALL, activation='ReLU', conv_cfg=REAL)
     with pytest.raises(ConfigError, match=r"activation='ReLU' leaves no negative number.*take activation='Hardtanh'"):

@@ -32,3 +32,10 @@ def test_warm_up_that_never_ends_is_told(tmp_path) -> None:
     runner = build(classifier(tmp_path, epochs=1, schedules=dict(lr=dict(target='lr', end=0.0, warmup_epochs=3))))
     runner.train()
     assert "warm-up of 'lr' takes 3 epochs and the training 1" in log_of(runner)
+
+
+def test_milestones_that_are_not_reached_are_told(tmp_path) -> None:
+    step = dict(target='lr', curve='step', milestones=[1, 2])
+    runner = build(classifier(tmp_path, epochs=2, schedules=dict(lr=step)))
+    runner.train()
+    assert "'lr' has milestones [1, 2], and the training 2 epochs: not all of them are reached" in log_of(runner)
