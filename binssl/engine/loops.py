@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
+from binssl.engine.prefetch import prefetch
 from binssl.registry import FUNCTIONS, LOOPS, ConfigError
 
 
@@ -42,8 +44,12 @@ class EpochLoop(EpochBasedTrainLoop):
             )
         self._max_iters = self._max_epochs * self.epoch_length
 
+    @property
+    def _unwrapped_model(self) -> Any:
+        return getattr(self.runner.model, 'module', self.runner.model)
+
     def _check_data(self) -> None:
-        model = getattr(self.runner.model, 'module', self.runner.model)
+        model = self._unwrapped_model
         given = getattr(self.dataloader.dataset, 'num_views', model.views)
         if given != model.views:
             raise ConfigError(
@@ -105,10 +111,12 @@ class EpochLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def _batches(self, start: int) -> Iterator[Any]:
-        """The batches ``start`` to ``epoch_length`` of this epoch; the sampler skips what is done."""
+        """The batches ``start`` to ``epoch_length`` of this epoch, each on its way to the device ahead of time.
+
+        The sampler skips what is done.
+        """
         sampler = self.dataloader.sampler
         sampler.set_epoch(self._epoch)
         sampler.start_at(start * self.dataloader.batch_size)
-        batches = iter(self.dataloader)
-        for _ in range(start, self.epoch_length):
-            yield next(batches)
+        batches = islice(self.dataloader, self.epoch_length - start)
+        return prefetch(batches, self._unwrapped_model.data_preprocessor.device)

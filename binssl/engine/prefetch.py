@@ -1,0 +1,88 @@
+"""The next batch travels to a CUDA device while this one computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+ON_THE_CPU = ('keys',)  # what is drawn from them is drawn there
+
+
+class Lane(Protocol):
+    """Takes batches somewhere."""
+
+    def send(self, batch: Any) -> Any:
+        """Set the batch off, without waiting for it; what comes back may be used once received."""
+
+    def receive(self, batch: Any) -> None:
+        """Let what is computed from now on wait for the batches sent so far."""
+
+
+class CudaLane:
+    """Copies to a CUDA device in a stream of its own.
+
+    The copies overlap with the computation where the batches lie in pinned memory (``pin_memory`` of the loader); from
+    other memory the device is as fast, but the process waits.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device, self.stream = device, torch.cuda.Stream(device)
+
+    def send(self, batch: Any) -> Any:
+        """The batch on the device, once the stream has got so far."""
+        with torch.cuda.stream(self.stream):
+            return move(batch, self.device)
+
+    def receive(self, batch: Any) -> None:
+        """The current stream waits for the copies, and their memory is not given away before it is done with them."""
+        current = torch.cuda.current_stream(self.device)
+        current.wait_stream(self.stream)
+        for tensor in tensors(batch):
+            if tensor.device.type == 'cuda':
+                tensor.record_stream(current)
+
+
+def prefetch(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
+    """The same batches: on a CUDA device each is there when it is asked for, elsewhere as they come.
+
+    One batch more is held on the device. Counter keys stay on the CPU.
+    """
+    return one_ahead(batches, CudaLane(device)) if device.type == 'cuda' else batches
+
+
+def one_ahead(batches: Iterator[Any], lane: Lane) -> Iterator[Any]:
+    """Each batch through the lane; the next one is sent before this one is handed over."""
+    coming = next(batches, None)
+    sent = None if coming is None else lane.send(coming)
+    while sent is not None:
+        batch = sent
+        lane.receive(batch)  # before the next is sent, for which nobody has to wait yet
+        coming = next(batches, None)
+        sent = None if coming is None else lane.send(coming)
+        yield batch
+
+
+def move(batch: Any, device: torch.device) -> Any:
+    """The batch with its tensors on the device, but for those :data:`ON_THE_CPU`."""
+    if isinstance(batch, Tensor):
+        return batch.to(device, non_blocking=True)
+    if isinstance(batch, Mapping):
+        return {key: part if key in ON_THE_CPU else move(part, device) for key, part in batch.items()}
+    if isinstance(batch, Sequence) and not isinstance(batch, str):
+        return [move(part, device) for part in batch]
+    return batch
+
+
+def tensors(batch: Any) -> Iterator[Tensor]:
+    """All tensors of a batch."""
+    if isinstance(batch, Tensor):
+        yield batch
+    elif isinstance(batch, Mapping):
+        for part in batch.values():
+            yield from tensors(part)
+    elif isinstance(batch, Sequence) and not isinstance(batch, str):
+        for part in batch:
+            yield from tensors(part)
