@@ -16,13 +16,10 @@ import torch
 from PIL import Image, ImageFilter
 from torchvision.transforms import InterpolationMode, v2
 
+from binssl.datasets.draws import EIGENVALUES, EIGENVECTORS
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
 
-# of ImageNet's pixels, RGB between 0 and 1
-_EIGENVECTORS = torch.tensor(
-    [[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]], dtype=torch.float64
-)
-_EIGENVALUES = torch.tensor([0.2175, 0.0188, 0.0045], dtype=torch.float64)
+_EIGENVECTORS, _EIGENVALUES = torch.from_numpy(EIGENVECTORS), torch.from_numpy(EIGENVALUES)
 
 
 def _interpolation(name: str) -> InterpolationMode:
