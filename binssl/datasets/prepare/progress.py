@@ -1,0 +1,30 @@
+"""What a person sees of a long preparation: a bar, and after Ctrl-C how to go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def resumable(main: Callable[[], None]) -> None:
+    """Run ``main``; Ctrl-C exits with 130 and says that the same command goes on."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print('interrupted; the same command goes on where it was', file=sys.stderr, flush=True)
+        raise SystemExit(130) from None
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on the error stream, if that is a terminal, towards ``total``; gives the function that advances it."""
+    columns = (TextColumn('{task.description}'), BarColumn(), TextColumn('{task.percentage:>3.0f}%'),
+               TimeRemainingColumn())  # fmt: skip
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda amount: bar.advance(task, amount)
