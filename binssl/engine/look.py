@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,13 @@ def browse(
     dataset = build_split(cfg, split, download)
     chosen = spread(len(dataset), images)
     shown = _Views(cfg, split, dataset, epoch)
+    first = shown.batch(chosen[:1])[0][0]  # views that cannot be made are an error now
     out.mkdir(parents=True, exist_ok=True)
     for stale in out.glob('contact_sheet_*.png'):
         stale.unlink()
-    return _write(out, shown, chosen, dict(config=os.fspath(config), split=split, epoch=epoch))
+    length = SHEET_ROWS * Layout(1, 1 + len(first), tile_side(first)).per_row
+    pages = [chosen[start : start + length] for start in range(0, len(chosen), length)]
+    return _write(out, shown, pages, dict(config=os.fspath(config), split=split, epoch=epoch))
 
 
 def build_split(cfg: Config, split: str, download: bool = False) -> Any:
@@ -112,9 +115,10 @@ class _Views:
         """For each of ``indices`` its views, and its label."""
         keys = [(index, self.epoch) for index in indices]
         whole = hasattr(self.dataset, '__getitems__')
-        batch = self.whole_batch(self.dataset.__getitems__(keys) if whole else [self.dataset[key] for key in keys])
-        if hasattr(self.preprocessor, 'std'):
-            batch = self.preprocessor(batch, self.training)
+        with told_as_errors('the views cannot be made'):
+            batch = self.whole_batch(self.dataset.__getitems__(keys) if whole else [self.dataset[key] for key in keys])
+            if hasattr(self.preprocessor, 'std'):
+                batch = self.preprocessor(batch, self.training)
         views = [_pixels(view, self.preprocessor) for view in batch['images']]
         pictures = [[Image.fromarray(view[row].permute(1, 2, 0).numpy()) for view in views] for row in range(len(keys))]
         return pictures, batch['labels'].tolist()
@@ -127,10 +131,10 @@ def _pixels(view: Tensor, preprocessor: Any) -> Tensor:
     return view.round().clamp(0, 255).to(torch.uint8).cpu()
 
 
-def _write(out: Path, shown: _Views, indices: Sequence[int], record: dict[str, Any]) -> list[Path]:
+def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dict[str, Any]) -> list[Path]:
     rows: list[dict[str, Any]] = []
     files: list[Path] = []
-    for page in _pages(shown, indices):
+    for page in pages:
         pictures, labels = shown.batch(page)
         originals = [shown.originals.image(index) for index in page]
         told = [_describe(shown.originals, *facts) for facts in zip(page, labels, originals, strict=True)]
@@ -143,13 +147,6 @@ def _write(out: Path, shown: _Views, indices: Sequence[int], record: dict[str, A
     text = json.dumps(dict(record, images=len(shown.originals), samples=rows), indent=1)
     (out / 'contact_sheet.json').write_text(text + '\n', encoding='utf-8')
     return files
-
-
-def _pages(shown: _Views, indices: Sequence[int]) -> Iterator[Sequence[int]]:
-    """The indices of each sheet."""
-    views, _ = shown.batch(indices[:1])
-    length = SHEET_ROWS * Layout(1, 1 + len(views[0]), tile_side(views[0])).per_row
-    return (indices[start : start + length] for start in range(0, len(indices), length))
 
 
 def _describe(originals: Any, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
