@@ -54,7 +54,8 @@ def _inspect(path: str, min_side: int) -> FileFacts:
             facts.mode, facts.kind, facts.size = image.mode, image.format or '', image.size
             facts.remarks = list(_remarks(path, image))
             image.load()
-            image.convert('RGB')
+            if image.mode != 'RGB':
+                image.convert('RGB')
         if min(facts.size) < min_side:
             facts.problem = f'{facts.size[0]} x {facts.size[1]} px, a side is shorter than {min_side}'
     except UNREADABLE as error:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config
-from binssl.engine.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, tile_side
+from binssl.engine.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, fit, tile_side
 from binssl.engine.downloads import download_data
 from binssl.engine.parts import check_parts
 from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, ConfigError
@@ -59,7 +59,7 @@ def browse(
     if images < 1 or epoch < 0:
         raise ConfigError(f'--images {images} must be at least 1 and --epoch {epoch} at least 0')
     out = Path(out)
-    if (out / 'contact_sheet.json').exists() and not force:
+    if any(out.glob('contact_sheet*')) and not force:
         raise ConfigError(f'{out} already holds contact sheets; use --force to overwrite them, or another --out')
     cfg = load_config(config, options)
     dataset = build_split(cfg, split, download)
@@ -136,17 +136,22 @@ def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dic
     files: list[Path] = []
     for page in pages:
         pictures, labels = shown.batch(page)
-        originals = [shown.originals.image(index) for index in page]
+        side = tile_side(pictures[0])
+        originals = [_small(shown.originals.image(index), side) for index in page]
         told = [_describe(shown.originals, *facts) for facts in zip(page, labels, originals, strict=True)]
         samples = [Sample(facts['file'], _note(facts), [original, *views])
                    for facts, original, views in zip(told, originals, pictures, strict=True)]  # fmt: skip
-        sheet, boxes = draw_sheet(samples, tile_side(pictures[0]))
+        sheet, boxes = draw_sheet(samples, side)
         files.append(out / f'contact_sheet_{len(files) + 1:02d}.png')
         sheet.save(files[-1])
         rows += [dict(facts, sheet=files[-1].name, boxes=tiles) for facts, tiles in zip(told, boxes, strict=True)]
     text = json.dumps(dict(record, images=len(shown.originals), samples=rows), indent=1)
     (out / 'contact_sheet.json').write_text(text + '\n', encoding='utf-8')
     return files
+
+
+def _small(original: Image.Image | None, side: int) -> Image.Image | None:
+    return None if original is None else fit(original, side)  # a sheet's originals at full size may not fit in memory
 
 
 def _describe(originals: Any, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
