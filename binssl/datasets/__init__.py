@@ -1,6 +1,8 @@
 """Data sets, samplers and transforms: a sample is a function of (seed, epoch, index)."""
 
 from binssl.datasets.bank_and_query import BankAndQuery
+from binssl.datasets.batch_part import BatchPart
+from binssl.datasets.batch_photo import BatchBlur, BatchGrayscale, BatchJitter, BatchLighting, BatchSolarize
 from binssl.datasets.batch_transforms import BatchCrop, BatchFlip, BatchResize, BatchRotate
 from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.classes import check_same_classes
@@ -22,10 +24,16 @@ __all__ = [
     'CIFAR10',
     'CIFAR100',
     'BankAndQuery',
+    'BatchBlur',
     'BatchCrop',
     'BatchFlip',
+    'BatchGrayscale',
+    'BatchJitter',
+    'BatchLighting',
+    'BatchPart',
     'BatchResize',
     'BatchRotate',
+    'BatchSolarize',
     'DataError',
     'Digits',
     'DigitsAugment',
