@@ -1,14 +1,14 @@
-"""From uint8 views to normalised floats on the device."""
+"""From uint8 views to normalised floats on the device, by way of what of the augmentation is left for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from binssl.registry import ALGORITHMS, ConfigError
+from binssl.registry import ALGORITHMS, TRANSFORMS, ConfigError
 
 
 @ALGORITHMS.register_module()
@@ -18,33 +18,46 @@ class ImageNormalizer(BaseDataPreprocessor):
     Images travel as uint8, a quarter of the bytes; the floats take the dtype of ``mean``, so that
     ``model.double()`` reaches them.
 
+    What of the views costs a worker most, colours and blur, may be left to ``views``: it is done in training only, on
+    the device, for the whole batch, with numbers from the counter keys that the batch brings (``keys``, int64 (N, V),
+    uint64 bits), so that a sample looks the same in any batch. The keys themselves end here.
+
     Shape: ``images``, a tensor (N, C, H, W) or a list of them, one a view -> the same. All else is moved.
 
     Args:
         mean: one a channel, in units of the pixel values, 0 to 255.
         std: likewise.
         channels_last: give the images in that memory format.
+        views: for each view a batch transform's config (``BatchJitter``, ``BatchBlur``, ...), a list of them, or None
+            for a view that comes ready. None: all do.
 
     Raises:
-        ConfigError: mean and std of different length, or in units of 0 to 1; a std <= 0.
+        ConfigError: mean and std of different length, or in units of 0 to 1; a std <= 0; a transform that is not of
+            whole batches; at the first batch, one without keys or with another number of views.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], channels_last: bool = False) -> None:
+    def __init__(self, mean: Sequence[float], std: Sequence[float], channels_last: bool = False,
+                 views: Sequence | None = None) -> None:
         super().__init__(non_blocking=True)
         _check(mean, std)
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.batch_part: Callable[..., list[Tensor]] | None = (
+            None if views is None else TRANSFORMS.build({'type': 'BatchPart', 'views': views}))
 
     def forward(self, data: Mapping, training: bool = False) -> dict:
         """A batch of the data loader -> the same on the device, images normalised."""
-        batch = dict(self.cast_data(data))
-        images = batch['images']
-        batch['images'] = self.normalize(images) if isinstance(images, Tensor) else [
-            self.normalize(view) for view in images]
+        given = dict(data)
+        keys = given.pop('keys', None)  # stay where numbers are drawn from them
+        batch = dict(self.cast_data(given))
+        views = [batch['images']] if isinstance(batch['images'], Tensor) else batch['images']
+        ready = self.batch_part(views, keys) if training and self.batch_part is not None else views
+        normalized = [self.normalize(view) for view in ready]
+        batch['images'] = normalized[0] if isinstance(batch['images'], Tensor) else normalized
         return batch
 
     def normalize(self, images: Tensor) -> Tensor:
