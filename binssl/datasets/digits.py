@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.datasets.batched import BatchedDataset
+from binssl.datasets.batched import BatchedDataset, stack_keys
 from binssl.datasets.counter import hash_counters, split_keys
 from binssl.datasets.splits import check_split
 from binssl.datasets.views import DIGITS_BATCH, build_views
@@ -63,12 +63,11 @@ class Digits(BatchedDataset):
         """See :class:`BatchedDataset`."""
         indices, epochs = split_keys(keys)
         originals = self.images[indices]
-        views = [
-            torch.from_numpy(view(originals, hash_counters(self.seed, epochs, indices, stream)))
-            for stream, view in enumerate(self.views)
-        ]
+        counters = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
+        views = [torch.from_numpy(view(originals, own)) for view, own in zip(self.views, counters, strict=True)]
         return dict(
             images=[view[:, None].repeat(1, 3, 1, 1) for view in views],
             labels=torch.from_numpy(self.labels[indices]),
             indices=torch.from_numpy(indices),
+            keys=stack_keys(counters),
         )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.datasets.batched import BatchedDataset
+from binssl.datasets.batched import BatchedDataset, stack_keys
 from binssl.datasets.counter import hash_counters, split_keys
 from binssl.datasets.views import BATCH, build_views
 from binssl.registry import ConfigError
@@ -57,11 +57,9 @@ class InMemoryImages(BatchedDataset):
         places = torch.from_numpy(indices)
         chosen = places.to(self.device)
         originals = self.images.index_select(0, chosen)
-        views = [
-            view(originals, hash_counters(self.seed, epochs, indices, stream))
-            for stream, view in enumerate(self.views)
-        ]
-        return dict(images=views, labels=self.labels[chosen], indices=places)
+        counters = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
+        views = [view(originals, own) for view, own in zip(self.views, counters, strict=True)]
+        return dict(images=views, labels=self.labels[chosen], indices=places, keys=stack_keys(counters))
 
 
 def _find_device(name: str, owner: str) -> torch.device:
