@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from commands.data_configs import loader, write_config
 from imagenet_folder import make_imagenet_folder, truncate
 from made_up_cifar import write_cifar10
 from PIL import Image
 
 from binssl.datasets import CIFAR10, BankAndQuery, Digits, ImageNet
-from binssl.registry import ALGORITHMS
 
 ROOT = Path(__file__).parents[2]
 DIGITS = str(ROOT / 'configs' / 'selfsup' / 'moco' / 'reactnet_digits')
@@ -111,25 +109,17 @@ def test_bank_and_query_of_a_validation(monkeypatch, tmp_path):
     check_views(tmp_path / 'out', BankAndQuery(**parts))
 
 
-class Negative(torch.nn.Module):
-    """Normalises, and in training turns black into white: what a model may do to its views."""
-
-    mean, std = torch.tensor([10.0, 20.0, 30.0]).view(3, 1, 1), torch.tensor([50.0, 60.0, 70.0]).view(3, 1, 1)
-
-    def forward(self, batch: dict, training: bool = False) -> dict:
-        views = [255 - view if training else view for view in batch['images']]
-        return dict(batch, images=[(view - self.mean) / self.std for view in views])
-
-
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_what_the_model_does_to_its_views_is_shown_in_training_only(monkeypatch, tmp_path, split):
-    monkeypatch.setitem(ALGORITHMS.module_dict, 'Negative', Negative)
-    config = write_config(tmp_path, **{f'{split}_dataloader': loader(dict(type='Digits'))},
-                          model=dict(data_preprocessor=dict(type='Negative')))  # fmt: skip
+    dataset = dict(type='Digits', views=[dict(type='DigitsAugment')] * 2)
+    model = dict(data_preprocessor=dict(type='ImageNormalizer', mean=[10.0, 20.0, 30.0], std=[50.0, 60.0, 70.0],
+                                        views=[dict(type='BatchFlip', p=1.0), None]))  # fmt: skip
+    config = write_config(tmp_path, **{f'{split}_dataloader': loader(dataset)}, model=model)
     assert run_tool(monkeypatch, config, '--split', split, '--images', '2', '--out', str(tmp_path / 'out')) == 0
     for sample in record_of(tmp_path / 'out')['samples']:
-        original, view = (shown(tmp_path / 'out', sample, place, (8, 8)) for place in (0, 1))
-        assert (view == (255 - original if split == 'train' else original)).all()
+        original, first, second = (shown(tmp_path / 'out', sample, place, (8, 8)) for place in range(3))
+        assert (first == (original[:, ::-1] if split == 'train' else original)).all()
+        assert (second == original).all()
 
 
 def test_an_unreadable_file_is_marked_and_its_stand_in_told(monkeypatch, tmp_path):
