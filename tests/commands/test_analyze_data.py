@@ -54,8 +54,7 @@ def spoil(folder: Path) -> list[Path]:
     files = sorted(folder.glob('*/*'))
     truncate(files[1])
     files[4].write_bytes(b'')
-    files[6].unlink()
-    files[6].symlink_to('/nowhere')
+    files[6].write_bytes(bytes(range(256)))
     strange = files[11].with_name(os.fsdecode(b'nam\xe9.JPEG'))
     files[11].rename(strange)
     strange.write_text('hello')
@@ -87,7 +86,7 @@ def test_bad_files_end_the_report_and_fill_the_list(analyze_data, tmp_path, phot
     assert [os.fsdecode(path) for path, _, _ in listed] == [str(file) for file in bad]
     problems = [problem.decode() for _, _, problem in listed]
     assert 'truncated' in problems[0]
-    assert problems[1:] == ['an empty file', "a link to '/nowhere', where nothing is", 'no image of a known format']
+    assert problems[1:] == ['an empty file', 'no image of a known format', 'no image of a known format']
     assert output.splitlines()[-5:] == ['  bad      4 of 12:'] + [
         f'    {str(file)!r}: {problem}' for file, problem in zip(bad, problems, strict=True)]  # fmt: skip
     [report] = json.loads((tmp_path / 'out' / 'analysis.json').read_text())
