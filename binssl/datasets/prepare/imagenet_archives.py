@@ -14,7 +14,7 @@ from typing import IO, NamedTuple
 
 from binssl.datasets.errors import DataError
 from binssl.datasets.prepare.checksums import check_md5
-from binssl.datasets.prepare.placing import PART, check_room, finish, part_of, place_file
+from binssl.datasets.prepare.placing import PART, check_room, gathering, place_file
 from binssl.datasets.prepare.progress import progress_bar
 
 _CLASS = re.compile(r'(n[0-9]{8})\.tar')
@@ -78,26 +78,24 @@ def unpack(
     """
     if not archive.is_file():
         raise DataError(f'there is no archive {os.fspath(archive)!r}; image-net.org has it as {PUBLISHED[split].name}')
-    new = not folder.exists()
-    if new:
-        if not folder.with_name(folder.name + PART).exists():
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            check_room(folder.parent, archive.stat().st_size)
-        part = part_of(folder)
+    if folder.exists():
+        found, other = _for_each_member(split, archive, wnids, partial(_is_there, folder))
+        if other:
+            raise DataError(
+                f'{os.fspath(folder)!r} is there, but lacks {len(other):,} of the {sum(found.values()):,} images of '
+                f'{os.fspath(archive)!r} or has them in another size, such as {other[0]!r}; move it away to have it '
+                'made again, or choose another place with --out'
+            )
+        return _summary(split, f'kept {os.fspath(folder)!r}', found)
+    if not folder.with_name(folder.name + PART).exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        check_room(folder.parent, archive.stat().st_size)
+    with gathering(folder) as part:
         if checksum:
             check_md5(archive, PUBLISHED[split].md5, part / _CHECKED)
-    work = partial(_place, part) if new else partial(_is_there, folder)
-    found, other = _for_each_member(split, archive, wnids, work)
-    if new:
+        found, _ = _for_each_member(split, archive, wnids, partial(_place, part))
         (part / _CHECKED).unlink(missing_ok=True)
-        finish(folder)
-    elif other:
-        raise DataError(
-            f'{os.fspath(folder)!r} is there, but lacks {len(other):,} of the {sum(found.values()):,} images of '
-            f'{os.fspath(archive)!r} or has them in another size, such as {other[0]!r}; move it away to have it made '
-            'again, or choose another place with --out'
-        )
-    return _summary(split, folder, found, new)
+    return _summary(split, f'made {os.fspath(folder)!r}', found)
 
 
 def _for_each_member(
@@ -176,10 +174,9 @@ def _copy(member: Member, path: Path) -> None:
         raise tarfile.ReadError(f'{member.path} ends early')
 
 
-def _summary(split: str, folder: Path, found: Mapping[str, int], new: bool) -> list[str]:
+def _summary(split: str, done: str, found: Mapping[str, int]) -> list[str]:
     images, published = sum(found.values()), PUBLISHED[split]
-    counts = f'{images:,} images in {len(found):,} classes'
-    lines = [f'{"made" if new else "kept"} {os.fspath(folder)!r}: {counts}']
+    lines = [f'{done}: {images:,} images in {len(found):,} classes']
     if (len(found), images) != (published.classes, published.images):
         lines.append(
             f'warning: {split} of ILSVRC 2012 has {published.images:,} images in {published.classes:,} classes; '

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from binssl.datasets.errors import DataError
 
 PART = '.part'
+_LOCK = '.lock'
 
 
 def place_file(path: Path, write: Callable[[Path], object]) -> None:
@@ -59,22 +64,35 @@ def write_bytes(path: Path, content: bytes, overwrite: bool = False) -> str:
     return f'wrote {os.fspath(path)!r}'
 
 
-def part_of(folder: Path) -> Path:
-    """Where the files of ``folder`` gather until all are there; made, or found as an interrupted run left it.
+@contextmanager
+def gathering(folder: Path) -> Iterator[Path]:
+    """Gather the files of ``folder`` in ``folder.part``, which gets its name in one step when the block has ended well.
+
+    Gives ``folder.part``: new, or as an interrupted run left it.
 
     Raises:
-        DataError: ``folder`` itself is there.
+        DataError: ``folder`` is there, or another run is making it.
     """
     if folder.exists():
         raise DataError(f'{os.fspath(folder)!r} is there already and is left as it is; move it away, or choose another')
     part = folder.with_name(folder.name + PART)
     part.mkdir(parents=True, exist_ok=True)
-    return part
+    with open(part / _LOCK, 'wb') as lock:
+        _lock(lock, part)
+        yield part
+        (part / _LOCK).unlink()
+        part.rename(folder)
 
 
-def finish(folder: Path) -> None:
-    """Give what :func:`part_of` gathered its name, in one step."""
-    folder.with_name(folder.name + PART).rename(folder)
+def _lock(file: IO[bytes], part: Path) -> None:
+    """Holds ``part`` for this run; the system lets go of it however the run ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DataError(f'another run is filling {os.fspath(part)!r} now; wait for it, or end it') from None
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):  # a file system without locks
+            raise
 
 
 def copy_file(source: Path, path: Path) -> None:

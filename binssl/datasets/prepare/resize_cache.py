@@ -14,7 +14,7 @@ from PIL import Image
 from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import IMAGE_SUFFIXES
 from binssl.datasets.images import UNREADABLE, read_image
-from binssl.datasets.prepare.placing import copy_file, finish, part_of, place_file
+from binssl.datasets.prepare.placing import copy_file, gathering, place_file
 from binssl.datasets.prepare.progress import progress_bar
 from binssl.registry import ConfigError
 
@@ -57,14 +57,13 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
         _check_settings(out, settings)
         _check_names(source, out, names)
         return [f'kept {os.fspath(out)!r}: {len(names):,} images', NOTE]
-    part = part_of(out)
-    if not (part / SETTINGS).exists():
-        place_file(part / SETTINGS, lambda beside: beside.write_text(settings, encoding='utf-8'))
-    _check_settings(part, settings)
-    bad = _resize_all(source, part, names, partial(shrink, size=size, quality=quality), workers)
-    for name in texts:
-        copy_file(source / name, part / name)
-    finish(out)
+    with gathering(out) as part:
+        if not (part / SETTINGS).exists():
+            place_file(part / SETTINGS, lambda beside: beside.write_text(settings, encoding='utf-8'))
+        _check_settings(part, settings)
+        bad = _resize_all(source, part, names, partial(shrink, size=size, quality=quality), workers)
+        for name in texts:
+            copy_file(source / name, part / name)
     lines = [f'made {os.fspath(out)!r}: {len(names):,} images', NOTE]
     if bad:
         lines.insert(1, f'warning: {len(bad):,} cannot be decoded, see {os.fspath(out / BAD_FILES)!r}: {bad[0]}')

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from binssl.datasets.errors import DataError
-from binssl.datasets.prepare.placing import finish, link_or_copy, part_of
+from binssl.datasets.prepare.placing import gathering, link_or_copy
 from binssl.datasets.prepare.progress import progress_bar
 from binssl.datasets.tiny_imagenet import index_train, index_val, read_classes
 
@@ -43,9 +43,7 @@ def sort_tiny_imagenet(root: Path, out: Path) -> list[str]:
 
 
 def _gather(root: Path, folder: Path, moves: dict[str, str]) -> None:
-    part = part_of(folder)
-    with progress_bar(folder.name, len(moves)) as advance:
+    with gathering(folder) as part, progress_bar(folder.name, len(moves)) as advance:
         for path, name in moves.items():
             link_or_copy(root / name, part / path)
             advance(1)
-    finish(folder)

@@ -91,6 +91,25 @@ def test_another_folder_at_its_place_is_left(tiny, tmp_path):
         sort_tiny_imagenet(tiny, tiny)
 
 
+def test_two_runs_at_once_do_not_write_into_one_folder(tmp_path):
+    with placing.gathering(tmp_path / 'out') as part:
+        (part / 'file').touch()
+        second = placing.gathering(tmp_path / 'out')
+        with pytest.raises(DataError, match=r"another run is filling .*out\.part' now"):
+            second.__enter__()
+    assert os.listdir(tmp_path / 'out') == ['file']
+
+
+def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise OSError(37, 'No locks available')
+
+    monkeypatch.setattr(placing.fcntl, 'flock', refuse)
+    with placing.gathering(tmp_path / 'out') as part:
+        (part / 'file').touch()
+    assert os.listdir(tmp_path / 'out') == ['file']
+
+
 # the cache
 
 
