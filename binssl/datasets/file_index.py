@@ -1,54 +1,51 @@
-"""Which image files a data set has, and their labels: read from class folders or from a list file."""
+"""Which image files a data set has, and their labels: from class folders, a list file, or any folder."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from binssl.datasets.errors import DataError
+from binssl.datasets.folder_files import IMAGE_SUFFIXES, class_folders, list_images
+from binssl.datasets.index_cache import Arrays, Watch, remember
+from binssl.datasets.list_files import UNKNOWN, list_has_labels, read_list
+from binssl.datasets.listed_folders import check_images_exist, find_folder
+from binssl.datasets.packed_names import PackedNames
 
-IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.ppm', '.tif', '.tiff')
-UNKNOWN = -1
-_LABELED_LINE = re.compile(r'(.*\S)\s+([+-]?[0-9]+)')
-
-
-class PackedNames:
-    """Strings in two arrays: a million of them cost a worker no copy, as a million Python objects would."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        encoded = [os.fsencode(name) for name in names]
-        self._ends = np.cumsum([len(name) for name in encoded], dtype=np.int64)
-        self._bytes = np.frombuffer(b''.join(encoded), dtype=np.uint8)
-
-    def __len__(self) -> int:
-        return len(self._ends)
-
-    def __getitem__(self, index: int) -> str:
-        start = self._ends[index - 1] if index else 0
-        return os.fsdecode(self._bytes[start : self._ends[index]].tobytes())
+__all__ = [
+    'IMAGE_SUFFIXES',
+    'UNKNOWN',
+    'FileIndex',
+    'PackedNames',
+    'class_folders',
+    'index_folder',
+    'index_list',
+    'index_tree',
+    'list_has_labels',
+]
 
 
-@dataclass
 class FileIndex:
-    """Image files with labels.
+    """Image files with labels; loader workers share its arrays.
 
     Attributes:
         folder: what the names are relative to.
         names: N file names.
-        labels: int64 (N,), -1 where unknown.
         classes: names of the class folders that made the labels, where such did.
     """
 
-    folder: str
-    names: PackedNames
-    labels: np.ndarray
-    classes: list[str] | None = None
+    def __init__(self, folder: str, names: PackedNames, labels: np.ndarray, classes: list[str] | None = None) -> None:
+        self.folder, self.names, self.classes = folder, names, classes
+        self._labels = torch.from_numpy(labels)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """int64 (N,), -1 where unknown."""
+        return self._labels.numpy()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -59,50 +56,40 @@ class FileIndex:
 
 
 def index_folder(folder: str | Path, num_classes: int | None = None) -> FileIndex:
-    """The images of ``folder/CLASS/IMAGE``; a label is the class folder's place in alphabetical order.
+    """The images of ``folder/CLASS/IMAGE``; a label is the class folder's place among them.
+
+    The order is that of :func:`class_folders`: alphabetical, or by number where all are numbers.
 
     Raises:
-        DataError: if the folder is missing or holds no class folders, one of them holds no image, or there
-            are more than ``num_classes``.
+        DataError: if the folder is missing or holds no class folders, a folder cannot be read or holds no image, an
+            image is a link to nothing, or there are more class folders than ``num_classes``.
     """
-    if not os.path.isdir(folder):
-        raise DataError(f'there is no image folder {os.fspath(folder)!r}')
-    classes = class_folders(folder)
-    if not classes:
-        raise DataError(
-            f'{os.fspath(folder)!r} holds no class folders; images are expected in CLASS/IMAGE.JPEG'
-        )
+    _check_folder(folder)
+    arrays = remember('classes', [folder], lambda watch: _scan_classes(folder, watch))
+    packed = _names(arrays, 'class')
+    classes = [packed[label] for label in range(len(packed))]
     if num_classes is not None and len(classes) > num_classes:
         raise DataError(
             f'{os.fspath(folder)!r} holds {len(classes)} class folders, more than num_classes={num_classes}'
         )
-    names: list[str] = []
-    counts = []
-    for name in classes:
-        files = sorted(file for file in os.listdir(os.path.join(folder, name)) if _is_image(file))
-        if not files:
-            raise DataError(
-                f'class folder {os.path.join(folder, name)!r} holds no image ({", ".join(IMAGE_SUFFIXES)})'
-            )
-        names.extend(f'{name}/{file}' for file in files)
-        counts.append(len(files))
-    labels = np.repeat(np.arange(len(classes)), counts)
-    return FileIndex(os.fspath(folder), PackedNames(names), labels, classes)
+    return _checked(FileIndex(os.fspath(folder), _names(arrays, 'name'), arrays['labels'], classes))
 
 
-def class_folders(folder: str | Path) -> list[str]:
-    """Names of the class folders in ``folder``, in the order that makes the labels."""
-    with os.scandir(folder) as entries:
-        return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith('.'))
+def index_tree(folder: str | Path) -> FileIndex:
+    """Every image in ``folder`` and the folders below it, without labels; links to folders are followed.
+
+    Folders come in alphabetical order, each with its images before its folders.
+
+    Raises:
+        DataError: if the folder is missing or holds no image, or a folder in it cannot be read, or an image is a link
+            to nothing.
+    """
+    _check_folder(folder)
+    arrays = remember('tree', [folder], lambda watch: _scan_tree(folder, watch))
+    return _checked(FileIndex(os.fspath(folder), _names(arrays, 'name'), arrays['labels']))
 
 
-def _is_image(file: str) -> bool:
-    return file.lower().endswith(IMAGE_SUFFIXES) and not file.startswith('.')
-
-
-def index_list(
-    list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None = None
-) -> FileIndex:
+def index_list(list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None = None) -> FileIndex:
     """The images that a list file names: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN.
 
     The first line tells which of the two the file has. Blank lines are skipped.
@@ -115,98 +102,100 @@ def index_list(
     Raises:
         DataError: with line numbers, for a line of another form, a label out of range, or missing images.
     """
-    entries = read_list(list_file, num_classes)
-    folder = _find_folder(list_file, entries, folders)
-    _check_files_exist(list_file, entries, folder)
-    return FileIndex(
-        os.fspath(folder),
-        PackedNames([entry.path for entry in entries]),
-        np.array([entry.label for entry in entries], dtype=np.int64),
-    )
+    roots = [list_file, *folders]
+    arrays = remember('list', roots, lambda watch: _scan_list(list_file, folders, num_classes, watch))
+    if num_classes is not None and (arrays['labels'] >= num_classes).any():
+        read_list(list_file, num_classes)  # kept by a start with more classes; this names the line
+    folder = folders[int(arrays['folder'])]
+    return _checked(FileIndex(os.fspath(folder), _names(arrays, 'name'), arrays['labels']))
 
 
-class ListEntry(NamedTuple):
-    """One line of a list file; ``label`` is -1 where the file has none."""
-
-    line: int
-    path: str
-    label: int
-
-
-def list_has_labels(list_file: str | Path) -> bool:
-    """Whether the first line of a list file ends in a label."""
-    return next(_read_lines(list_file))[2] is not None
-
-
-def read_list(list_file: str | Path, num_classes: int | None = None) -> list[ListEntry]:
-    """The entries of a list file, checked for form and labels, but not for the images' being there."""
-    most = np.iinfo(np.int64).max if num_classes is None else num_classes - 1
-    entries: list[ListEntry] = []
-    labeled = list_has_labels(list_file)
-    for line, path, label in _read_lines(list_file):
-        where = f'{os.fspath(list_file)!r}, line {line}'
-        if (label is not None) != labeled:
-            raise DataError(
-                f'{where}: {path!r} has {"no label" if labeled else f"the label {label}"}, unlike the first '
-                f'line; lines must all be PATH or all be PATH LABEL'
-            )
-        if label is not None and not 0 <= label <= most:
-            raise DataError(
-                f'{where}: label {label} of {path!r} must lie between 0 and {most}; a list of images without '
-                'labels has lines PATH alone, and one of other classes needs another num_classes'
-            )
-        entries.append(ListEntry(line, path, UNKNOWN if label is None else label))
-    return entries
-
-
-def _read_lines(list_file: str | Path) -> Iterator[tuple[int, str, int | None]]:
-    """Line number, path and label of each line that is not blank; at least one."""
-    empty = True
-    try:
-        # names of other encodings survive as surrogates, and os.fsencode gives their bytes back
-        with open(list_file, encoding='utf-8', errors='surrogateescape') as lines:
-            for number, line in enumerate(lines, start=1):
-                if text := line.strip():
-                    empty = False
-                    match = _LABELED_LINE.fullmatch(text)
-                    yield (number, match[1], int(match[2])) if match else (number, text, None)
-    except OSError as error:
-        raise DataError(f'list file {os.fspath(list_file)!r} cannot be read: {error.strerror}') from error
-    if empty:
-        raise DataError(f'list file {os.fspath(list_file)!r} is empty; it should name one image a line')
-
-
-def _find_folder(
-    list_file: str | Path, entries: Sequence[ListEntry], folders: Sequence[str | Path]
-) -> str | Path:
-    for folder in folders:
-        # more than one, so that a missing first image is not taken for another folder
-        if any(os.path.isfile(os.path.join(folder, entry.path)) for entry in entries[:100]):
-            return folder
-    first = entries[0]
-    tried = ' or '.join(repr(os.fspath(folder)) for folder in folders)
-    raise DataError(
-        f'{os.fspath(list_file)!r}, line {first.line}: {first.path!r} is not in {tried}, and nor are the '
-        f'images of the next lines; paths in a list are relative to such a folder'
-    )
-
-
-def _check_files_exist(list_file: str | Path, entries: Sequence[ListEntry], folder: str | Path) -> None:
-    """Raises for listed images that are not there; lists each folder once instead of asking for each file."""
-    by_parent: dict[str, list[ListEntry]] = {}
-    for entry in entries:
-        by_parent.setdefault(os.path.dirname(entry.path), []).append(entry)
-    missing: list[ListEntry] = []
-    for parent, members in by_parent.items():
-        try:
-            there = set(os.listdir(os.path.join(folder, parent)))
-        except OSError:
-            there = set()
-        missing += [entry for entry in members if os.path.basename(entry.path) not in there]
-    if missing:
-        missing.sort()
-        named = ', '.join(f'line {entry.line}: {entry.path!r}' for entry in missing[:3])
+def _scan_classes(folder: str | Path, watch: Watch) -> Arrays:
+    watch.add(0)
+    classes, counts = class_folders(folder), []
+    if not classes:
         raise DataError(
-            f'{os.fspath(list_file)!r} names {len(missing)} of {len(entries)} images that are not in '
-            f'{os.fspath(folder)!r}: {named}{", ..." if len(missing) > 3 else ""}'
+            f'{os.fspath(folder)!r} holds no class folders; images are expected in CLASS/IMAGE.JPEG (images without '
+            "labels may be in any folder: type='Unlabeled')"
         )
+
+    def names() -> Iterator[bytes]:
+        for name in classes:
+            watch.add(0, name)
+            files = _class_images(os.path.join(folder, name))
+            counts.append(len(files))
+            yield from (os.fsencode(name) + b'/' + file for file in files)
+
+    arrays = _arrays('name', PackedNames(names()))
+    return dict(labels=np.repeat(np.arange(len(classes)), counts), **arrays, **_arrays('class', PackedNames(classes)))
+
+
+def _class_images(folder: str) -> list[bytes]:
+    listing = list_images(folder)
+    if not listing.files:
+        below = f'; it holds folders, such as {os.fsdecode(listing.folders[0])!r}' if listing.folders else ''
+        raise DataError(f'class folder {folder!r} holds no image ({", ".join(IMAGE_SUFFIXES)}){below}')
+    return listing.files
+
+
+def _scan_tree(folder: str | Path, watch: Watch) -> Arrays:
+    seen: set[str] = set()
+
+    def names() -> Iterator[bytes]:
+        waiting = ['']
+        while waiting:
+            below = waiting.pop()
+            place = os.path.join(folder, below)
+            if (real := os.path.realpath(place)) in seen:  # links lead in a circle, or twice to the same images
+                continue
+            seen.add(real)
+            watch.add(0, below)
+            listing = list_images(place)
+            yield from (os.path.join(os.fsencode(below), file) for file in listing.files)
+            waiting += [os.path.join(below, os.fsdecode(name)) for name in reversed(listing.folders)]
+
+    packed = PackedNames(names())
+    if not len(packed):
+        raise DataError(
+            f'{os.fspath(folder)!r} holds no image ({", ".join(IMAGE_SUFFIXES)}), nor do the {len(seen) - 1} folders '
+            'in it'
+        )
+    return dict(labels=np.full(len(packed), UNKNOWN, dtype=np.int64), **_arrays('name', packed))
+
+
+def _scan_list(list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None, watch: Watch) -> Arrays:
+    watch.add(0)
+    listed = read_list(list_file, num_classes)
+    place = find_folder(list_file, listed, folders)
+    for earlier in range(place):  # the list may come to mean one of these
+        watch.add(earlier + 1)
+    check_images_exist(list_file, listed, folders[place], lambda name: watch.add(place + 1, name))
+    return dict(labels=listed.labels, folder=np.array(place), **_arrays('name', listed.names))
+
+
+def _arrays(title: str, names: PackedNames) -> Arrays:
+    content, ends = names.arrays()
+    return {f'{title}_content': content, f'{title}_ends': ends}
+
+
+def _names(arrays: Arrays, title: str) -> PackedNames:
+    return PackedNames.from_arrays(arrays[f'{title}_content'], arrays[f'{title}_ends'])
+
+
+def _check_folder(folder: str | Path) -> None:
+    if not os.path.isdir(folder):
+        raise DataError(f'there is no image folder {os.fspath(folder)!r}')
+
+
+def _checked(index: FileIndex) -> FileIndex:
+    """The index, where its first, middle and last images can be opened."""
+    for place in (0, len(index) // 2, len(index) - 1):
+        try:
+            with open(index.path(place), 'rb'):
+                pass
+        except OSError as error:
+            raise DataError(
+                f'image {index.path(place)!r} cannot be opened: {error.strerror}; images must be readable for the '
+                'user who trains (chmod -R a+rX FOLDER)'
+            ) from error
+    return index

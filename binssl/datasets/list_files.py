@@ -1,0 +1,138 @@
+"""List files: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator
+from contextlib import suppress
+from logging import WARNING
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from mmengine.logging import print_log
+
+from binssl.datasets.errors import DataError
+from binssl.datasets.packed_names import PackedNames
+
+UNKNOWN = -1
+_BYTE_ORDER_MARK = b'\xef\xbb\xbf'
+
+
+class ListedImages(NamedTuple):
+    """What a list file says, checked for form, but not for the images' being there.
+
+    Attributes:
+        names: N paths.
+        labels: int64 (N,), all -1 where the file has none.
+        lines: int64 (N,), line numbers, from 1.
+    """
+
+    names: PackedNames
+    labels: np.ndarray
+    lines: np.ndarray
+
+
+def list_has_labels(list_file: str | Path) -> bool:
+    """Whether the first line of a list file ends in a label."""
+    return next(_read_lines(list_file))[2] is not None
+
+
+def read_list(list_file: str | Path, num_classes: int | None = None) -> ListedImages:
+    """The lines of a list file, which is read line by line; blank ones are skipped.
+
+    The first line tells whether the file has labels. Images that are named twice are trained on twice; the log says so.
+
+    Raises:
+        DataError: with line numbers, for a line of another form than the first, a label that is negative or not below
+            ``num_classes``, or two labels of one image.
+    """
+    labels, lines, hashes = array('q'), array('q'), array('q')
+    labeled = list_has_labels(list_file)
+    most = np.iinfo(np.int64).max if num_classes is None else num_classes - 1
+
+    def names() -> Iterator[bytes]:
+        for line, path, label in _read_lines(list_file):
+            _check_line(list_file, line, path, label, labeled, most)
+            labels.append(UNKNOWN if label is None else label)
+            lines.append(line)
+            hashes.append(hash(path))
+            yield path
+
+    packed = PackedNames(names())
+    listed = ListedImages(packed, np.frombuffer(labels, dtype=np.int64), np.frombuffer(lines, dtype=np.int64))
+    _check_repeated(list_file, listed, np.frombuffer(hashes, dtype=np.int64))
+    return listed
+
+
+def _check_line(list_file: str | Path, line: int, path: bytes, label: int | None, labeled: bool, most: int) -> None:
+    where, name = f'{os.fspath(list_file)!r}, line {line}', os.fsdecode(path)
+    if (label is not None) != labeled:
+        raise DataError(
+            f'{where}: {name!r} has {"no label" if labeled else f"the label {label}"}, unlike the first line; lines '
+            'must all be PATH or all be PATH LABEL'
+        )
+    if label is not None and not 0 <= label <= most:
+        raise DataError(
+            f'{where}: label {label} of {name!r} must lie between 0 and {most}; a list of images without labels has '
+            'lines PATH alone, and one of other classes needs another num_classes'
+        )
+
+
+def _check_repeated(list_file: str | Path, listed: ListedImages, hashes: np.ndarray) -> None:
+    """Images that are named more than once: a warning, or an error where their labels differ."""
+    order = np.argsort(hashes, kind='stable')
+    twins = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
+    pairs = [(int(order[place]), int(order[place + 1])) for place in twins]
+    pairs = sorted(pair for pair in pairs if listed.names.raw(pair[0]) == listed.names.raw(pair[1]))
+    for first, second in pairs:
+        labels = listed.labels[[first, second]].tolist()
+        if labels[0] != labels[1]:
+            raise DataError(
+                f'{_where(list_file, int(listed.lines[second]))}: {listed.names[second]!r} has the label {labels[1]}, '
+                f'and {labels[0]} in line {listed.lines[first]}; an image has one label: remove one of the lines'
+            )
+    if pairs:
+        first, second = pairs[0]
+        print_log(
+            f'{os.fspath(list_file)!r} names images more than once, on {len(pairs):,} of its lines, such as '
+            f'{listed.names[first]!r} in lines {listed.lines[first]} and {listed.lines[second]}: an epoch has them as '
+            'often. If that is not meant: sort -u LIST > OTHER_LIST',
+            logger='current',
+            level=WARNING,
+        )
+
+
+def _read_lines(list_file: str | Path) -> Iterator[tuple[int, bytes, int | None]]:
+    """Line number, path and label of each line that is not blank; at least one."""
+    empty = True
+    try:
+        with open(list_file, 'rb') as lines:
+            for number, line in enumerate(lines, start=1):
+                text = (line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line).strip()
+                if b'\0' in text or b'\r' in text:
+                    raise DataError(
+                        f'{_where(list_file, number)}: this is no text file of one image a line, or it is UTF-16, or '
+                        'its lines end as those of old Macs do; save it as UTF-8 with Unix line ends'
+                    )
+                if text:
+                    empty = False
+                    yield number, *_split_label(text)
+    except OSError as error:
+        raise DataError(f'list file {os.fspath(list_file)!r} cannot be read: {error.strerror}') from error
+    if empty:
+        raise DataError(f'list file {os.fspath(list_file)!r} is empty; it should name one image a line')
+
+
+def _split_label(text: bytes) -> tuple[bytes, int | None]:
+    parts = text.rsplit(None, 1)
+    # longer ones are numbers too, but no labels
+    if len(parts) == 2 and len(parts[1]) < 20 and parts[1].lstrip(b'+-').isdigit():
+        with suppress(ValueError):  # several signs
+            return parts[0], int(parts[1])
+    return text, None
+
+
+def _where(list_file: str | Path, line: int) -> str:
+    return f'{os.fspath(list_file)!r}, line {line}'
