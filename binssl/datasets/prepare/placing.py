@@ -7,7 +7,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -79,7 +79,13 @@ def gathering(folder: Path) -> Iterator[Path]:
     part.mkdir(parents=True, exist_ok=True)
     with open(part / _LOCK, 'wb') as lock:
         _lock(lock, part)
-        yield part
+        try:
+            yield part
+        except BaseException:
+            (part / _LOCK).unlink()
+            with suppress(OSError):  # a run that has placed nothing leaves nothing
+                part.rmdir()
+            raise
         (part / _LOCK).unlink()
         part.rename(folder)
 
