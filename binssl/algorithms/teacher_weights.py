@@ -126,9 +126,9 @@ def check_normalisation(trained_with: Mapping[str, Any] | None, given: Mapping[s
 
 
 def _normalisation(preprocessor: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A data_preprocessor without what changes no value."""
+    """A data_preprocessor without what changes no value, and without the views, which are the data's affair."""
     config = preprocessor or {'type': 'BaseDataPreprocessor'}
-    return {key: value for key, value in config.items() if key != 'channels_last'}
+    return {key: value for key, value in config.items() if key not in ('channels_last', 'views')}
 
 
 def _recorded_model(content: Mapping[str, Any]) -> dict[str, Any]:

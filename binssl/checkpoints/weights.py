@@ -90,6 +90,8 @@ def inference_config(model: Mapping[str, Any], parts: Sequence[str] = INFERENCE_
         raise CheckpointError(f'the checkpoint is of a {model.get("type")!r} without a backbone')
     wanted = (*(part for part in INFERENCE_PARTS if part in parts), 'data_preprocessor')
     kept = {part: model[part] for part in wanted if model.get(part) is not None}
+    if 'data_preprocessor' in kept:
+        kept['data_preprocessor'] = _without_views(kept['data_preprocessor'])
     is_classifier = model.get('type') == 'Classifier' and 'head' in kept
     return {'type': 'Classifier' if is_classifier else 'Encoder', **kept}
 
@@ -153,7 +155,14 @@ def _model_config(text: str, path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(model, dict):
         raise CheckpointError(f'{path} is damaged: the config of its model is {model!r}, not a dict')
     _check_types(model, path)
+    if isinstance(model.get('data_preprocessor'), dict):
+        model['data_preprocessor'] = _without_views(model['data_preprocessor'])
     return model
+
+
+def _without_views(preprocessor: Mapping[str, Any]) -> dict[str, Any]:
+    """How images are normalised; the views that it makes in training are another run's affair."""
+    return {key: value for key, value in preprocessor.items() if key != 'views'}
 
 
 def _check_types(value: Any, path: str | os.PathLike) -> None:

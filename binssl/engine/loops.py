@@ -56,6 +56,12 @@ class EpochLoop(EpochBasedTrainLoop):
                 f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
                 f'{given}: change train_dataloader.dataset.views'
             )
+        on_device = getattr(model.data_preprocessor, 'batch_part', None)
+        if on_device is not None and len(on_device.views) != given:
+            raise ConfigError(
+                f'model.data_preprocessor.views has {len(on_device.views)} entries, the training data give {given} '
+                'view(s) of an image: give one entry a view, None where there is nothing to do'
+            )
         if getattr(model, 'needs_labels', False):
             self._check_classes(getattr(getattr(model, 'head', None), 'out_channels', None))
         for part in model.modules():

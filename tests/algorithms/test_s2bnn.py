@@ -158,6 +158,7 @@ OTHER = dict(NORMALIZER, mean=[100.] * 3)
     (NORMALIZER, OTHER, r'data_preprocessor.mean: \[127.5, 127.5, 127.5\] in the file, \[100.0, 100.0, 100.0\] in'),
     (NORMALIZER, None, "data_preprocessor.type: 'ImageNormalizer' in the file, 'BaseDataPreprocessor' in the config"),
     (NORMALIZER, dict(NORMALIZER, channels_last=True), None),
+    (dict(NORMALIZER, views=[None]), dict(NORMALIZER, views=[[dict(type='BatchFlip')]] * 2), None),
     (None, OTHER, None),
 ])
 @pytest.mark.parametrize('kind', ['S2BNN', 'BURN'])
