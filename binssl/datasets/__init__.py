@@ -1,5 +1,7 @@
 """Data sets, samplers and transforms: a sample is a function of (seed, epoch, index)."""
 
+from binssl.datasets.array_colors import PhotoBlur, PhotoGrayscale, PhotoJitter, PhotoLighting, PhotoSolarize
+from binssl.datasets.array_transforms import PhotoCenterCrop, PhotoCrop, PhotoFlip, PhotoResize
 from binssl.datasets.bank_and_query import BankAndQuery
 from binssl.datasets.batch_part import BatchPart
 from binssl.datasets.batch_photo import BatchBlur, BatchGrayscale, BatchJitter, BatchLighting, BatchSolarize
@@ -45,6 +47,15 @@ __all__ = [
     'InMemoryImages',
     'Lighting',
     'Originals',
+    'PhotoBlur',
+    'PhotoCenterCrop',
+    'PhotoCrop',
+    'PhotoFlip',
+    'PhotoGrayscale',
+    'PhotoJitter',
+    'PhotoLighting',
+    'PhotoResize',
+    'PhotoSolarize',
     'TinyImageNet',
     'check_same_classes',
     'download_missing',

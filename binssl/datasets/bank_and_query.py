@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset, default_collate
 
 from binssl.datasets.classes import check_same_classes
+from binssl.datasets.collate import whole_batch
 from binssl.registry import DATASETS, ConfigError
 
 
@@ -63,6 +64,6 @@ class BankAndQuery(Dataset):
         mixed = any(in_bank) and not all(in_bank)  # one batch of an ordered epoch at most
         if mixed or not hasattr(part, '__getitems__'):
             return default_collate([self[pair] for pair in pairs])
-        batch = part.__getitems__([(index - offset, epoch) for index, epoch in pairs])
+        batch = whole_batch(part.__getitems__([(index - offset, epoch) for index, epoch in pairs]))
         indices = torch.tensor([index for index, _ in pairs])
         return dict(batch, indices=indices, banks=torch.tensor(in_bank))

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from logging import ERROR, WARNING
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.logging import print_log
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from binssl.datasets.counter import hash_counters, seeded_generators, uniforms
+from binssl.datasets.array_batch import make_views
+from binssl.datasets.counter import hash_counters, seeded_generators, split_keys, uniforms
+from binssl.datasets.decode import UNREADABLE, read_array, read_image
 from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_folder, index_list
-from binssl.datasets.views import ONE_IMAGE, build_views
+from binssl.datasets.views import ARRAY, ONE_IMAGE, build_views, kind_of_views
 from binssl.registry import DATASETS, ConfigError
 
 PLAIN_VIEW = (dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224))
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 _REPLACEMENT_STREAM = -2  # views count from 0, the order of samples has -1
-
-
-def read_image(path: str) -> Image.Image:
-    """A decoded image, turned upright by its EXIF orientation, as RGB."""
-    with Image.open(path) as image:
-        image.load()
-        with suppress(*UNREADABLE):  # the pixels are whole, only the EXIF data may not be
-            ImageOps.exif_transpose(image, in_place=True)
-        return image.convert('RGB')
 
 
 class ImageFiles(Dataset):
     """The images of an index, with views.
 
     A sample is asked for by (index, epoch), a bare index means epoch 0, and comes as ``images`` (a list with
-    a uint8 tensor (3, H, W) per view), ``labels`` (-1 if unknown) and ``indices``.
+    a uint8 tensor (3, H, W) per view), ``labels`` (-1 if unknown), ``indices``, and ``keys``: int64 (V,), the bits of
+    each view's counter key. With views of arrays, a loader gets its batches ready made; its ``collate_fn`` is
+    ``whole_batch``.
 
     An image that cannot be decoded is named in the log and replaced by another, which (seed, epoch, index)
     choose; ``indices`` stays what was asked for. Each process counts the bad images that it and its workers
@@ -48,8 +41,9 @@ class ImageFiles(Dataset):
 
     Args:
         index: which files, with which labels.
-        views: for each view a transform's config or a list of them, from PIL image to PIL image or uint8
-            tensor. None: one plain view, ``Resize`` 256 and ``CenterCrop`` 224.
+        views: for each view a transform's config or a list of them, of PIL images (``torchvision/NAME``, to PIL image
+            or uint8 tensor) or all of arrays (``PhotoCrop``, ..., three times as fast or more). None: one plain view,
+            ``Resize`` 256 and ``CenterCrop`` 224 of PIL images.
         seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
         most_bad_fraction: more bad images than this fraction of the set are an error. One alone never is.
 
@@ -65,7 +59,8 @@ class ImageFiles(Dataset):
             raise ConfigError(f'{name}: most_bad_fraction {most_bad_fraction} is a fraction, between 0 and 1')
         self.index, self.seed, self.most_bad_fraction = index, seed, most_bad_fraction
         self.classes = index.classes
-        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=name, takes=ONE_IMAGE)
+        self.takes = ARRAY if kind_of_views(views) == ARRAY else ONE_IMAGE
+        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=name, takes=self.takes)
         # shared memory: the workers of a loader mark their finds for all
         self.bad = torch.zeros(len(index), dtype=torch.bool).share_memory_()
 
@@ -78,15 +73,22 @@ class ImageFiles(Dataset):
         return len(self.index)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        index, epoch = key if isinstance(key, tuple) else (key, 0)
-        if not 0 <= index < len(self):
-            raise IndexError(f'index {index} is not among the {len(self)} samples')
-        image, source = self._read(index, epoch)
-        views = [self._make_view(image, index, epoch, stream) for stream in range(self.num_views)]
-        return dict(images=views, labels=int(self.index.labels[source]), indices=index)
+        indices, epochs = self._split([key])
+        index, drawn = int(indices[0]), self._draw_keys(indices, epochs)
+        photo, source = self.read(index, int(epochs[0]))
+        if self.takes == ARRAY:
+            images = [view[0] for view in make_views([photo], self.views, drawn, type(self).__name__)]
+        else:
+            images = [self._make_view(photo, int(own), place) for place, own in enumerate(drawn[0])]
+        keys = torch.from_numpy(drawn[0].view(np.int64))
+        return dict(images=images, labels=int(self.index.labels[source]), indices=index, keys=keys)
 
-    def _make_view(self, image: Image.Image, index: int, epoch: int, stream: int) -> Tensor:
-        with seeded_generators(int(hash_counters(self.seed, epoch, index, stream)[0])):
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any] | list[dict[str, Any]]:
+        """The batch of ``keys``, made whole from arrays; the samples of PIL images, for the loader to stack."""
+        return self._make_batch(keys) if self.takes == ARRAY else [self[key] for key in keys]
+
+    def _make_view(self, image: Image.Image, key: int, stream: int) -> Tensor:
+        with seeded_generators(key):
             view = self.views[stream](image)
         if isinstance(view, Image.Image):
             view = pil_to_tensor(view)
@@ -97,13 +99,48 @@ class ImageFiles(Dataset):
             )
         return view
 
-    def _read(self, index: int, epoch: int) -> tuple[Image.Image, int]:
-        """The image at ``index``, or the first readable one of those that replace it, and where it was."""
+    def _make_batch(self, wanted: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
+        """The batch of views of arrays."""
+        indices, epochs = self._split(wanted)
+        sources: list[int] = []
+
+        def read_all() -> Iterator[np.ndarray]:
+            for index, epoch in zip(indices.tolist(), epochs.tolist(), strict=True):
+                photo, source = self.read(index, epoch)
+                sources.append(source)
+                yield photo
+
+        drawn = self._draw_keys(indices, epochs)
+        images = make_views(read_all(), self.views, drawn, type(self).__name__)
+        return dict(
+            images=images,
+            labels=torch.from_numpy(self.index.labels[sources].astype(np.int64)),
+            indices=torch.from_numpy(indices),
+            keys=torch.from_numpy(drawn.view(np.int64)),
+        )
+
+    def _split(self, wanted: Sequence[int | tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+        indices, epochs = split_keys(wanted)
+        for index in indices[(indices < 0) | (indices >= len(self))]:
+            raise IndexError(f'index {index} is not among the {len(self)} samples')
+        return indices, epochs
+
+    def _draw_keys(self, indices: np.ndarray, epochs: np.ndarray) -> np.ndarray:
+        """The counter keys of each view, uint64 (N, V)."""
+        keys = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
+        return np.stack(keys, axis=1)
+
+    def read(self, index: int, epoch: int) -> tuple[Any, int]:
+        """The photo at ``index``, or the first readable one of those that replace it, and where it was.
+
+        It is a PIL image, or an array uint8 (H, W, 3) where the views take arrays.
+        """
+        decode = read_array if self.takes == ARRAY else read_image
         source = index
         # replacements are drawn at random: some may be bad too, and one may come twice
         for draw in uniforms(hash_counters(self.seed, epoch, index, _REPLACEMENT_STREAM), 100)[0]:
             try:
-                return read_image(self.index.path(source)), source
+                return decode(self.index.path(source)), source
             except UNREADABLE as error:
                 self._note_bad(source, error)
             source = int(draw * len(self))

@@ -12,6 +12,7 @@ from binssl.registry import TRANSFORMS, ConfigError
 
 #: what a transform may take; one without an attribute ``takes`` takes one image
 ONE_IMAGE, BATCH, DIGITS_BATCH = 'one image at a time', 'whole batches', 'whole batches of digits'
+ARRAY = 'photos as arrays'  # a list of them, uint8 (H, W, 3), with one counter key each
 
 
 class Chain:
@@ -38,6 +39,14 @@ class BatchChain:
         return images
 
 
+def kind_of_views(configs: Any) -> str:
+    """What the first transform in ``configs`` takes, ``ONE_IMAGE`` where there is none, or none that is known."""
+    if isinstance(configs, Sequence) and not isinstance(configs, str):
+        return next((kind_of_views(config) for config in configs if config), ONE_IMAGE)
+    kind = configs.get('type') if isinstance(configs, dict) else None
+    return getattr(TRANSFORMS.get(kind) if isinstance(kind, str) else kind, 'takes', ONE_IMAGE)
+
+
 def build_views(configs: Sequence, owner: str, takes: str) -> list[Callable]:
     """One transform per view.
 
@@ -45,7 +54,8 @@ def build_views(configs: Sequence, owner: str, takes: str) -> list[Callable]:
         configs: at least one view: a transform's config or a list of them.
         owner: the data set, for the errors.
         takes: what the data set gives its transforms: ``ONE_IMAGE``, or a batch with one counter key a sample
-            (``BATCH``, ``DIGITS_BATCH``). A transform says which it takes by an attribute of this name.
+            (``BATCH``, ``DIGITS_BATCH``), or several arrays with one each (``ARRAY``). A transform says which it
+            takes by an attribute of this name.
 
     Raises:
         ConfigError: if the configs have another form, or a transform is of another kind.
