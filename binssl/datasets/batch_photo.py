@@ -1,7 +1,8 @@
 """Colours and blur of photos, a whole batch of uint8 tensors (N, 3, H, W) at a time, on the device of the batch.
 
 Each transform is the twin of a ``Photo...`` transform of one image: from the same key it draws the same numbers
-(``binssl.datasets.draws``), and its pixels are within two grey levels of that one's.
+(``binssl.datasets.draws``). Its pixels are within one grey level of that one's; after the four changes of a jitter
+within two, but for fewer than five of ten thousand.
 """
 
 from __future__ import annotations
