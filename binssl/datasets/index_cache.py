@@ -31,7 +31,8 @@ class Watch:
     """Folders and files that an index depends on, each with its state just before it was read.
 
     A state is (time of the content's change, of the entry's change, size) by ``os.stat``: adding, removing or renaming
-    a file changes both times of its folder. A file that is overwritten in place stays the same entry of the index.
+    a file changes both times of its folder. A file that is overwritten in place, or whose name is a link that loses what
+    it leads to, stays the same entry of the index: the second is met as a bad image when it is read.
 
     Args:
         roots: absolute or relative paths; what is watched is named by a root's number and a path below it.
@@ -46,7 +47,7 @@ class Watch:
 
     def add(self, root: int, name: str = '') -> None:
         """Watch ``name`` below a root, or the root itself; to be called before it is read."""
-        state = _state(os.path.join(self.roots[root], name))
+        state = _state(self.roots[root], name)
         self._owners.append(root)
         self._names.append(name)
         self._states.append(state)
@@ -69,14 +70,14 @@ def is_true(arrays: Mapping[str, np.ndarray], roots: Sequence[str | Path]) -> bo
     names = PackedNames.from_arrays(arrays['watched_content'], arrays['watched_ends'])
     owners, states = arrays['watched_roots'].tolist(), arrays['watched_states'].tolist()
     return all(
-        tuple(state) == _state(os.path.join(roots[owner], names[place]))
+        tuple(state) == _state(roots[owner], names[place])
         for place, (owner, state) in enumerate(zip(owners, states, strict=True))
     )
 
 
-def _state(path: str) -> tuple[int, int, int]:
+def _state(root: str | Path, name: str) -> tuple[int, int, int]:
     try:
-        status = os.stat(path)
+        status = os.stat(os.path.join(root, name) if name else root)  # a root may be a file
     except (OSError, ValueError):
         return _MISSING
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size
