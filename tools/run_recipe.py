@@ -46,4 +46,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_command(main)
+    run_command(main, how_to_go_on='the same command goes on where it was')

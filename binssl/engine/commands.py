@@ -33,10 +33,10 @@ def told_as_errors(what: str) -> Iterator[None]:
         raise ConfigError(f'{what}, a value of the config is of a wrong kind: {reason}') from error
 
 
-def run_command(main: Callable[[], None]) -> None:
+def run_command(main: Callable[[], None], how_to_go_on: str = '') -> None:
     """Run ``main``; on an expected error print ``error: ...`` without a traceback and exit with 1.
 
-    The first process of a distributed run prints for all. Ctrl-C exits with 130 and says how to go on.
+    The first process of a distributed run prints for all. Ctrl-C exits with 130 and says ``how_to_go_on``.
     """
     try:
         main()
@@ -45,8 +45,7 @@ def run_command(main: Callable[[], None]) -> None:
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         if _rank() == 0:
-            _tell('interrupted; the same command with --resume auto goes on from the last checkpoint, or starts again '
-                  'where there is none yet')
+            _tell(f'interrupted; {how_to_go_on}' if how_to_go_on else 'interrupted')
         raise SystemExit(130) from None
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,15 +14,14 @@ from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_train
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
-from binssl.engine.launch import check_devices, processes
+from binssl.engine.launch import processes
 from binssl.engine.loops import EpochLoop
 from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
-from binssl.engine.run_options import accumulation
 from binssl.engine.runner import Runner
-from binssl.engine.starting_weights import start_from
 from binssl.engine.training_state import latest_checkpoint
-from binssl.registry import ALGORITHMS, DATASETS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
+from binssl.engine.trial import trial_problems
+from binssl.registry import HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
 
 
 def train(args: argparse.Namespace) -> None:
@@ -37,10 +35,7 @@ def train(args: argparse.Namespace) -> None:
     if args.download and not problems and (args.check is not None or args.launcher == 'none'):
         download_data(cfg)  # by one process; those that a launcher starts come after its check
     if args.check is not None:
-        problems += [problem for problem in [check_devices(args.check, args.device)] if problem]
-        problems += _data_problem(cfg) + _batch_problems(cfg, args.check * int(os.environ.get('NNODES', 1)))
-    if args.check is not None and not problems:
-        problems = _model_problem(cfg)
+        problems += trial_problems(cfg, args.check, args.device, _goes_on(cfg), build_model=not problems)
     if problems:
         raise ConfigError(
             '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
@@ -56,47 +51,6 @@ def _train(cfg: Config) -> None:
         runner = Runner.from_cfg(cfg)
         runner.train_loop  # noqa: B018  # mmengine builds it when asked: data, loader and loop
     runner.train()
-
-
-def _data_problem(cfg: Config) -> list[str]:
-    """What building the training data says, where its config is sound."""
-    try:
-        DATASETS.build(cfg.train_dataloader.dataset)
-    except ConfigError as error:
-        return [str(error)]
-    return []
-
-
-def _model_problem(cfg: Config) -> list[str]:
-    """What building the model says, its teacher's file and what it is to start from read, its schedules checked."""
-    logging.disable(logging.INFO)  # the run itself will say what it loads
-    try:
-        with told_as_errors('the model cannot be built'):
-            model = ALGORITHMS.build(cfg.model)
-            if not _goes_on(cfg) and cfg.get('load_from'):
-                start_from(model, cfg.load_from)
-            if cfg.get('schedules'):
-                _schedules(cfg).check(model, cfg.train_cfg.max_epochs)
-    except ConfigError as error:
-        return [str(error)]
-    finally:
-        logging.disable(logging.NOTSET)
-    return []
-
-
-def _batch_problems(cfg: Config, world_size: int) -> list[str]:
-    """What does not fit into the images of one pass over all processes."""
-    try:
-        accumulation(cfg, world_size)
-    except ConfigError as error:
-        return [str(error)]
-    queue_length, images = cfg.model.get('queue_length'), cfg.train_dataloader.batch_size * world_size
-    if queue_length and queue_length % images:
-        return [
-            f'model.queue_length {queue_length} must be a multiple of the {images} images of one pass, '
-            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
-        ]
-    return []
 
 
 def training_config(args: argparse.Namespace) -> Config:
@@ -193,14 +147,10 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
 
 def _schedule_problems(cfg: Config) -> list[str]:
     try:
-        _schedules(cfg)
+        HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
     except ConfigError as error:
         return [str(error)]
     return []
-
-
-def _schedules(cfg: Config) -> Any:
-    return HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
 
 
 def _kind_problems(cfg: Config) -> list[str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from binssl.datasets.prepare.checksums import check_md5
 from binssl.datasets.prepare.imagenet_archives import unpack
-from binssl.datasets.prepare.progress import resumable
 from binssl.datasets.prepare.validation_labels import DEVKIT, DEVKIT_MD5, read_validation_labels
 from binssl.engine.commands import run_command
 
@@ -45,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_command(lambda: resumable(main))
+    run_command(main, how_to_go_on='the same command goes on where it was')

@@ -13,7 +13,6 @@ import argparse
 from pathlib import Path
 
 from binssl.datasets.prepare.lists import link_by_id, write_lists
-from binssl.datasets.prepare.progress import resumable
 from binssl.engine.commands import run_command
 
 
@@ -31,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_command(lambda: resumable(main))
+    run_command(main, how_to_go_on='the same command goes on where it was')

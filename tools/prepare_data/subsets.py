@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.progress import resumable
 from binssl.datasets.prepare.subsets import write_subset
 from binssl.engine.commands import run_command
 
@@ -33,4 +32,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_command(lambda: resumable(main))
+    run_command(main, how_to_go_on='the same command goes on where it was')

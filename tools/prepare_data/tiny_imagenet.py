@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.progress import resumable
 from binssl.datasets.prepare.tiny_imagenet import sort_tiny_imagenet
 from binssl.engine.commands import run_command
 
@@ -26,4 +25,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_command(lambda: resumable(main))
+    run_command(main, how_to_go_on='the same command goes on where it was')

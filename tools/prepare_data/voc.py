@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.progress import resumable
 from binssl.datasets.prepare.voc import write_voc_lists
 from binssl.engine.commands import run_command
 
@@ -28,4 +27,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_command(lambda: resumable(main))
+    run_command(main, how_to_go_on='the same command goes on where it was')

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-
-def resumable(main: Callable[[], None]) -> None:
-    """Run ``main``; Ctrl-C exits with 130 and says that the same command goes on."""
-    try:
-        main()
-    except KeyboardInterrupt:
-        print('interrupted; the same command goes on where it was', file=sys.stderr, flush=True)
-        raise SystemExit(130) from None
 
 
 @contextmanager

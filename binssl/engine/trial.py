@@ -1,0 +1,85 @@
+"""What building the parts of a run says, tried by one process before the others start."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from mmengine.config import Config
+
+from binssl.engine.commands import told_as_errors
+from binssl.engine.launch import check_devices
+from binssl.engine.loader_limits import loader_problems
+from binssl.engine.run_options import accumulation
+from binssl.engine.starting_weights import start_from
+from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, HOOKS, ConfigError
+
+LOADERS = ('train_dataloader', 'val_dataloader')
+
+
+def trial_problems(cfg: Config, processes: int, device: str, goes_on: bool, build_model: bool) -> list[str]:
+    """What stands in the way of a run's parts, each as a sentence.
+
+    Args:
+        cfg: the run's config.
+        processes: of the run on this machine; ``NNODES`` says how many machines there are.
+        device: 'auto', 'cuda' or 'cpu'.
+        goes_on: whether the run has a checkpoint to go on from.
+        build_model: whether to build that too, if nothing else is wrong; no use where a file is known to be missing.
+    """
+    problems = [problem for problem in [check_devices(processes, device)] if problem]
+    if not cfg.get('train_dataloader') or not cfg.get('model'):
+        return problems
+    problems += _data_problems(cfg, processes)
+    problems += _batch_problems(cfg, processes * int(os.environ.get('NNODES', 1)))
+    return problems or (_model_problem(cfg, goes_on) if build_model else [])
+
+
+def _data_problems(cfg: Config, processes: int) -> list[str]:
+    """Builds the data of training and validation, and reads a sample where there are workers."""
+    logging.disable(logging.INFO)  # the run itself will say what it reads
+    try:
+        datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
+        if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False) and len(datasets) == 2:
+            check_same_classes: Any = FUNCTIONS.get('check_same_classes')
+            check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
+        return [problem for name, dataset in datasets.items()
+                for problem in loader_problems(name, cfg[name], dataset, processes)]  # fmt: skip
+    except ConfigError as error:
+        return [str(error)]
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _batch_problems(cfg: Config, world_size: int) -> list[str]:
+    """What does not fit into the images of one pass over all processes."""
+    try:
+        accumulation(cfg, world_size)
+    except ConfigError as error:
+        return [str(error)]
+    queue_length, images = cfg.model.get('queue_length'), cfg.train_dataloader.batch_size * world_size
+    if queue_length and queue_length % images:
+        return [
+            f'model.queue_length {queue_length} must be a multiple of the {images} images of one pass, '
+            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
+        ]
+    return []
+
+
+def _model_problem(cfg: Config, goes_on: bool) -> list[str]:
+    """Builds the model, with its teacher's file, loads what it is to start from, and tries its schedules."""
+    logging.disable(logging.INFO)  # the run itself will say what it loads
+    try:
+        with told_as_errors('the model cannot be built'):
+            model = ALGORITHMS.build(cfg.model)
+            if cfg.get('load_from') and not goes_on:
+                start_from(model, cfg.load_from)
+            if cfg.get('schedules'):
+                anneal: Any = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+                anneal.check(model, cfg.train_cfg.max_epochs)
+    except ConfigError as error:
+        return [str(error)]
+    finally:
+        logging.disable(logging.NOTSET)
+    return []
