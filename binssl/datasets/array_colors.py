@@ -29,8 +29,9 @@ _CHANGES = (brighten, contrast, saturate, turn_hue)  # as draw_jitter counts the
 class PhotoJitter:
     """Brightness, contrast, saturation and hue, in a random order: torchvision's ``ColorJitter``.
 
-    Pixels are within 1 grey level of torchvision's (PIL) after brightness, contrast or saturation. The hue is exact,
-    Pillow's goes by 256 steps: up to 15 grey levels apart in the most vivid colours, less than 1 on average in photos.
+    Pixels are within 1 grey level of torchvision's (PIL) after brightness, contrast or saturation by a factor up to 2.
+    The hue is exact, Pillow's goes by 256 steps: up to 15 grey levels apart in the most vivid colours, less than 1 on
+    average in photos.
 
     Args:
         brightness, contrast, saturation: a factor is drawn from U(max(0, 1 - b), 1 + b), or from U(low, high) where two

@@ -19,7 +19,8 @@ from torch.utils.data import DataLoader
 
 from binssl.datasets import DataError, EpochSampler, ImageFolder, ImageList, ImageNet, whole_batch
 from binssl.datasets import images as images_module
-from binssl.datasets.images import read_image
+from binssl.datasets.counter import hash_counters
+from binssl.datasets.decode import read_array, read_image
 from binssl.registry import DATASETS, ConfigError
 
 CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
@@ -36,6 +37,15 @@ RANDOM = [
     ),
     dict(type='torchvision/RandomGrayscale', p=0.2),
     dict(type='GaussianBlur', p=0.5),
+]
+
+
+ARRAYS = [
+    dict(type='PhotoCrop', size=32),
+    dict(type='PhotoFlip'),
+    dict(type='PhotoJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8),
+    dict(type='PhotoGrayscale'),
+    dict(type='PhotoBlur'),
 ]
 
 
@@ -130,8 +140,9 @@ def test_loading_does_not_touch_the_global_generators(shared_imagenet):
     assert (torch.rand(1).item(), np.random.rand(), random.random()) == expected
 
 
-def test_it_pickles(shared_imagenet):
-    data = ImageNet('val', root=shared_imagenet, views=[RANDOM])
+@pytest.mark.parametrize('views', [RANDOM, ARRAYS])
+def test_it_pickles(shared_imagenet, views):
+    data = ImageNet('val', root=shared_imagenet, views=[views])
     assert same(pickle.loads(pickle.dumps(data))[(3, 1)], data[(3, 1)])
 
 
@@ -165,6 +176,8 @@ def test_blur_has_the_stated_frequency_and_width(tmp_path):
         ([dict(type='GaussianBlur', p=2)], 'p 2 must lie between 0 and 1'),
         ([dict(type='GaussianBlur', sigma=(2, 1))], 'lowest <= highest'),
         ([dict(type='DigitsAugment')], 'one image at a time; DigitsAugment is not one'),
+        ([[dict(type='PhotoFlip')], RANDOM], 'photos as arrays; torchvision/RandomResizedCrop is not one'),
+        ([[dict(type='torchvision/Resize', size=9), dict(type='PhotoFlip')]], 'at a time; PhotoFlip is not one'),
         (['GaussianBlur'], "a view is a transform config or a list of them, not 'GaussianBlur'"),
     ],
 )
@@ -179,6 +192,73 @@ def test_a_view_that_is_not_uint8_is_refused(shared_imagenet):
     ]
     with pytest.raises(ConfigError, match=r'uint8 tensor .* not torch\.float32'):
         ImageFolder(shared_imagenet / 'val', views=views)[0]
+
+
+# views of arrays
+
+
+def test_arrays_make_whole_batches_of_what_each_sample_is(shared_imagenet):
+    data = ImageNet(root=shared_imagenet, views=[ARRAYS, dict(type='PhotoCrop', size=16), ARRAYS], labeled=True, seed=3)
+    wanted = [(index, 2) for index in range(19, 0, -1)]  # more than are held at a time
+    batch = data.__getitems__(wanted)
+    assert [view.shape for view in batch['images']] == [(19, 3, 32, 32), (19, 3, 16, 16), (19, 3, 32, 32)]
+    assert batch['images'][0].dtype == torch.uint8
+    assert batch['images'][0].is_contiguous()
+    assert not torch.equal(batch['images'][0], batch['images'][2])
+    assert batch['indices'].tolist() == list(range(19, 0, -1))
+    for place, key in enumerate(wanted):
+        sample = data[key]
+        assert same(sample, dict(images=[view[place] for view in batch['images']], labels=batch['labels'][place]))
+        assert torch.equal(sample['keys'], batch['keys'][place])
+        assert sample['indices'] == key[0]
+        assert sample['labels'] == data.index.labels[key[0]]
+    assert not same(data[(5, 2)], data[(5, 1)])
+    with pytest.raises(IndexError, match='index 48 is not among the 48'):
+        data.__getitems__([0, 48])
+
+
+@pytest.mark.parametrize('views', [[RANDOM, RANDOM], [ARRAYS, ARRAYS]])
+def test_keys_are_the_counters_of_each_view(shared_imagenet, views):
+    data = ImageNet(root=shared_imagenet, views=views, seed=3)
+    batch = whole_batch(data.__getitems__([(4, 1), (7, 2)]))
+    expected = [[int(hash_counters(3, epoch, index, view)[0]) for view in (0, 1)] for index, epoch in ((4, 1), (7, 2))]
+    assert (batch['keys'].numpy().view(np.uint64) == np.array(expected, dtype=np.uint64)).all()
+    assert set(batch) == set(data[0]) == {'images', 'labels', 'indices', 'keys'}
+
+
+def test_the_plain_picture_of_arrays_is_that_of_pillow(shared_imagenet):
+    plain = [dict(type='PhotoResize', size=256), dict(type='PhotoCenterCrop', size=224)]
+    arrays, reference = (ImageFolder(shared_imagenet / 'val', views=views) for views in ([plain], None))
+    for index in range(3):
+        first, second = (data[index]['images'][0].int() for data in (arrays, reference))
+        assert (first - second).abs().max() <= 2
+
+
+def test_a_photo_is_decoded_once_for_all_views_of_arrays(shared_imagenet, monkeypatch):
+    paths = []
+    monkeypatch.setattr(images_module, 'read_array', lambda path: paths.append(path) or read_array(path))
+    data = ImageFolder(shared_imagenet / 'val', views=[ARRAYS, ARRAYS])
+    data.__getitems__([3, 1, 2])
+    assert paths == [data.index.path(index) for index in (3, 1, 2)]
+
+
+def test_a_bank_takes_either_kind_of_views(shared_imagenet):
+    for views in ([[]], [ARRAYS]):
+        part = dict(type='ImageFolder', folder=str(shared_imagenet / 'val'), views=views)
+        both = DATASETS.build(dict(type='BankAndQuery', bank=part, query=part))
+        batch = both.__getitems__([(17, 0), (18, 0)])
+        assert batch['banks'].tolist() == [False, False]
+        assert torch.equal(batch['images'][0][1], both[18]['images'][0])
+
+
+def test_views_of_arrays_that_differ_in_size_are_refused(tmp_path):
+    (tmp_path / 'a').mkdir()
+    for number, size in enumerate([(40, 30), (40, 31)]):
+        Image.new('RGB', size).save(tmp_path / f'a/{number}.png')
+    data = ImageFolder(tmp_path, views=[[dict(type='PhotoFlip')]])
+    assert data[1]['images'][0].shape == (3, 31, 40)
+    with pytest.raises(ConfigError, match=r'view 0 of ImageFolder .* one size, .*\(31, 40, 3\) beside \(30, 40, 3\)'):
+        data.__getitems__([0, 1])
 
 
 # layouts
@@ -324,8 +404,8 @@ def test_a_truncated_image_is_named_replaced_and_counted(imagenet, log):
     assert len(log) == 1
 
 
-def test_replacements_do_not_depend_on_who_loads(imagenet):
-    data = ImageNet(root=imagenet, source='folder', views=[RANDOM, RANDOM], seed=1)
+def test_replacements_and_batches_of_arrays_do_not_depend_on_who_loads(imagenet):
+    data = ImageNet(root=imagenet, source='folder', views=[ARRAYS, ARRAYS], seed=1)
     truncate(data.index.path(4))
     here, elsewhere = load(data, 0, 3), load(data, 2, 5)
     assert all(same(here[index], elsewhere[index]) for index in range(12))
