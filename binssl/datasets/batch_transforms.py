@@ -1,7 +1,8 @@
 """Augmentation of small photos, a whole batch of uint8 tensors (N, 3, H, W) at a time, on the device of the batch.
 
 What is drawn, and the pixels that come out, are those of torchvision's transforms of one image. The numbers come from
-one counter key a sample, so that neither the batch, nor its order, nor the device has a say.
+one counter key a sample, so that neither the batch, nor its order, nor the device has a say; they are drawn on the CPU,
+and nothing waits for the device.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 from torchvision.transforms.v2 import functional
 
+from binssl.datasets.batch_pixels import send
 from binssl.datasets.counter import uniforms
 from binssl.datasets.views import BATCH
 from binssl.registry import TRANSFORMS, ConfigError
@@ -50,7 +52,7 @@ class BatchCrop:
             )
         top, left = self.draw(keys, places)
         image, channel, row, column = bordered.stride()
-        corners = torch.from_numpy(image * np.arange(len(images)) + row * top + left).to(images.device)
+        corners = send(image * np.arange(len(images)) + row * top + left, images.device)
         # a view: the square that starts at each pixel (an eighth of the time that indexing by four axes takes)
         squares = (bordered.numel() - channel * (images.shape[1] - 1) - (row + column) * (self.size - 1),
                    images.shape[1], self.size, self.size)  # fmt: skip
@@ -78,7 +80,7 @@ class BatchFlip:
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Mirrors some of uint8 ``images``, by one uint64 key a sample."""
-        sources = torch.from_numpy(np.arange(len(images)) + len(images) * self.draw(keys)).to(images.device)
+        sources = send(np.arange(len(images)) + len(images) * self.draw(keys), images.device)
         return torch.cat([images, images.flip(-1)]).index_select(0, sources)
 
     def draw(self, keys: np.ndarray) -> np.ndarray:
@@ -106,7 +108,7 @@ class BatchRotate:
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Rotates uint8 ``images`` (N, C, H, W) by one uint64 key a sample."""
-        turns = torch.from_numpy(fixed_point_turns(self.draw(keys), *images.shape[-2:])).to(images.device)
+        turns = send(fixed_point_turns(self.draw(keys), *images.shape[-2:]), images.device)
         # few images' coordinates stay in a CPU's cache: a third of the time
         piece = 8 if images.device.type == 'cpu' else len(images)
         pieces = zip(images.split(piece), turns.split(piece, dim=1), strict=True)

@@ -147,6 +147,19 @@ def test_a_copied_normaliser_augments_alike():
         assert all(torch.equal(a, b) for a, b in zip(twin(batch, True)['images'], expected, strict=True))
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_is_never_waited_for():
+    normalizer, batch = build(**PLAIN, views=[FIRST, SECOND]).to('cuda'), augmented()
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        out = normalizer(batch, True)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    for ours, theirs in zip(out['images'], levels([FIRST, SECOND], batch), strict=True):
+        assert (2 * ours.to('cpu') - theirs).abs().max() <= 2
+
+
 def test_a_batch_without_keys_cannot_be_augmented():
     batch = augmented()
     del batch['keys']
