@@ -8,6 +8,7 @@ digits = ['scikit-learn>=1.3']
 plots = ['matplotlib>=3.7']
 tensorboard = ['tensorboard>=2.12']
 lars = ['timm>=1.0']
+dali = ['nvidia-dali-cuda120>=2.4; platform_system == "Linux"']  # 1 GB with what it brings: not among test
 test = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'mypy>=1.11', *digits, *plots, *tensorboard, *lars]
 
 setup(
@@ -35,6 +36,7 @@ setup(
         'plots': plots,
         'tensorboard': tensorboard,
         'lars': lars,
+        'dali': dali,
         'test': test,
     },
 )

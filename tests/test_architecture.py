@@ -29,7 +29,7 @@ FLOORS: dict[str, set[str]] = {
     '__init__': {'checkpoints'},
 }
 #: what an installation may lack; imported where it is used, with a message that names the extra
-OPTIONAL = {'sklearn', 'matplotlib', 'tensorboard', 'timm'}
+OPTIONAL = {'sklearn', 'matplotlib', 'tensorboard', 'timm', 'nvidia'}
 #: (file, module): imports inside a function that are not of an optional library
 LAZY = {('binssl/__init__.py', 'binssl.checkpoints')}
 #: parts whose forward runs on the device at every step

@@ -9,6 +9,7 @@ from binssl.datasets.batch_transforms import BatchCrop, BatchFlip, BatchResize, 
 from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.classes import check_same_classes
 from binssl.datasets.collate import whole_batch
+from binssl.datasets.dali import DaliImages
 from binssl.datasets.digits import Digits
 from binssl.datasets.digits_augment import DigitsAugment
 from binssl.datasets.download import download_missing
@@ -36,6 +37,7 @@ __all__ = [
     'BatchResize',
     'BatchRotate',
     'BatchSolarize',
+    'DaliImages',
     'DataError',
     'Digits',
     'DigitsAugment',

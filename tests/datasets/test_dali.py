@@ -1,0 +1,167 @@
+"""DALI's views: those that the data set itself makes, whatever the batch. Skipped where DALI is not installed."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from imagenet_folder import make_imagenet_folder, truncate
+from PIL import Image
+from torch import Tensor
+
+from binssl.datasets import dali as dali_module
+from binssl.datasets.counter import derive_keys, hash_counters
+from binssl.datasets.dali import CropAndFlip, DaliImages
+from binssl.datasets.draws import draw_crops, draw_mask
+from binssl.datasets.views import ARRAY, build_views
+from binssl.registry import DATASETS, ConfigError
+
+CROP = dict(type='PhotoCrop', size=32)
+FLIP = dict(type='PhotoFlip', p=0.5)
+VIEWS = [[CROP, FLIP], [FLIP, dict(CROP, scale=(0.3, 0.8))], CROP]
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_imagenet_folder(tmp_path_factory.mktemp('dali'), train=12, val=4, size=(96, 80)) / 'train'
+
+
+def config(folder: Path, views: Sequence = VIEWS) -> dict[str, Any]:
+    return dict(type='ImageFolder', folder=str(folder), views=views, seed=3)
+
+
+def build(folder: Path, views: Sequence = VIEWS, threads: int = 2) -> DaliImages:
+    pytest.importorskip('nvidia.dali', reason='DALI is an optional extra: pip install "binssl[dali]"')
+    return DATASETS.build(dict(type='DaliImages', dataset=config(folder, views), device='cpu', threads=threads))
+
+
+def apart(first: Tensor, second: Tensor) -> int:
+    """The largest difference in grey levels."""
+    return int((first.int() - second.int()).abs().max())
+
+
+def check_against_own(data: DaliImages, indices: Sequence[int], epoch: int = 0) -> dict[str, Any]:
+    """Compares a batch of DALI's with the samples that the data set makes one by one; returns the batch."""
+    keys = [(index, epoch) for index in indices]
+    batch = data.__getitems__(keys)
+    for place, key in enumerate(keys):
+        own = data.dataset[key]
+        assert (own['labels'], own['indices']) == (batch['labels'][place], batch['indices'][place])
+        np.testing.assert_array_equal(own['keys'], batch['keys'][place])
+        for view, picture in zip(batch['images'], own['images'], strict=True):
+            assert view.dtype == torch.uint8
+            assert apart(view[place, :, 1:-1, 1:-1], picture[:, 1:-1, 1:-1]) <= 2
+            assert apart(view[place], picture) <= 12  # at an edge antialiasing has two customs
+    return batch
+
+
+# without DALI
+
+
+def test_a_missing_dali_names_its_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'nvidia.dali', None)
+    with pytest.raises(ConfigError, match=r'pip install "binssl\[dali\]"'):
+        DaliImages(config(folder))
+
+
+@pytest.mark.parametrize(
+    ('settings', 'complaint'), [(dict(device='cuda'), "neither 'gpu' nor 'cpu'"), (dict(threads=0), 'at least 1')])
+def test_settings_are_checked(folder: Path, settings: dict, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        DaliImages(config(folder), **settings)
+
+
+def test_data_sets_without_files_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dali_module, 'import_dali', lambda: None)
+    with pytest.raises(ConfigError, match='Digits has none'):
+        DaliImages(dict(type='Digits', split='fit'))
+
+
+@pytest.mark.parametrize(
+    'view', [[CROP, dict(type='PhotoGrayscale', p=0.2)], [FLIP], [CROP, CROP], [CROP, FLIP, FLIP]])
+def test_views_of_anything_else_are_refused_with_the_remedy(view: list[dict]) -> None:
+    with pytest.raises(ConfigError, match=r'model\.data_preprocessor\.views'):
+        CropAndFlip(build_views([view], owner='a test', takes=ARRAY)[0])
+
+
+def test_boxes_and_flips_are_those_of_the_transforms_keys() -> None:
+    keys, heights, widths = hash_counters(0, 0, np.arange(50)), np.full(50, 300), np.full(50, 400)
+    (chain,) = build_views([[CROP, FLIP]], owner='a test', takes=ARRAY)
+    starts, shapes, mirrored = CropAndFlip(chain).draw(keys, heights, widths)
+    boxes = draw_crops(derive_keys(keys, 0), heights, widths, (0.08, 1.0), (3 / 4, 4 / 3))
+    np.testing.assert_array_equal(np.concatenate([starts, shapes], axis=1), boxes)
+    np.testing.assert_array_equal(mirrored, draw_mask(derive_keys(keys, 1), 0.5))
+    assert 10 < mirrored.sum() < 40
+
+
+def test_a_crop_of_a_mirrored_photo_is_on_its_other_side() -> None:
+    keys, size = hash_counters(0, 0, np.arange(20)), np.full(20, 300)
+    (chain,) = build_views([[dict(FLIP, p=1.0), CROP]], owner='a test', takes=ARRAY)
+    starts, shapes, mirrored = CropAndFlip(chain).draw(keys, size, size)
+    _, left, _, width = draw_crops(derive_keys(keys, 1), size, size, (0.08, 1.0), (3 / 4, 4 / 3)).T
+    np.testing.assert_array_equal(starts[:, 1] + shapes[:, 1], 300 - left)
+    np.testing.assert_array_equal(shapes[:, 1], width)
+    assert mirrored.all()
+
+
+# with it
+
+
+def test_views_are_those_of_the_data_set(folder: Path) -> None:
+    data = build(folder)
+    assert (len(data), data.num_views, data.num_classes) == (12, 3, 4)
+    first = check_against_own(data, range(12))
+    other = check_against_own(data, range(12), epoch=1)
+    assert apart(first['images'][0], other['images'][0]) > 10
+
+
+def test_linear_crops_are_those_of_the_data_set(folder: Path) -> None:
+    data = build(folder, [[dict(CROP, interpolation='linear'), FLIP]])
+    (views,) = check_against_own(data, range(12))['images']
+    assert all(apart(view, data.dataset[index]['images'][0]) <= 2 for index, view in enumerate(views))
+
+
+def test_a_view_depends_neither_on_its_batch_nor_on_the_threads(folder: Path) -> None:
+    data, alone = build(folder), build(folder, threads=1)
+    order = [7, 2, 2, 11, 5]
+    batch = data.__getitems__(order)
+    data.__getitems__(list(range(12)))  # more than the pipeline was built for
+    for place, index in enumerate(order):
+        for view, picture in zip(batch['images'], alone[index]['images'], strict=True):
+            assert torch.equal(view[place], picture)
+
+
+def test_unusual_files_are_as_the_data_set_decodes_them(tmp_path: Path) -> None:
+    pixels = np.random.RandomState(0).randint(0, 256, (6, 8, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels).resize((80, 60), Image.Resampling.BICUBIC)
+    (tmp_path / 'class').mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / 'class/a.jpg', quality=90, exif=exif)
+    for number, mode in enumerate(['L', 'CMYK', 'RGB']):
+        photo.convert(mode).save(tmp_path / f'class/b{number}.jpg', quality=90)
+    for mode in ('P', 'RGBA'):
+        photo.convert(mode).save(tmp_path / f'class/c{mode}.png')
+    check_against_own(build(tmp_path), range(6))
+
+
+def test_a_truncated_file_is_replaced_as_the_data_set_does_it(tmp_path: Path) -> None:
+    root = make_imagenet_folder(tmp_path, train=8, val=4, lists=False)
+    data = build(root / 'train')
+    truncate(data.index.path(2))
+    check_against_own(data, range(8))
+    assert data.dataset.bad.nonzero().tolist() == [[2]]
+    check_against_own(data, range(8), epoch=1)
+
+
+def test_a_used_data_set_pickles(folder: Path) -> None:
+    data = build(folder)
+    batch = data.__getitems__([0, 1])
+    again = pickle.loads(pickle.dumps(data)).__getitems__([0, 1])
+    assert all(map(torch.equal, batch['images'], again['images']))
