@@ -1,12 +1,14 @@
-"""Loading CIFAR with crop and flip: a batch at a time beside torchvision's transforms of one PIL image.
+"""Loading CIFAR, one view or two: a batch at a time beside torchvision's transforms of one PIL image.
 
-Both loaders read the same made-up images from memory, 50,000 of 32 x 32, in the same order, without workers, and end in
-a uint8 batch on the CPU; the model normalises. The usual one makes a PIL image of each, crops it by
-``RandomCrop(32, padding=4)``, mirrors it by ``RandomHorizontalFlip``, turns it into a tensor and stacks the tensors.
+Both loaders read the same made-up images from memory, 50,000 of 32 x 32, smooth noise, in the same order, without
+workers, and end in uint8 batches on the CPU; the model normalises. The usual one makes a PIL image of each, transforms
+it, turns it into a tensor and stacks the tensors. One view is cropped by ``RandomCrop(32, padding=4)`` and mirrored by
+``RandomHorizontalFlip``; each of two also goes through ``ColorJitter`` (p = 0.8) and ``RandomGrayscale`` (p = 0.2).
 
     OMP_NUM_THREADS=1 python benchmarks/speed/cifar_loader.py
+    OMP_NUM_THREADS=1 python benchmarks/speed/cifar_loader.py --views 2
 
-Target: at least 5x. Exits with 1 where it is missed.
+Targets: at least 5x for one view, 9x for two. Exits with 1 where it is missed.
 """
 
 from __future__ import annotations
@@ -30,35 +32,44 @@ from torchvision import transforms
 
 from binssl.datasets import EpochSampler, InMemoryImages, whole_batch
 
-TARGET = 5.0
+TARGETS = {1: 5.0, 2: 9.0}
 CLOCKS: dict[str, Callable[[], float]] = {'wall': time.perf_counter, 'process': time.process_time}
-VIEW = [dict(type='BatchCrop', size=32, padding=4), dict(type='BatchFlip')]
+COLOURS = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
+CROP, FLIP = dict(type='BatchCrop', size=32, padding=4), dict(type='BatchFlip')
+VIEWS = {
+    1: [CROP, FLIP],
+    2: [CROP, dict(type='BatchJitter', p=0.8, **COLOURS), dict(type='BatchGrayscale', p=0.2), FLIP],
+}
 Times = dict[str, dict[str, float]]
 
 
 class OneByOne(Dataset):
     """A sample at a time, as torchvision's CIFAR10 does it."""
 
-    def __init__(self, images: np.ndarray, labels: Sequence[int]) -> None:
-        self.images, self.labels = images, labels
-        self.transform = transforms.Compose(
-            [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip(), transforms.PILToTensor()]
-        )
+    def __init__(self, images: np.ndarray, labels: Sequence[int], views: int) -> None:
+        self.images, self.labels, self.views = images, labels, views
+        jitter = transforms.RandomApply([transforms.ColorJitter(**COLOURS)], p=0.8)
+        colours = [jitter, transforms.RandomGrayscale(p=0.2)] if views == 2 else []
+        self.transform = transforms.Compose([transforms.RandomCrop(32, padding=4), *colours,
+                                             transforms.RandomHorizontalFlip(), transforms.PILToTensor()])  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: tuple[int, int]) -> tuple[list[Tensor], int]:
         index, _ = key
-        return self.transform(Image.fromarray(self.images[index])), self.labels[index]
+        image = Image.fromarray(self.images[index])
+        return [self.transform(image) for _ in range(self.views)], self.labels[index]
 
 
-def build_loaders(count: int, batch: int) -> dict[str, DataLoader]:
+def build_loaders(count: int, batch: int, views: int) -> dict[str, DataLoader]:
     """Both loaders over the same images."""
-    images = torch.randint(0, 256, (count, 3, 32, 32), dtype=torch.uint8)
+    coarse = torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8)  # neighbours are alike, as in photos
+    images = torch.nn.functional.interpolate(coarse, size=32, mode='bilinear')
     labels = torch.randint(0, 10, (count,))
     rows = np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
-    one_by_one, whole = OneByOne(rows, labels.tolist()), InMemoryImages(images, labels, [VIEW])
+    one_by_one = OneByOne(rows, labels.tolist(), views)
+    whole = InMemoryImages(images, labels, [VIEWS[views]] * views)
     return {
         'one PIL image at a time': DataLoader(one_by_one, batch, sampler=EpochSampler(one_by_one)),
         'a batch at a time': DataLoader(whole, batch, sampler=EpochSampler(whole), collate_fn=whole_batch),
@@ -82,7 +93,8 @@ def measure(loaders: Mapping[str, DataLoader], repeats: int) -> Times:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print, and say whether the target is met."""
-    parser = argparse.ArgumentParser(description='CIFAR batches, cropped and mirrored: ours and one by one.')
+    parser = argparse.ArgumentParser(description='CIFAR batches: ours and one by one.')
+    parser.add_argument('--views', type=int, choices=tuple(VIEWS), default=1, help='of each image')
     parser.add_argument('--images', type=int, default=50_000, help='of the set')
     parser.add_argument('--batch', type=int, default=256, help='images a batch')
     parser.add_argument('--repeats', type=int, default=50, help='batches timed (medians)')
@@ -95,19 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     init_default_scope('binssl')
-    times = measure(build_loaders(args.images, args.batch), args.repeats)
+    times = measure(build_loaders(args.images, args.batch, args.views), args.repeats)
     usual, ours = times.values()
-    print(f'batches of {args.batch}, crop and flip, medians of {args.repeats}; {args.threads} thread(s) of '
+    print(f'batches of {args.batch}, {args.views} view(s), medians of {args.repeats}; {args.threads} thread(s) of '
           f'{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')
     print(f'{"":26}{"ms wall":>9}{"process":>9}{"speed":>8}')
     for name, clocks in times.items():
         speed = usual[args.clock] / clocks[args.clock]
         print(f'{name:26}{clocks["wall"]:9.2f}{clocks["process"]:9.2f}{speed:7.2f}x')
-    ratio = usual[args.clock] / ours[args.clock]
-    print(f'target ({TARGET:.0f}x): {"met" if ratio >= TARGET else "MISSED"}')
+    ratio, target = usual[args.clock] / ours[args.clock], TARGETS[args.views]
+    print(f'target ({target:.0f}x): {"met" if ratio >= target else "MISSED"}')
     if args.out:
-        args.out.write_text(json.dumps(dict(times, speed=ratio, met=ratio >= TARGET), indent=1) + '\n')
-    return 0 if ratio >= TARGET else 1
+        args.out.write_text(json.dumps(dict(times, speed=ratio, met=ratio >= target), indent=1) + '\n')
+    return 0 if ratio >= target else 1
 
 
 if __name__ == '__main__':

@@ -12,10 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from contracts.small import BURN
 from mmengine.config import Config, ConfigDict
+from PIL import Image
 from torch import nn
 
 from binssl.algorithms import MomentumTeacher
@@ -169,19 +171,74 @@ def test_published_update_is_the_teachers(momentum: ModuleType) -> None:
         torch.testing.assert_close(ours, theirs)
 
 
-def test_cifar_loader_is_measured(tmp_path: Path) -> None:
+@pytest.mark.parametrize('views', [1, 2])
+def test_cifar_loader_is_measured(views: int, tmp_path: Path) -> None:
     loader = script('speed/cifar_loader')
-    figures = run(loader.main, '--images 48 --batch 8 --repeats 5', tmp_path / 'loader.json')
+    figures = run(loader.main, f'--images 48 --batch 8 --repeats 5 --views {views}', tmp_path / 'loader.json')
     usual, ours = (figures[name]['process'] for name in ('one PIL image at a time', 'a batch at a time'))
     assert figures['speed'] == pytest.approx(usual / ours)
 
 
-def test_cifar_loaders_load_alike() -> None:
-    usual, ours = script('speed/cifar_loader').build_loaders(20, 8).values()
+@pytest.mark.parametrize('views', [1, 2])
+def test_cifar_loaders_load_alike(views: int) -> None:
+    usual, ours = script('speed/cifar_loader').build_loaders(20, 8, views).values()
     for (images, labels), batch in zip(usual, ours, strict=True):
-        assert images.shape == batch['images'][0].shape
-        assert images.dtype == batch['images'][0].dtype == torch.uint8
+        assert len(images) == len(batch['images']) == views
+        for view, own in zip(images, batch['images'], strict=True):
+            assert view.shape == own.shape
+            assert view.dtype == own.dtype == torch.uint8
         assert torch.equal(labels, batch['labels'])
+
+
+@pytest.fixture(scope='module')
+def photos() -> ModuleType:
+    return script('speed/image_loader')
+
+
+def test_noise_has_the_spectrum_of_its_exponent(photos: ModuleType) -> None:
+    height, width = 96, 128
+    field = photos.noise(np.random.RandomState(0), height, width, 1.2)
+    amplitude = np.abs(np.fft.rfft2(field))[1:40, 1:40].ravel()
+    frequency = np.hypot(np.fft.fftfreq(height)[1:40, None], np.fft.rfftfreq(width)[1:40]).ravel()
+    slope, _ = np.polyfit(np.log(frequency), np.log(amplitude), 1)
+    assert slope == pytest.approx(-1.2, abs=0.1)
+    assert (field.mean(), field.std()) == pytest.approx((0, 1))
+
+
+def test_made_up_photos_have_the_bytes_and_pixels_of_photos(photos: ModuleType, tmp_path: Path) -> None:
+    files = list(photos.make_photos(tmp_path, 8).glob('*/*'))
+    assert sum(file.stat().st_size for file in files) / len(files) == pytest.approx(88e3, rel=0.15)
+    for file in files:
+        with Image.open(file) as image:
+            assert (image.format, image.mode) == ('JPEG', 'RGB')
+            assert image.width * image.height == pytest.approx(500 * 375, rel=0.15)
+
+
+def test_loading_speed_is_the_median_of_the_rounds_ratios(photos: ModuleType) -> None:
+    ours, published, floor = ([dict(process=rate) for rate in rates]
+                              for rates in [(30, 80, 50), (10, 20, 10), (60, 100, 200)])  # fmt: skip
+    figures = photos.summary(ours, published, floor, 'process')
+    # ratios 3, 4, 5; shares 0.5, 0.8, 0.25
+    assert figures == pytest.approx(dict(rate=50, low=3.5, speed=4, high=4.5, share_of_floor=0.5))
+
+
+def test_image_loaders_load_the_same_photos(photos: ModuleType, tmp_path: Path) -> None:
+    folder = photos.make_photos(tmp_path, 4)
+    ways = photos.build_ways(folder, folder, list(photos.VARIANTS), batch=2, workers=0)
+    for batches in zip(*(way.loader for way in ways.values()), strict=True):
+        assert len({tuple(batch['indices'].tolist()) for batch in batches}) == 1
+        for name, batch in zip(ways, batches, strict=True):
+            if name not in photos.FLOORS.values():
+                assert [view.shape for view in batch['images']] == [(2, 3, 224, 224)] * 2
+                assert batch['images'][0].dtype == (torch.float32 if name == photos.PUBLISHED else torch.uint8)
+
+
+def test_image_loader_is_measured(photos: ModuleType, tmp_path: Path) -> None:
+    figures = run(photos.main, '--images 4 --batch 2 --workers 0 --repeats 2', tmp_path / 'photos.json')
+    for name in photos.VARIANTS:
+        assert figures[name]['process']['rate'] > 0
+        assert figures[name]['batch_mb'] == pytest.approx(2 * 2 * 3 * 224**2 / 1e6)
+    assert figures['met'] == all(figures[name]['process']['speed'] >= v.target for name, v in photos.VARIANTS.items())
 
 
 @pytest.fixture(scope='module')
