@@ -1,4 +1,4 @@
-"""What a person sees of a long preparation: a bar, and after Ctrl-C how to go on."""
+"""What a person sees of a long preparation."""
 
 from __future__ import annotations
 
