@@ -31,8 +31,8 @@ class Watch:
     """Folders and files that an index depends on, each with its state just before it was read.
 
     A state is (time of the content's change, of the entry's change, size) by ``os.stat``: adding, removing or renaming
-    a file changes both times of its folder. A file that is overwritten in place, or whose name is a link that loses what
-    it leads to, stays the same entry of the index: the second is met as a bad image when it is read.
+    a file changes both times of its folder. A file that is overwritten in place, or whose name is a link that loses
+    what it leads to, stays the same entry of the index: the second is met as a bad image when it is read.
 
     Args:
         roots: absolute or relative paths; what is watched is named by a root's number and a path below it.
