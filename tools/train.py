@@ -7,6 +7,6 @@ from binssl.engine.training_flags import parse_training
 if __name__ == '__main__':
     run_command(
         lambda: train(parse_training()),
-        how_to_go_on='the same command with --resume auto goes on from the last checkpoint, or starts again if there is '
-        'none yet',
+        how_to_go_on='the same command with --resume auto goes on from the last checkpoint, '
+        'or starts again if there is none yet',
     )
