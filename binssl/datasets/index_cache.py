@@ -112,8 +112,9 @@ def remember(kind: str, roots: Sequence[str | Path], scan: Callable[[Watch], Arr
 def _files(kind: str, roots: Sequence[str | Path]) -> Iterator[Path]:
     """Where the index may be kept, the best place first."""
     first = Path(os.path.abspath(roots[0]))
-    home = os.environ.get('XDG_CACHE_HOME') or os.path.join(os.path.expanduser('~'), '.cache')
-    for place in (first.parent / FOLDER, Path(home) / 'binssl'):
+    home = Path(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'binssl')
+    # a user without a home has '~' here
+    for place in (first.parent / FOLDER, *([home] if home.is_absolute() else [])):
         # relative: the data may be mounted elsewhere the next time
         parts = [kind, *(os.path.relpath(root, place) for root in roots)]
         digest = hashlib.sha256(b'\0'.join(map(os.fsencode, parts))).hexdigest()[:16]

@@ -177,6 +177,21 @@ def test_where_nothing_can_be_written_every_start_lists_the_folders(photos, tmp_
     assert len(index_folder(photos)) == len(index_folder(photos)) == 9
 
 
+def test_a_user_without_a_home_litters_no_folder(photos, tmp_path, monkeypatch):
+    (photos.parent / index_cache.FOLDER).touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv('XDG_CACHE_HOME')
+    monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+    assert len(index_folder(photos)) == 9
+    assert [path.name for path in tmp_path.iterdir()] == ['data']
+
+
+def test_where_folders_have_no_times_nothing_is_kept(photos, monkeypatch):
+    monkeypatch.setattr(index_cache, '_state', lambda root, name: (0, 0, 4096))
+    assert len(index_folder(photos)) == 9
+    assert not list(photos.parent.rglob('*.npz'))
+
+
 @pytest.mark.parametrize('damage', [b'', b'PK torn', None])
 def test_a_damaged_index_is_made_again(photos, damage):
     first = content(index_folder(photos))
