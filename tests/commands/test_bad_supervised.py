@@ -82,8 +82,9 @@ def test_data_of_another_set_and_half_of_a_set(tmp_path: Path) -> None:
 def test_classes_of_the_validation_are_those_of_the_training(tmp_path: Path) -> None:
     write_cifar10(tmp_path / 'ten')
     write_cifar100(tmp_path / 'hundred')
-    answer = message(f'{CONFIGS}/recu/cifar10_resnet20.py', tmp_path, f'train_dataloader.dataset.root={tmp_path}/ten',
-                     f'val_dataloader.dataset=dict(type="CIFAR100",split="test",root="{tmp_path}/hundred")')  # fmt: skip
+    ten = f'train_dataloader.dataset.root={tmp_path}/ten'
+    hundred = f'val_dataloader.dataset=dict(type="CIFAR100",split="test",root="{tmp_path}/hundred")'
+    answer = message(f'{CONFIGS}/recu/cifar10_resnet20.py', tmp_path, ten, hundred)
     assert 'train_dataloader.dataset has 10 classes and val_dataloader.dataset 100' in answer
 
 
