@@ -76,3 +76,17 @@ def test_any_folder_of_images_has_samples_without_labels(shared_imagenet):
 def test_an_empty_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match='holds no image'):
         Unlabeled(tmp_path)
+
+
+def test_a_folder_that_changes_under_a_running_job(imagenet):
+    """What comes is not seen, what goes is replaced and named, and much of it ends the run."""
+    data = Unlabeled(imagenet / 'train', views=[PLAIN])
+    paths = [data.index.path(index) for index in range(len(data))]
+    shutil.copy(paths[0], imagenet / 'train/aaa.JPEG')
+    assert [data.index.path(index) for index in range(len(data))] == paths
+    gone = Path(paths[0]).parent
+    gone.rename(imagenet / 'elsewhere')
+    assert data[0]['images'][0].shape == (3, 8, 8)  # one alone never ends a run
+    with pytest.raises(DataError) as caught:
+        [data[index] for index in range(len(data))]
+    assert str(gone / Path(paths[0]).name) in str(caught.value)
