@@ -27,6 +27,7 @@ setup(
         'mmcv-lite>=2.1',
         'numpy>=1.24',
         'pillow>=9.5',
+        'rich',
         # mmengine brings opencv-python, which does not import where libGL is missing; tools/environment.sh mends that
         # mmengine's collect_env imports distutils, which Python 3.12 has only through setuptools
         'setuptools; python_version >= "3.12"',
