@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from binssl.datasets import dali as dali_module
 from binssl.datasets.counter import derive_keys, hash_counters
-from binssl.datasets.dali import CropAndFlip, DaliImages
+from binssl.datasets.dali import CropAndFlip, CropPipeline, DaliImages
 from binssl.datasets.draws import draw_crops, draw_mask
 from binssl.datasets.views import ARRAY, build_views
 from binssl.registry import DATASETS, ConfigError
@@ -108,6 +109,12 @@ def test_a_crop_of_a_mirrored_photo_is_on_its_other_side() -> None:
     np.testing.assert_array_equal(starts[:, 1] + shapes[:, 1], 300 - left)
     np.testing.assert_array_equal(shapes[:, 1], width)
     assert mirrored.all()
+
+
+def test_a_worker_forked_after_dali_was_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CropPipeline, 'used_by', os.getpid() + 1)
+    with pytest.raises(ConfigError, match='num_workers=0'):
+        CropPipeline([], 1, 'cpu', 1)
 
 
 # with it
