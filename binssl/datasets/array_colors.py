@@ -57,8 +57,8 @@ class PhotoJitter:
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Changes some, by one uint64 key a photo."""
         factors, orders = draw_jitter(keys, self.ranges)
-        drawn = zip(photos, draw_mask(keys, self.p), factors.tolist(), orders.tolist(), strict=True)
-        return [self._change(photo, own, order) if yes else photo for photo, yes, own, order in drawn]
+        drawn = zip(photos, draw_mask(keys, self.p).tolist(), factors.tolist(), orders.tolist(), strict=True)
+        return (self._change(photo, own, order) if yes else photo for photo, yes, own, order in drawn)
 
     def _change(self, photo: np.ndarray, factors: Sequence[float], order: Sequence[int]) -> np.ndarray:
         for operation in order:
@@ -108,10 +108,8 @@ class PhotoBlur:
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Changes some, by one uint64 key a photo."""
         taps = gaussian_taps(draw_sigma(keys, self.sigma))
-        chosen = draw_mask(keys, self.p)
-        return [
-            blur(photo, row[row > 0]) if yes else photo for photo, yes, row in zip(photos, chosen, taps, strict=True)
-        ]
+        drawn = zip(photos, draw_mask(keys, self.p).tolist(), taps, strict=True)
+        return (blur(photo, row[row > 0]) if yes else photo for photo, yes, row in drawn)
 
 
 @TRANSFORMS.register_module()
@@ -160,4 +158,4 @@ class PhotoLighting:
         shifts = draw_lighting(keys, self.alphastd)
         # pixels are whole: to round their sum is to round the shift
         levels = np.floor(shifts / 255) if self.as_released else np.rint(shifts)
-        return [shift(photo, own) for photo, own in zip(photos, levels, strict=True)]
+        return map(shift, photos, levels)

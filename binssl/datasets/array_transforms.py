@@ -1,28 +1,28 @@
 """Crops and flips of photos as arrays, uint8 (H, W, 3), RGB, each with one counter key: what loader workers do.
 
-Sizes may differ, so that a transform takes a list of photos; it draws for all of them at once, from
-``binssl.datasets.draws``, and works on one after the other. The distributions are those of torchvision's transforms of
-one PIL image, which stay as the reference (``torchvision/NAME``). ``Batch...`` transforms of the same names
-do the same to a whole batch on its device. Colours and blur: ``array_colors``.
+A transform takes the photos of a batch one after the other, as they are decoded, and gives them on, so that few are
+held. It draws for all of them at once, from ``binssl.datasets.draws``. The distributions are those of torchvision's
+transforms of one PIL image, which stay as the reference (``torchvision/NAME``). ``Batch...`` transforms of the same
+names do the same to a whole batch on its device. Colours and blur: ``array_colors``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from binssl.datasets.array_pixels import INTERPOLATIONS, mirror, resize
-from binssl.datasets.draws import check_probability, draw_crops, draw_mask
+from binssl.datasets.draws import check_probability, draw_boxes, draw_mask, place_box
 from binssl.datasets.views import ARRAY
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
 
-Photos = list[np.ndarray]
+Photos = Iterable[np.ndarray]
 
 
 def change_some(photos: Photos, chosen: np.ndarray, change: Callable[[np.ndarray], np.ndarray]) -> Photos:
     """``change`` of the photos that are ``chosen``, bool (N,)."""
-    return [change(photo) if yes else photo for photo, yes in zip(photos, chosen, strict=True)]
+    return (change(photo) if yes else photo for photo, yes in zip(photos, chosen.tolist(), strict=True))
 
 
 @TRANSFORMS.register_module()
@@ -56,12 +56,10 @@ class PhotoCrop:
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Crops by one uint64 key a photo."""
-        heights, widths = np.array([photo.shape[:2] for photo in photos]).T
-        boxes = draw_crops(keys, heights, widths, self.scale, self.ratio).tolist()
-        return [
-            resize(photo[top : top + height, left : left + width], self.size, self.size, self.interpolation)
-            for photo, (top, left, height, width) in zip(photos, boxes, strict=True)
-        ]
+        sides, corners = draw_boxes(keys, self.scale, self.ratio)
+        for photo, boxes, corner in zip(photos, sides.tolist(), corners.tolist(), strict=True):
+            top, left, height, width = place_box(boxes, corner, photo.shape[0], photo.shape[1], self.ratio)
+            yield resize(photo[top : top + height, left : left + width], self.size, self.size, self.interpolation)
 
 
 @TRANSFORMS.register_module()
@@ -82,7 +80,7 @@ class PhotoResize:
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Resizes; nothing is drawn from the keys."""
-        return [self._resize(photo) for photo in photos]
+        return map(self._resize, photos)
 
     def _resize(self, photo: np.ndarray) -> np.ndarray:
         shorter = min(photo.shape[:2])
@@ -106,7 +104,7 @@ class PhotoCenterCrop:
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Crops; nothing is drawn from the keys."""
-        return [self._crop(photo) for photo in photos]
+        return map(self._crop, photos)
 
     def _crop(self, photo: np.ndarray) -> np.ndarray:
         spare = [side - self.size for side in photo.shape[:2]]

@@ -10,6 +10,7 @@ and another ``p`` does not change the numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -51,28 +52,48 @@ def draw_crops(
     Returns:
         int64 (N, 4): top, left, height, width.
     """
-    heights, widths = np.asarray(heights, dtype=np.int64), np.asarray(widths, dtype=np.int64)
+    sides, corners = draw_boxes(keys, scale, ratio)
+    sizes = np.asarray(heights).tolist(), np.asarray(widths).tolist()
+    boxes = [place_box(*own, ratio) for own in zip(sides.tolist(), corners.tolist(), *sizes, strict=True)]
+    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
+
+
+def draw_boxes(keys: np.ndarray, scale: Sequence[float], ratio: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """What :func:`draw_crops` draws before it knows the images' sizes; :func:`place_box` needs the rest.
+
+    Returns:
+        Height and width of ten boxes, divided by the square root of the image's area, float64 (N, 10, 2), and the
+        corner, divided by the room that it has, float64 (N, 2).
+    """
     drawn = uniforms(derive_keys(keys, _PARAMETERS), 2 * _TRIES + 2)
-    areas = (heights * widths)[:, None] * _spread(scale, drawn[:, :_TRIES])
-    ratios = np.exp(_spread(np.log(ratio), drawn[:, _TRIES:-2]))
-    boxes = np.rint(np.sqrt(areas[..., None] * np.stack([1 / ratios, ratios], axis=-1))).astype(np.int64)
-    sides = np.stack([heights, widths], axis=1)  # (N, 2), as the boxes (N, tries, 2) height before width
-    fits = ((boxes > 0) & (boxes <= sides[:, None])).all(axis=-1)
-    chosen = boxes[np.arange(len(keys)), fits.argmax(axis=1)]
-    corners = (drawn[:, -2:] * (sides - chosen + 1)).astype(np.int64)
-    missed = ~fits.any(axis=1)
-    if missed.any():
-        chosen[missed] = _largest_boxes(sides[missed], ratio)
-        corners[missed] = (sides[missed] - chosen[missed]) // 2
-    return np.concatenate([corners, chosen], axis=1)
+    shares, ratios = _spread(scale, drawn[:, :_TRIES]), np.exp(_spread(np.log(ratio), drawn[:, _TRIES:-2]))
+    return np.sqrt(np.stack([shares / ratios, shares * ratios], axis=-1)), drawn[:, -2:]
 
 
-def _largest_boxes(sides: np.ndarray, ratio: Sequence[float]) -> np.ndarray:
-    """Heights and widths of the largest boxes with an allowed aspect ratio: int64 (N, 2)."""
-    shapes = sides[:, 1] / sides[:, 0]
-    heights = np.where(shapes < ratio[0], np.rint(sides[:, 1] / ratio[0]), sides[:, 0])
-    widths = np.where(shapes > ratio[1], np.rint(sides[:, 0] * ratio[1]), sides[:, 1])
-    return np.minimum(np.stack([heights, widths], axis=1).astype(np.int64), sides)
+def place_box(
+    sides: Sequence[Sequence[float]], corner: Sequence[float], height: int, width: int, ratio: Sequence[float]
+) -> tuple[int, int, int, int]:
+    """One sample's crop: top, left, height, width.
+
+    In plain numbers, which take a tenth of numpy's time for one image.
+
+    Args:
+        sides: of its boxes, from :func:`draw_boxes`.
+        corner: likewise.
+        height: of its image.
+        width: likewise.
+        ratio: as in :func:`draw_crops`.
+    """
+    root = math.sqrt(height * width)
+    for tall, wide in sides:
+        box_height, box_width = round(root * tall), round(root * wide)
+        if 0 < box_height <= height and 0 < box_width <= width:
+            top, left = int(corner[0] * (height - box_height + 1)), int(corner[1] * (width - box_width + 1))
+            return top, left, box_height, box_width
+    # width / height of the whole is beyond the limits, or near them
+    box_height = min(height, max(1, round(width / ratio[0]))) if width < ratio[0] * height else height
+    box_width = min(width, max(1, round(height * ratio[1]))) if width > ratio[1] * height else width
+    return (height - box_height) // 2, (width - box_width) // 2, box_height, box_width
 
 
 def draw_jitter(keys: np.ndarray, ranges: Sequence[Range | None]) -> tuple[np.ndarray, np.ndarray]:
@@ -145,9 +166,7 @@ def jitter_ranges(
     return (*factors, _jitter_range(owner, 'hue', hue, 0.0, (-0.5, 0.5)))  # type: ignore[return-value]
 
 
-def _jitter_range(
-    owner: str, name: str, value: float | Sequence[float], neutral: float, limits: Range
-) -> Range | None:
+def _jitter_range(owner: str, name: str, value: float | Sequence[float], neutral: float, limits: Range) -> Range | None:
     if isinstance(value, (int, float)):
         pair: Sequence[float] = (max(neutral - value, limits[0]) if neutral else -value, neutral + value)
     else:

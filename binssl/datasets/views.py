@@ -12,7 +12,7 @@ from binssl.registry import TRANSFORMS, ConfigError
 
 #: what a transform may take; one without an attribute ``takes`` takes one image
 ONE_IMAGE, BATCH, DIGITS_BATCH = 'one image at a time', 'whole batches', 'whole batches of digits'
-ARRAY = 'photos as arrays'  # a list of them, uint8 (H, W, 3), with one counter key each
+ARRAY = 'photos as arrays'  # any iterable of them, uint8 (H, W, 3), with one counter key each
 
 
 class Chain:
