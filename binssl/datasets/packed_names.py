@@ -58,7 +58,7 @@ class PackedNames:
     def raw_of(self, places: np.ndarray) -> Iterator[bytes]:
         """The names at ``places``, int64 (M,), as the file system has them; faster than one by one."""
         content, ends = self.arrays()
-        view = memoryview(content)
+        view = content.data
         for start in range(0, len(places), _CHUNK):
             some = places[start : start + _CHUNK]
             begins = np.where(some > 0, ends[some - 1], 0)
