@@ -166,9 +166,8 @@ def _scan_tree(folder: str | Path, watch: Watch) -> Arrays:
 def _scan_list(list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None, watch: Watch) -> Arrays:
     watch.add(0)
     listed = read_list(list_file, num_classes)
-    place = find_folder(list_file, listed, folders)
-    for earlier in range(place):  # the list may come to mean one of these
-        watch.add(earlier + 1)
+    # those that are looked into in vain too: the list may come to mean them
+    place = find_folder(list_file, listed, folders, lambda tried: watch.add(tried + 1))
     check_images_exist(list_file, listed, folders[place], lambda name: watch.add(place + 1, name))
     return dict(labels=listed.labels, folder=np.array(place), **_arrays('name', listed.names))
 

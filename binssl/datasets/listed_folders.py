@@ -14,13 +14,22 @@ from binssl.datasets.folder_files import list_folder
 from binssl.datasets.list_files import ListedImages
 
 
-def find_folder(list_file: str | Path, listed: ListedImages, folders: Sequence[str | Path]) -> int:
+def find_folder(
+    list_file: str | Path, listed: ListedImages, folders: Sequence[str | Path], before: Callable[[int], None]
+) -> int:
     """Place of the first of the ``folders`` that holds any of the first images.
+
+    Args:
+        list_file: its name.
+        listed: what it says.
+        folders: where to look, in this order.
+        before: called with the place of each folder before that is looked into.
 
     Raises:
         DataError: none does.
     """
     for place, folder in enumerate(folders):
+        before(place)
         # more than one, so that a missing first image is not taken for another folder
         first = (listed.names[index] for index in range(min(100, len(listed.names))))
         if any(os.path.isfile(os.path.join(folder, name)) for name in first):
