@@ -27,14 +27,15 @@ def change_some(photos: Photos, chosen: np.ndarray, change: Callable[[np.ndarray
 
 @TRANSFORMS.register_module()
 class PhotoCrop:
-    """A random part of the photo, resized: torchvision's ``RandomResizedCrop``, bilinear.
+    """A random part of the photo, resized: torchvision's ``RandomResizedCrop``.
 
     Args:
         size: height and width of what comes out.
         scale: least and largest share of the photo's area.
         ratio: least and largest width / height, drawn on a logarithmic scale.
-        interpolation: 'antialias' as torchvision's and Pillow's bilinear (within 2 grey levels), or 'linear', cv2's,
-            faster: it does not smooth where it shrinks, which makes finer and noisier pictures than the published ones.
+        interpolation: 'antialias' as torchvision's and Pillow's bilinear, 'bicubic' as theirs (both within 2 grey
+            levels), or 'linear', cv2's, faster: it does not smooth where it shrinks, which makes finer and noisier
+            pictures than the published ones.
     """
 
     takes = ARRAY
@@ -64,7 +65,7 @@ class PhotoCrop:
 
 @TRANSFORMS.register_module()
 class PhotoResize:
-    """The whole photo, its shorter side ``size`` px, its shape kept: torchvision's ``Resize``, bilinear.
+    """The whole photo, its shorter side ``size`` px, its shape kept: torchvision's ``Resize``.
 
     Args:
         size: of the shorter side; the longer one is cut down to a whole number.

@@ -46,11 +46,12 @@ def read_array(path: str) -> np.ndarray:
 
 def _decode_jpeg(content: np.ndarray) -> np.ndarray | None:
     """RGB, turned upright; None where cv2 cannot."""
+    flag = getattr(cv2, 'IMREAD_COLOR_RGB', cv2.IMREAD_COLOR)  # older releases give BGR alone
     try:
-        pixels = cv2.imdecode(content, cv2.IMREAD_COLOR)
+        pixels = cv2.imdecode(content, flag)
     except cv2.error:
         return None
-    return None if pixels is None else cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB, dst=pixels)
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB) if pixels is not None and flag == cv2.IMREAD_COLOR else pixels
 
 
 def is_plain_jpeg(content: bytes | memoryview) -> bool:
