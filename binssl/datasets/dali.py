@@ -167,6 +167,8 @@ class CropAndFlip:
             )
         self.in_chain = hasattr(view, 'transforms')
         (crop,) = (transform for transform in self.transforms if isinstance(transform, PhotoCrop))
+        if crop.interpolation == 'bicubic':
+            raise ConfigError("DaliImages resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'")
         self.size, self.antialias = crop.size, crop.interpolation == 'antialias'
 
     def draw(self, keys: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> Drawn:

@@ -136,15 +136,18 @@ class ImageFiles(Dataset):
         It is a PIL image, or an array uint8 (H, W, 3) where the views take arrays.
         """
         decode = read_array if self.takes == ARRAY else read_image
-        source = index
-        # replacements are drawn at random: some may be bad too, and one may come twice
-        for draw in uniforms(hash_counters(self.seed, epoch, index, _REPLACEMENT_STREAM), 100)[0]:
+        for source in self._sources(index, epoch):
             try:
                 return decode(self.index.path(source)), source
             except UNREADABLE as error:
                 self._note_bad(source, error)
-            source = int(draw * len(self))
         raise DataError(f'no readable image was found among 100 of {self.index.folder!r}')
+
+    def _sources(self, index: int, epoch: int) -> Iterator[int]:
+        """The image itself, then what replaces it: drawn at random, some may be bad too, and one may come twice."""
+        yield index
+        for draw in uniforms(hash_counters(self.seed, epoch, index, _REPLACEMENT_STREAM), 99)[0]:
+            yield int(draw * len(self))
 
     def _note_bad(self, index: int, error: Exception) -> None:
         if self.bad[index]:

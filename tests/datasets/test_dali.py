@@ -91,6 +91,11 @@ def test_views_of_anything_else_are_refused_with_the_remedy(view: list[dict]) ->
         CropAndFlip(build_views([view], owner='a test', takes=ARRAY)[0])
 
 
+def test_a_bicubic_crop_is_refused() -> None:
+    with pytest.raises(ConfigError, match="resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'"):
+        CropAndFlip(build_views([dict(type='PhotoCrop', interpolation='bicubic')], owner='a test', takes=ARRAY)[0])
+
+
 def test_boxes_and_flips_are_those_of_the_transforms_keys() -> None:
     keys, heights, widths = hash_counters(0, 0, np.arange(50)), np.full(50, 300), np.full(50, 400)
     (chain,) = build_views([[CROP, FLIP]], owner='a test', takes=ARRAY)
