@@ -20,8 +20,10 @@ from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.inspection import inspect_files
 from binssl.datasets.originals import Originals
 from binssl.datasets.photo_transforms import GaussianBlur, Lighting
+from binssl.datasets.places import Places205
 from binssl.datasets.sampler import EpochSampler
 from binssl.datasets.tiny_imagenet import TinyImageNet
+from binssl.datasets.unlabeled import Unlabeled
 
 __all__ = [
     'CIFAR10',
@@ -58,7 +60,9 @@ __all__ = [
     'PhotoLighting',
     'PhotoResize',
     'PhotoSolarize',
+    'Places205',
     'TinyImageNet',
+    'Unlabeled',
     'check_same_classes',
     'download_missing',
     'inspect_files',

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
@@ -83,6 +84,12 @@ class EpochLoop(EpochBasedTrainLoop):
         """The head has a score for every class, and the labels of the validation mean what those learnt from do."""
         dataset = self.dataloader.dataset
         labels = getattr(dataset, 'num_classes', None)
+        unknown = int((getattr(getattr(dataset, 'index', None), 'labels', np.zeros(1)) < 0).sum())
+        if unknown:
+            raise ConfigError(
+                f'{unknown} of the {len(dataset)} training images have no label, and this algorithm '
+                'learns from labels: take lists with lines PATH LABEL, class folders, or labeled=True'
+            )
         if labels and classes and labels > classes:
             raise ConfigError(
                 f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '

@@ -52,8 +52,8 @@ class Run:
 
 
 def write_config(folder: Path) -> Path:
-    """BURN, 20 epochs of 8 iterations, 2 to a step; a checkpoint after every step, a report of every iteration."""
-    cfg = burn(folder, epochs=20, batch=128, global_batch_size=256, default_hooks=dict(
+    """BURN, 60 epochs of 8 iterations, 2 to a step; a checkpoint after every step, a report of every iteration."""
+    cfg = burn(folder, epochs=60, batch=128, global_batch_size=256, default_hooks=dict(
         progress=dict(type='ProgressHook', interval=1), checkpoint=dict(type='CheckpointHook', interval_iters=2)))
     cfg.dump(str(folder / 'config.py'))
     return folder / 'config.py'
@@ -88,7 +88,7 @@ def test_ten_kills_change_nothing(tmp_path):
     last = Run(config, parts)
     code, errors = last.end()
     assert code == 0, errors
-    first, second = (torch.load(folder / 'epoch_20.pth', weights_only=True) for folder in (whole, parts))
+    first, second = (torch.load(folder / 'epoch_60.pth', weights_only=True) for folder in (whole, parts))
     for part in ('state_dict', 'optimizer'):
         assert str(first[part].keys()) == str(second[part].keys())
     for name, weight in first['state_dict'].items():

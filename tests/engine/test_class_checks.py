@@ -56,6 +56,12 @@ def test_more_class_folders_than_the_head_has_scores(tmp_path):
     assert 'the training data have 6 classes, the head 4: change model.head.num_classes' in answer
 
 
+def test_images_without_labels_are_nothing_to_learn_from(tmp_path):
+    cfg = config(tmp_path, 'abcdef', 'abcdef', model__head__num_classes=6)
+    cfg.train_dataloader.dataset = dict(type='Unlabeled', folder=str(tmp_path / 'train'), views=[[]])
+    assert '12 of the 12 training images have no label' in message(cfg)
+
+
 def test_what_fits_is_trained_and_validated(tmp_path):
     runner = run(config(tmp_path, 'abcdef', 'abcdef', model__head__num_classes=6))
     assert runner.iter == 3
