@@ -1,10 +1,10 @@
 """BURN's view in the fast ways, a second base of a config that has the reference one (torchvision's transforms).
 
 ``_PHOTO``: all of it in the loader's workers. ``_CROP`` and ``_REST``: cut there, coloured and blurred by the batch on
-the device. Both draw as the reference does; only their crop is bilinear, the published one bicubic.
+the device. Both draw as the reference does.
 """
 
-_CROP = [dict(type='PhotoCrop', size=224), dict(type='PhotoFlip')]
+_CROP = [dict(type='PhotoCrop', size=224, interpolation='bicubic'), dict(type='PhotoFlip')]
 _COLOURS = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.6)
 _PHOTO = [
     *_CROP,
