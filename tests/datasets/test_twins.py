@@ -38,7 +38,7 @@ def distances(kind: str, changes: list[tuple[str, dict]]) -> np.ndarray:
     whole, = build_views([[dict(settings, type=f'Batch{name}') for name, settings in changes]], 'test', takes=BATCH)
     ours = whole(batch, KEYS).permute(0, 2, 3, 1).numpy()
     assert (ours != pictures).any()
-    return np.abs(np.stack(one(list(pictures), KEYS)).astype(int) - ours)
+    return np.abs(np.stack(list(one(pictures, KEYS))).astype(int) - ours)
 
 
 @pytest.mark.parametrize('kind', ['noise', 'photos'])
