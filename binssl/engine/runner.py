@@ -148,7 +148,7 @@ class Runner(_Runner):
         if not options.get('num_workers'):
             for key in ('persistent_workers', 'prefetch_factor'):
                 options.pop(key, None)
-        options.setdefault('collate_fn', dict(type='default_collate'))
+        options.setdefault('collate_fn', dict(type='whole_batch'))
         return _Runner.build_dataloader(options, seed, diff_rank_seed)
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
