@@ -13,7 +13,7 @@ shift 3
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-8}
 [ "$gpus" -lt "$per_node" ] && per_node=$gpus
-"$PYTHON" "$here/train.py" "$config" "$@" --check 0
+"$PYTHON" "$here/train.py" "$config" "$@" --check-cluster "$gpus"
 # shellcheck disable=SC2086  # SRUN_ARGS is a list of words
 srun --partition="$partition" --job-name="$job" --gres="gpu:$per_node" --ntasks="$gpus" --ntasks-per-node="$per_node" \
     --cpus-per-task="${CPUS_PER_TASK:-8}" --kill-on-bad-exit=1 ${SRUN_ARGS:-} \

@@ -29,6 +29,7 @@ from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
+from binssl.engine.loader_limits import loader_problems
 from binssl.engine.run_options import accumulation, forget_pinning, settle_launcher, wrapper_options
 from binssl.engine.seeds import settle_seed
 from binssl.engine.starting_weights import start_from, start_from_trunk
@@ -149,7 +150,13 @@ class Runner(_Runner):
             for key in ('persistent_workers', 'prefetch_factor'):
                 options.pop(key, None)
         options.setdefault('collate_fn', dict(type='whole_batch'))
-        return _Runner.build_dataloader(options, seed, diff_rank_seed)
+        loader = _Runner.build_dataloader(options, seed, diff_rank_seed)
+        name = f'the dataloader of {type(loader.dataset).__name__}'
+        here = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
+        problems = loader_problems(name, options, loader.dataset, here)
+        if problems:
+            raise ConfigError('; '.join(problems))
+        return loader
 
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Ours, each of which the config may change by name, or remove with None."""

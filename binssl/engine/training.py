@@ -32,15 +32,17 @@ def train(args: argparse.Namespace) -> None:
     """
     cfg = training_config(args)
     problems = problems_of(cfg, args)
-    if args.download and not problems and (args.check is not None or args.launcher == 'none'):
+    only_checked = args.check is not None or args.check_cluster is not None
+    if args.download and not problems and (only_checked or args.launcher == 'none'):
         download_data(cfg)  # by one process; those that a launcher starts come after its check
-    if args.check is not None:
-        problems += trial_problems(cfg, args.check, args.device, _goes_on(cfg), build_model=not problems)
+    if only_checked:
+        here, everywhere = args.check or 0, args.check_cluster or args.check * int(os.environ.get('NNODES', 1))
+        problems += trial_problems(cfg, here, everywhere, args.device, _goes_on(cfg), build_model=not problems)
     if problems:
         raise ConfigError(
             '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
         )
-    if args.check is None:
+    if not only_checked:
         with processes(args.launcher, args.device):
             _train(cfg)
 

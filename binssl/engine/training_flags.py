@@ -58,6 +58,9 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
     parser.add_argument(
         '--check', type=int, metavar='N', help='only check the run, for N processes on this machine'
     )
+    parser.add_argument(
+        '--check-cluster', type=int, metavar='N', help='only check the run, for N processes on other machines'
+    )
     return parser.parse_args(arguments)
 
 

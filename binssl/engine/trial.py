@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 from mmengine.config import Config
@@ -18,38 +17,46 @@ from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, HOOKS, ConfigError
 LOADERS = ('train_dataloader', 'val_dataloader')
 
 
-def trial_problems(cfg: Config, processes: int, device: str, goes_on: bool, build_model: bool) -> list[str]:
+def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on: bool, build_model: bool) -> list[str]:
     """What stands in the way of a run's parts, each as a sentence.
 
     Args:
         cfg: the run's config.
-        processes: of the run on this machine; ``NNODES`` says how many machines there are.
+        here: processes of the run on this machine; 0 where all run on others, of which nothing is known.
+        everywhere: processes of the whole run.
         device: 'auto', 'cuda' or 'cpu'.
         goes_on: whether the run has a checkpoint to go on from.
         build_model: whether to build that too, if nothing else is wrong; no use where a file is known to be missing.
     """
-    problems = [problem for problem in [check_devices(processes, device)] if problem]
+    if everywhere < 1:
+        return [f'a run has at least 1 process, not {everywhere}']
+    problems = [problem for problem in [here and check_devices(here, device)] if problem]
     if not cfg.get('train_dataloader') or not cfg.get('model'):
         return problems
-    problems += _data_problems(cfg, processes)
-    problems += _batch_problems(cfg, processes * int(os.environ.get('NNODES', 1)))
+    problems += _data_problems(cfg, here)
+    problems += _batch_problems(cfg, everywhere)
     return problems or (_model_problem(cfg, goes_on) if build_model else [])
 
 
-def _data_problems(cfg: Config, processes: int) -> list[str]:
+def _data_problems(cfg: Config, here: int) -> list[str]:
     """Builds the data of training and validation, and reads a sample where there are workers."""
     logging.disable(logging.INFO)  # the run itself will say what it reads
     try:
-        datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
-        if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False) and len(datasets) == 2:
-            check_same_classes: Any = FUNCTIONS.get('check_same_classes')
-            check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
-        return [problem for name, dataset in datasets.items()
-                for problem in loader_problems(name, cfg[name], dataset, processes)]  # fmt: skip
+        with told_as_errors('the data cannot be built'):
+            return _tried_data(cfg, here)
     except ConfigError as error:
         return [str(error)]
     finally:
         logging.disable(logging.NOTSET)
+
+
+def _tried_data(cfg: Config, here: int) -> list[str]:
+    datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
+    if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False) and len(datasets) == 2:
+        check_same_classes: Any = FUNCTIONS.get('check_same_classes')
+        check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
+    return [problem for name, dataset in datasets.items() if here
+            for problem in loader_problems(name, cfg[name], dataset, here)]  # fmt: skip
 
 
 def _batch_problems(cfg: Config, world_size: int) -> list[str]:

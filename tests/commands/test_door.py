@@ -22,6 +22,16 @@ def test_check_says(processes: str, options: list[str], words: str, tmp_path) ->
         train(parse_training([MOCO, '--check', processes, '--work-dir', str(tmp_path), '--cfg-options', *options]))
 
 
+def test_check_for_a_cluster_counts_its_processes_and_not_this_machines(tmp_path) -> None:
+    flags = [MOCO, '--work-dir', str(tmp_path), '--check-cluster']
+    train(parse_training([*flags, '4']))  # nothing is wrong, and nothing is trained
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match=r'512 must be a multiple of the 1024 images .* 128 x 8 process'):
+        train(parse_training([*flags, '8']))
+    with pytest.raises(ConfigError, match='a run has at least 1 process, not 0'):
+        train(parse_training([MOCO, '--work-dir', str(tmp_path), '--check', '0']))
+
+
 def test_amp_leaves_a_precision_of_the_config_alone() -> None:
     chosen = training_config(parse_training([MOCO, '--amp', '--cfg-options', 'optim_wrapper.precision=bf16']))
     assert chosen.optim_wrapper.precision == 'bf16'

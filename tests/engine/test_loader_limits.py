@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from engine.runs import build, classifier
 
 from binssl.engine import loader_limits
 from binssl.engine.loader_limits import loader_problems
+from binssl.registry import ConfigError
 
 LOADER = dict(batch_size=10, num_workers=4, prefetch_factor=3)
 #: two views of 3 x 5 x 5 bytes, keys of 16, a label and an index of 8: 182 bytes in 5 tensors
@@ -40,6 +42,13 @@ def test_batches_in_flight_must_fit_into_shared_memory(machine):
     [problem] = loader_problems('train_dataloader', LOADER, [SAMPLE], processes=2)
     assert problem.startswith('train_dataloader: 2 process(es) x 4 workers x 3 batches of 0 MB need 0 MB of shared')
     assert 'train_dataloader.num_workers' in problem
+
+
+def test_a_run_asks_before_its_workers_start(machine, tmp_path):
+    machine(free=1000)
+    cfg = classifier(tmp_path, train_dataloader__num_workers=2)
+    with pytest.raises(ConfigError, match='the dataloader of Digits: 1 process.es. x 2 workers x 2 batches'):
+        build(cfg).train_loop  # noqa: B018  # it is built when it is asked for
 
 
 def test_the_size_that_would_do_is_named(machine):
