@@ -44,10 +44,10 @@ def test_batches_in_flight_must_fit_into_shared_memory(machine):
     assert 'train_dataloader.num_workers' in problem
 
 
-def test_a_run_asks_before_its_workers_start(machine, tmp_path):
-    machine(free=1000)
+def test_a_run_asks_before_its_workers_start(monkeypatch, tmp_path):
+    monkeypatch.setattr(loader_limits.shutil, 'disk_usage', lambda path: SimpleNamespace(total=1000, free=1000))
     cfg = classifier(tmp_path, train_dataloader__num_workers=2)
-    with pytest.raises(ConfigError, match='the dataloader of Digits: 1 process.es. x 2 workers x 2 batches'):
+    with pytest.raises(ConfigError, match=r'the dataloader of Digits: 1 process\(es\) x 2 workers x 2 batches'):
         build(cfg).train_loop  # noqa: B018  # it is built when it is asked for
 
 
