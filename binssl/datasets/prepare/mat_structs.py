@@ -45,7 +45,7 @@ def read_structs(content: bytes, name: str, where: str) -> list[dict[str, Any]]:
             if variable == name and isinstance(value, list):
                 return value
         raise ValueError(f'there is no struct array {name!r} in it')
-    except (ValueError, KeyError, struct.error, zlib.error, StopIteration) as error:
+    except (ValueError, LookupError, RecursionError, struct.error, zlib.error) as error:
         raise DataError(f'{where} cannot be read as a MATLAB file: {error}; fetch it again') from error
 
 
@@ -65,9 +65,16 @@ def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
         at = end
 
 
+def _next(elements: Iterator[tuple[int, bytes]]) -> tuple[int, bytes]:
+    """The next element, where the format has one."""
+    for element in elements:
+        return element
+    raise ValueError('it is cut off')
+
+
 def _inflate(body: bytes) -> bytes:
     """The content of the matrix that a compressed element holds."""
-    kind, content = next(_elements(zlib.decompress(body)))
+    kind, content = _next(_elements(zlib.decompress(body)))
     if kind != _MATRIX:
         raise ValueError(f'a compressed element holds type {kind}, not a matrix')
     return content
@@ -78,7 +85,7 @@ def _read_matrix(body: bytes) -> tuple[str, Any]:
     if not body:
         return '', None  # an empty cell or field
     elements = _elements(body)
-    flags, dimensions, name = (next(elements)[1] for _ in range(3))
+    flags, dimensions, name = (_next(elements)[1] for _ in range(3))
     kind = flags[0]
     value: Any = None
     if kind == _STRUCT:
@@ -87,14 +94,16 @@ def _read_matrix(body: bytes) -> tuple[str, Any]:
         encoding, text = next(elements, (16, b''))
         value = text.decode(_TEXTS[encoding])
     elif _FIRST_NUMERIC <= kind <= _LAST_NUMERIC:
-        number, content = next(elements)
+        number, content = _next(elements)
         value = np.frombuffer(content, _NUMBERS[number])
     return name.decode('ascii'), value
 
 
 def _read_fields(elements: Iterator[tuple[int, bytes]], count: int) -> list[dict[str, Any]]:
     """The elements of a struct array: length of a field name, the names, and a matrix for each element and field."""
-    (length,) = struct.unpack('<i', next(elements)[1])
-    text = next(elements)[1]
+    (length,) = struct.unpack('<i', _next(elements)[1])
+    text = _next(elements)[1]
     fields = [text[at : at + length].split(b'\0')[0].decode('ascii') for at in range(0, len(text), length)]
-    return [{field: _read_matrix(next(elements)[1])[1] for field in fields} for _ in range(count)]
+    if not fields:
+        raise ValueError('a struct array has no fields')
+    return [{field: _read_matrix(_next(elements)[1])[1] for field in fields} for _ in range(count)]

@@ -15,6 +15,7 @@ DEVKIT, DEVKIT_MD5 = 'ILSVRC2012_devkit_t12.tar.gz', 'fa75699e90414af021442c21a6
 _TRUTH, _META = 'ILSVRC2012_validation_ground_truth.txt', 'meta.mat'
 #: an image's name, which a list in the order of the images may leave out, and the class
 _LINE = re.compile(r'(?:ILSVRC2012_val_([0-9]{8})(?:\.JPEG)?[\s,]+)?(n[0-9]{8})(?:\s.*)?')
+_WNID = re.compile('n[0-9]{8}')
 _HEADER = 'ImageId,PredictionString'
 
 
@@ -80,12 +81,7 @@ def _read_archive(archive: Path) -> dict[str, bytes]:
 
 def _parse_devkit(contents: dict[str, bytes], source: Path) -> dict[int, str]:
     """The ground truth has an ILSVRC2012_ID a line; the structs ``synsets`` of meta.mat give its WNID."""
-    wnid_of: dict[int, str] = {}
-    for synset in read_structs(contents[_META], 'synsets', f'{_META} of {os.fspath(source)!r}'):
-        try:
-            wnid_of[int(synset['ILSVRC2012_ID'][0])] = str(synset['WNID'])
-        except (KeyError, IndexError, TypeError) as error:
-            raise DataError(f'{_META} of {os.fspath(source)!r} has no ILSVRC2012_ID and WNID in each synset') from error
+    wnid_of = _read_synsets(contents[_META], f'{_META} of {os.fspath(source)!r}')
     wnids: dict[int, str] = {}
     for number, line in enumerate(contents[_TRUTH].decode('utf-8', 'replace').splitlines(), start=1):
         if not line.strip().isdecimal() or int(line) not in wnid_of:
@@ -95,3 +91,20 @@ def _parse_devkit(contents: dict[str, bytes], source: Path) -> dict[int, str]:
             )
         wnids[number] = wnid_of[int(line)]
     return wnids
+
+
+def _read_synsets(content: bytes, where: str) -> dict[int, str]:
+    """The WNID of each ILSVRC2012_ID; it becomes the name of a folder, so nothing else will do."""
+    wnid_of: dict[int, str] = {}
+    for synset in read_structs(content, 'synsets', where):
+        try:
+            number, wnid = int(synset['ILSVRC2012_ID'][0]), synset['WNID']
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            raise DataError(f'{where} has no ILSVRC2012_ID and WNID in each synset; fetch {DEVKIT} again') from error
+        if not isinstance(wnid, str) or not _WNID.fullmatch(wnid):
+            raise DataError(
+                f'{where}: the WNID of class {number} is {wnid!r}, which should be n and eight digits; fetch {DEVKIT} '
+                'again'
+            )
+        wnid_of[number] = wnid
+    return wnid_of

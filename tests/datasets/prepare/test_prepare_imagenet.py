@@ -1,5 +1,6 @@
 """ImageNet's archives become class folders: exactly, resumably, and refused where they are damaged."""
 
+import contextlib
 import hashlib
 import io
 import os
@@ -269,11 +270,41 @@ def test_structs_are_what_scipy_wrote(compressed):
         np.testing.assert_array_equal(row['numbers'], numbers.ravel(order='F'))
 
 
-@pytest.mark.parametrize('length', [0, 100, 128, 140, 200, 300])
-def test_a_damaged_matlab_file_is_an_error(length):
+def write_synsets(rows: list[tuple], compressed: bool = False) -> bytes:
     content = io.BytesIO()
-    array = np.array([(1.0, 'n1')], dtype=[('ID', 'O'), ('WNID', 'O')])
-    scipy.io.savemat(content, dict(synsets=array), do_compression=False)
-    assert length < len(content.getvalue())
-    with pytest.raises(DataError, match='a file cannot be read as a MATLAB file'):
-        read_structs(content.getvalue()[:length], 'synsets', 'a file')
+    array = np.array(rows, dtype=[('ILSVRC2012_ID', 'O'), ('WNID', 'O')])
+    scipy.io.savemat(content, dict(synsets=array), do_compression=compressed)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize('compressed', [True, False])
+def test_a_matlab_file_that_is_cut_off_anywhere_is_an_error(compressed):
+    content = write_synsets([(1.0, 'n01440764'), (2.0, 'n01443537')], compressed)
+    assert len(read_structs(content, 'synsets', 'a file')) == 2
+    for length in range(len(content)):
+        with pytest.raises(DataError, match='a file cannot be read as a MATLAB file'):
+            read_structs(content[:length], 'synsets', 'a file')
+
+
+def test_a_matlab_file_with_another_byte_is_read_or_an_error():
+    content = write_synsets([(1.0, 'n01440764')])
+    for place in range(124, len(content)):
+        for byte in (0, 1, 14, 255):
+            with contextlib.suppress(DataError):
+                read_structs(content[:place] + bytes([byte]) + content[place + 1 :], 'synsets', 'a file')
+
+
+@pytest.mark.parametrize('wnid', ['../../x', 'n0144076', 'n01440764/..', 'n01440764\n', '', 7.0, np.eye(2)])
+def test_a_class_name_of_another_form_makes_no_folder(tmp_path, wnid):
+    (tmp_path / 'meta.mat').write_bytes(write_synsets([(1.0, 'n01440764'), (2.0, wnid)]))
+    (tmp_path / 'ILSVRC2012_validation_ground_truth.txt').write_text('1\n2\n')
+    with pytest.raises(DataError, match=r'the WNID of class 2 is .* should be n and eight digits'):
+        read_validation_labels(tmp_path)
+
+
+@pytest.mark.parametrize('number', [np.nan, np.inf, 'one', np.array([])])
+def test_a_class_without_a_number_is_an_error(tmp_path, number):
+    (tmp_path / 'meta.mat').write_bytes(write_synsets([(number, 'n01440764')]))
+    (tmp_path / 'ILSVRC2012_validation_ground_truth.txt').write_text('1\n')
+    with pytest.raises(DataError, match='has no ILSVRC2012_ID and WNID in each synset'):
+        read_validation_labels(tmp_path)
