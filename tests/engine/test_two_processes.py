@@ -21,6 +21,7 @@ NORMS = dict(
     maps=(nn.BatchNorm2d(5, momentum=0.3), (8, 5, 4, 3)),
     average=(nn.BatchNorm2d(5, momentum=None, affine=False), (8, 5, 2, 2)),
 )
+DEVICE_PART = [dict(type='BatchJitter', brightness=0.4, contrast=0.4, p=0.5), dict(type='BatchBlur', p=0.5)]
 HALVES = (slice(0, 3), slice(3, 8))  # of different sizes: the mean of means would be wrong
 
 
@@ -55,6 +56,7 @@ def stage2(folder: Path, work_dir: Path, batch: int) -> Config:
                    head=dict(projector=dict(in_channels=16, widths=[20, 20])),
                    target_head=dict(in_channels=16, widths=[20, 20]), train_target_head=True,
                    teacher=dict(backbone=small, checkpoint=str(folder / 'teacher.pth')))))  # fmt: skip
+    cfg.model.data_preprocessor.views = [None, DEVICE_PART]  # drawn from keys that the batches bring
     return cfg
 
 
