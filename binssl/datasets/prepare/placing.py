@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,15 +15,16 @@ from typing import IO
 from binssl.datasets.errors import DataError
 
 PART = '.part'
-_LOCK = '.lock'
+_LOCK, _TEMPORARY = '.lock', '.tmp'
 
 
 def place_file(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` make a file beside ``path``, then put it there in one step; a kill leaves no half of it.
 
-    The name beside is always the same, so that a run after a kill writes over what that one left.
+    The name beside is another one each time, so that two runs at once do not write into one file. What a kill leaves of
+    it is hidden, and removed by the next :func:`gathering` there.
     """
-    beside = path.with_name(f'.{path.name}.tmp')
+    beside = path.with_name(f'.{secrets.token_hex(8)}{_TEMPORARY}')
     try:
         write(beside)
         beside.replace(path)
@@ -68,26 +70,54 @@ def write_bytes(path: Path, content: bytes, overwrite: bool = False) -> str:
 def gathering(folder: Path) -> Iterator[Path]:
     """Gather the files of ``folder`` in ``folder.part``, which gets its name in one step when the block has ended well.
 
-    Gives ``folder.part``: new, or as an interrupted run left it.
+    Gives ``folder.part``: new, or as an interrupted run left it, without its unfinished files.
 
     Raises:
         DataError: ``folder`` is there, or another run is making it.
     """
-    if folder.exists():
-        raise DataError(f'{os.fspath(folder)!r} is there already and is left as it is; move it away, or choose another')
+    _check_absent(folder)
     part = folder.with_name(folder.name + PART)
-    part.mkdir(parents=True, exist_ok=True)
-    with open(part / _LOCK, 'wb') as lock:
-        _lock(lock, part)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(part):
+        _check_absent(folder)  # another run may just have finished it
+        part.mkdir(exist_ok=True)
+        for unfinished in part.rglob(f'.*{_TEMPORARY}'):
+            unfinished.unlink()
         try:
             yield part
         except BaseException:
-            (part / _LOCK).unlink()
             with suppress(OSError):  # a run that has placed nothing leaves nothing
                 part.rmdir()
             raise
-        (part / _LOCK).unlink()
         part.rename(folder)
+
+
+def _check_absent(folder: Path) -> None:
+    if folder.exists():
+        raise DataError(f'{os.fspath(folder)!r} is there already and is left as it is; move it away, or choose another')
+
+
+@contextmanager
+def _locked(part: Path) -> Iterator[None]:
+    """Holds the lock of ``part``, a file beside it that goes when the block ends."""
+    path = part.with_name(part.name + _LOCK)
+    while True:
+        with open(path, 'wb') as file:
+            _lock(file, part)
+            if not _is_at(file, path):
+                continue  # the run that held it has removed it: this is no longer the lock that others see
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _lock(file: IO[bytes], part: Path) -> None:

@@ -100,6 +100,41 @@ def test_two_runs_at_once_do_not_write_into_one_folder(tmp_path):
     assert os.listdir(tmp_path / 'out') == ['file']
 
 
+def test_a_run_that_starts_while_another_ends_leaves_its_folder_whole(tmp_path, monkeypatch):
+    """The second opens the lock that the first holds, and gets it once the first has renamed the folder."""
+    first, flock, ended = placing.gathering(tmp_path / 'out'), placing.fcntl.flock, []
+
+    def end_the_first(*given: object) -> None:
+        if not ended:
+            ended.append(first.__exit__(None, None, None))
+        flock(*given)
+
+    (first.__enter__() / 'file').touch()
+    monkeypatch.setattr(placing.fcntl, 'flock', end_the_first)
+    with pytest.raises(DataError, match=r"out' is there already and is left as it is"):
+        placing.gathering(tmp_path / 'out').__enter__()
+    assert ended == [False]
+    assert files_below(tmp_path) == {'out/file': b''}
+    assert os.listdir(tmp_path) == ['out']
+
+
+def test_a_killed_run_leaves_a_lock_that_stops_nobody(tmp_path):
+    (tmp_path / 'out.part.lock').touch()
+    with placing.gathering(tmp_path / 'out') as part:
+        (part / 'file').touch()
+    assert os.listdir(tmp_path) == ['out']
+
+
+def test_two_runs_that_place_one_file_do_not_share_its_half(tmp_path):
+    def write(beside: Path) -> None:
+        beside.write_text('first')
+        placing.place_file(tmp_path / 'file', lambda other: other.write_text('second'))
+        assert (tmp_path / 'file').read_text() == 'second'
+
+    placing.place_file(tmp_path / 'file', write)
+    assert files_below(tmp_path) == {'file': b'first'}
+
+
 def test_a_file_system_without_locks_will_do(tmp_path, monkeypatch):
     def refuse(*_: object) -> None:
         raise OSError(37, 'No locks available')
