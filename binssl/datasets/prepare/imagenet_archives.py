@@ -146,7 +146,12 @@ def val_members(tar: tarfile.TarFile, wnids: Mapping[int, str]) -> Iterator[Memb
 
 
 def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    return (member for member in tar if member.isreg())
+    """The regular files of a tar, which must be there to its end: where a header is cut off, tarfile just stops."""
+    yield from (member for member in tar if member.isreg())
+    assert tar.fileobj is not None  # it is open
+    tar.fileobj.seek(tar.offset)
+    if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError(f'after {tar.offset:,} bytes, neither a next file follows nor the zeros of the end')
 
 
 def _is_there(folder: Path, member: Member) -> bool:

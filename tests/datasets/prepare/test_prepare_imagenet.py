@@ -150,6 +150,36 @@ def test_a_cut_off_archive_makes_no_folder(tmp_path, train_tar, fraction):
     assert not (tmp_path / 'train').exists()
 
 
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_an_archive_that_is_cut_off_or_damaged_at_any_header_makes_no_folder(tmp_path, split):
+    """Without checksums: ends before, in and after each header, of the archive and of those within."""
+    archive, write = tmp_path / 'archive.tar', write_train_tar if split == 'train' else write_val_tar
+    write(archive, *([VAL_WNIDS] if split == 'val' else []))
+    content, labels = archive.read_bytes(), dict(enumerate(VAL_WNIDS, 1))
+    with tarfile.open(archive) as tar:
+        headers, end = [member.offset for member in tar], tar.offset
+    for header in headers[1:]:
+        for cut in (header, header + 1, header + 511, header + 512, end):
+            archive.write_bytes(content[:cut])
+            with pytest.raises(DataError, match='fetch it again'):
+                unpack(split, archive, tmp_path / 'out', labels, checksum=False)
+        archive.write_bytes(content[:header] + bytes([255] * 512) + content[header + 512 :])
+        with pytest.raises(DataError, match='fetch it again'):
+            unpack(split, archive, tmp_path / 'out', labels, checksum=False)
+    assert not (tmp_path / 'out').exists()
+    archive.write_bytes(content)
+    assert unpack(split, archive, tmp_path / 'out', labels, checksum=False)[0].startswith('made ')
+
+
+@pytest.mark.parametrize('where', [0, 1, 511, 512])
+def test_an_inner_archive_that_is_cut_off_makes_no_folder(tmp_path, train_tar, where):
+    inner = tar_of({'n01440764_1.JPEG': b'one', 'n01440764_2.JPEG': b'two'})
+    train_tar.write_bytes(tar_of({'n01440764.tar': inner[: 1024 + where]}))
+    with pytest.raises(DataError, match='fetch it again'):
+        unpack('train', train_tar, tmp_path / 'train', checksum=False)
+    assert not (tmp_path / 'train').exists()
+
+
 @pytest.mark.parametrize('name', ['../../evil.tar', '/n01440764.tar', 'n01440764_1.JPEG', 'train/n01440764.tar'])
 def test_a_train_archive_of_other_names_is_refused(tmp_path, train_tar, name):
     train_tar.write_bytes(tar_of({name: b''}))
