@@ -8,21 +8,21 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
-from types import ModuleType
+from logging import WARNING
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.datasets.array_transforms import PhotoCrop, PhotoFlip
 from binssl.datasets.batched import BatchedDataset, stack_keys
-from binssl.datasets.counter import derive_keys, hash_counters, split_keys
+from binssl.datasets.counter import hash_counters, split_keys
+from binssl.datasets.dali_pipeline import CropAndFlip, CropPipeline, import_dali
 from binssl.datasets.decode import UNREADABLE
-from binssl.datasets.draws import draw_crops, draw_mask
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError
 
@@ -39,14 +39,6 @@ class EncodedPhoto(NamedTuple):
     source: int
 
 
-class Drawn(NamedTuple):
-    """Boxes and flips of N photos, int32: corners (N, 2), row and column; heights and widths (N, 2); 0 or 1 (N,)."""
-
-    starts: np.ndarray
-    shapes: np.ndarray
-    mirrored: np.ndarray
-
-
 @DATASETS.register_module()
 class DaliImages(BatchedDataset):
     """The photos of another data set, with its views and its seeds, made by DALI a batch at a time.
@@ -56,7 +48,8 @@ class DaliImages(BatchedDataset):
     crops (up to 7 in photos): beyond the edge DALI repeats it, where Pillow and torch weigh what there is. Colours
     and blur are the batch part's, ``model.data_preprocessor.views``: DALI's hue is another one than torchvision's.
 
-    A file that is no upright RGB JPEG, or that DALI cannot decode, is the data set's to decode or to replace.
+    A file that is no upright RGB JPEG, or that DALI cannot decode, is the data set's to decode or to replace. One that
+    DALI fails on is found by trying the batch's photos one by one, named in the log, and never given to DALI again.
 
     With ``device='gpu'`` (not yet run on one) the views come to lie there: the loader must then have ``num_workers=0``
     and ``pin_memory=False``. On a CPU (run with DALI 2.4, in workers too) it takes 2.6 times the data set's own time.
@@ -84,6 +77,8 @@ class DaliImages(BatchedDataset):
         self.device, self.threads, self.seed = device, threads, self.dataset.seed
         self.index, self.classes = self.dataset.index, self.dataset.classes
         self.num_classes = getattr(self.dataset, 'num_classes', None)
+        # shared memory, as the data set's own list of bad ones: what DALI cannot decode
+        self.odd = torch.zeros(len(self.dataset), dtype=torch.bool).share_memory_()
         self._pipeline: CropPipeline | None = None
 
     def __len__(self) -> int:
@@ -104,9 +99,11 @@ class DaliImages(BatchedDataset):
         photos = [self._open(*sample) for sample in samples]
         try:
             images = self._make_views(photos, streams)
-        except RuntimeError:  # a photo that DALI cannot decode ends its pipeline, and is not named
-            self._pipeline = None
-            photos = [self._decode(*sample) for sample in samples]
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:  # a photo that DALI cannot decode ends its pipeline, and is not named
+            self._note_odd(photos, streams, error)
+            photos = [self._open(*sample) for sample in samples]
             images = self._make_views(photos, streams)
         labels = self.index.labels[[photo.source for photo in photos]]
         return dict(
@@ -124,9 +121,29 @@ class DaliImages(BatchedDataset):
         drawn = [view.draw(own, heights, widths) for view, own in zip(self.views, keys, strict=True)]
         return self._pipeline.run([photo.content for photo in photos], drawn)
 
+    def _note_odd(self, photos: Sequence[EncodedPhoto], keys: Sequence[np.ndarray], error: RuntimeError) -> None:
+        """Marks the photos that DALI fails on alone; ``error``, the batch's, goes on where it is not a photo's."""
+        self._pipeline, found = None, False
+        for place, photo in enumerate(photos):
+            try:
+                self._make_views([photo], [own[place : place + 1] for own in keys])
+            except torch.cuda.OutOfMemoryError:
+                raise
+            except RuntimeError as own_error:
+                self._pipeline, found = None, True
+                self.odd[photo.source] = True
+                reason = ' '.join(str(own_error).rpartition('encountered:')[2].split())
+                print_log(
+                    f'DALI cannot decode {self.index.path(photo.source)!r} ({reason}): left to the data set',
+                    logger='current',
+                    level=WARNING,
+                )
+        if not found:
+            raise error
+
     def _open(self, index: int, epoch: int) -> EncodedPhoto:
         """The file's own bytes where DALI makes of them what we do."""
-        if not self.dataset.bad[index]:
+        if not (self.odd[index] or self.dataset.bad[index]):
             try:
                 content = np.fromfile(self.index.path(index), dtype=np.uint8)
                 with Image.open(io.BytesIO(content.data)) as image:  # reads the header alone
@@ -143,116 +160,3 @@ class DaliImages(BatchedDataset):
         pixels = np.asarray(image)
         _, content = cv2.imencode('.bmp', pixels[..., ::-1])
         return EncodedPhoto(content.ravel(), pixels.shape[0], pixels.shape[1], source)
-
-
-class CropAndFlip:
-    """What DALI does for a view: a crop, resized, then perhaps mirrored.
-
-    Args:
-        view: as the data set has built it: ``PhotoCrop``, or a chain of it and at most one ``PhotoFlip``.
-
-    Attributes:
-        size: height and width of what comes out.
-        antialias: whether the resizing is antialiased.
-    """
-
-    def __init__(self, view: Any) -> None:
-        self.transforms = list(getattr(view, 'transforms', [view]))
-        kinds = [type(transform) for transform in self.transforms]
-        if kinds not in ([PhotoCrop], [PhotoCrop, PhotoFlip], [PhotoFlip, PhotoCrop]):
-            raise ConfigError(
-                f'DaliImages makes views of one PhotoCrop and at most one PhotoFlip, not of '
-                f'{", ".join(kind.__name__ for kind in kinds)}: give what follows the crop to '
-                'model.data_preprocessor.views, as BatchJitter, BatchGrayscale, BatchBlur, ...'
-            )
-        self.in_chain = hasattr(view, 'transforms')
-        (crop,) = (transform for transform in self.transforms if isinstance(transform, PhotoCrop))
-        if crop.interpolation == 'bicubic':
-            raise ConfigError("DaliImages resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'")
-        self.size, self.antialias = crop.size, crop.interpolation == 'antialias'
-
-    def draw(self, keys: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> Drawn:
-        """What the data set's own view draws from the samples' keys, uint64 (N,)."""
-        mirrored, before = np.zeros((2, len(keys)), dtype=bool)
-        for place, transform in enumerate(self.transforms):
-            own = derive_keys(keys, place) if self.in_chain else keys
-            if isinstance(transform, PhotoFlip):
-                mirrored = draw_mask(own, transform.p)
-            else:
-                boxes = draw_crops(own, heights, widths, transform.scale, transform.ratio)
-                before = mirrored
-        top, left, height, width = boxes.T
-        left = np.where(before, widths - left - width, left)  # the box is one of the mirrored photo
-        starts, shapes = np.stack([top, left], axis=1), np.stack([height, width], axis=1)
-        return Drawn(starts.astype(np.int32), shapes.astype(np.int32), mirrored.astype(np.int32))
-
-
-class CropPipeline:
-    """DALI's pipeline from encoded photos to the views.
-
-    Args:
-        views: what to make of each photo.
-        most: photos that a batch may have.
-        device: 'gpu' or 'cpu'.
-        threads: of DALI.
-
-    Raises:
-        ConfigError: the process that this one was forked from has used DALI, whose threads did not come along.
-    """
-
-    used_by: int | None = None  # a process; a forked one inherits it
-
-    def __init__(self, views: Sequence[CropAndFlip], most: int, device: str, threads: int) -> None:
-        if CropPipeline.used_by not in (None, os.getpid()):
-            raise ConfigError(
-                'DALI was in use before this worker was forked, and would hang in it: set num_workers=0, or '
-                "multiprocessing_context='forkserver' for the loader"
-            )
-        CropPipeline.used_by = os.getpid()
-        dali = import_dali()
-        self.most = most
-        where = torch.cuda.current_device() if device == 'gpu' else None
-        self.pipe = dali.Pipeline(batch_size=most, num_threads=threads, device_id=where, prefetch_queue_depth=1)
-        with self.pipe:
-            content = dali.fn.external_source(name='content', dtype=dali.types.UINT8, ndim=1)
-            photos = dali.fn.decoders.image(content, device='mixed' if device == 'gpu' else 'cpu')
-            self.pipe.set_outputs(*[self._view(photos, place, view) for place, view in enumerate(views)])
-        self.pipe.build()
-
-    def _view(self, photos: Any, place: int, view: CropAndFlip) -> Any:
-        fn, types = import_dali().fn, import_dali().types
-        start = fn.external_source(name=f'starts{place}', dtype=types.INT32, ndim=1)
-        shape = fn.external_source(name=f'shapes{place}', dtype=types.INT32, ndim=1)
-        mirrored = fn.external_source(name=f'mirrored{place}', dtype=types.INT32, ndim=0)
-        # cut out first: resizing a region of interest would mix in what lies beside it
-        part = fn.slice(photos, start, shape, axes=(0, 1))
-        made = fn.resize(part, size=(view.size, view.size), interp_type=types.INTERP_LINEAR, antialias=view.antialias)
-        return fn.transpose(fn.flip(made, horizontal=mirrored), perm=[2, 0, 1])  # HWC -> CHW
-
-    def run(self, contents: list[np.ndarray], drawn: Sequence[Drawn]) -> list[Tensor]:
-        """V views uint8 (N, 3, H, W) of N encoded photos, by what is drawn for each view.
-
-        Raises:
-            RuntimeError: a photo cannot be decoded; the pipeline is of no use any more.
-        """
-        self.pipe.feed_input('content', contents)
-        for place, view in enumerate(drawn):
-            for name, numbers in view._asdict().items():
-                self.pipe.feed_input(f'{name}{place}', numbers)
-        # a clone: DALI writes the next batch into the same memory
-        return [torch.from_dlpack(view.as_tensor()).clone() for view in self.pipe.run()]
-
-
-def import_dali() -> ModuleType:
-    """The module ``nvidia.dali``.
-
-    Raises:
-        ConfigError: it is not installed; it runs on Linux alone.
-    """
-    try:
-        import nvidia.dali
-        import nvidia.dali.fn
-        import nvidia.dali.types
-    except ImportError as error:
-        raise ConfigError('DaliImages needs NVIDIA DALI: pip install "binssl[dali]" (Linux only)') from error
-    return nvidia.dali

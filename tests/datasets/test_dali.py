@@ -7,6 +7,7 @@ import pickle
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from torch import Tensor
 
 from binssl.datasets import dali as dali_module
 from binssl.datasets.counter import derive_keys, hash_counters
-from binssl.datasets.dali import CropAndFlip, CropPipeline, DaliImages
+from binssl.datasets.dali import DaliImages
+from binssl.datasets.dali_pipeline import CropAndFlip, CropPipeline
 from binssl.datasets.draws import draw_crops, draw_mask
 from binssl.datasets.views import ARRAY, build_views
 from binssl.registry import DATASETS, ConfigError
@@ -122,6 +124,74 @@ def test_a_worker_forked_after_dali_was_used_is_told(monkeypatch: pytest.MonkeyP
         CropPipeline([], 1, 'cpu', 1)
 
 
+class FailingPipeline:
+    """Fails as it is told to, on all batches or on those that hold one certain file."""
+
+    used_by = os.getpid()
+    error: RuntimeError = RuntimeError('while it ran, encountered:\n\nno such\n marker')
+    odd: bytes | None = None
+    runs = 0
+
+    def __init__(self, views: Sequence, most: int, device: str, threads: int) -> None:
+        self.most = most
+
+    def run(self, contents: list[np.ndarray], drawn: Sequence) -> list[Tensor]:
+        type(self).runs += 1
+        if self.odd is None or any(content.tobytes() == self.odd for content in contents):
+            raise self.error
+        return [torch.zeros(len(contents), 3, 32, 32, dtype=torch.uint8) for _ in drawn]
+
+
+@pytest.fixture
+def failing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[DaliImages, type[FailingPipeline]]:
+    pipeline = type('Failing', (FailingPipeline,), {})
+    monkeypatch.setattr(dali_module, 'import_dali', lambda: None)
+    monkeypatch.setattr(dali_module, 'CropPipeline', pipeline)
+    return DaliImages(config(folder), device='cpu'), pipeline
+
+
+def test_a_photo_that_dali_alone_cannot_decode_is_named_once_and_left_to_the_data_set(
+    failing: tuple[DaliImages, type[FailingPipeline]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, pipeline = failing
+    logged: list[str] = []
+    monkeypatch.setattr(dali_module, 'print_log', lambda message, **_: logged.append(message))
+    pipeline.odd = Path(data.index.path(2)).read_bytes()
+    batch = data.__getitems__([0, 2, 5])
+    assert batch['labels'].tolist() == data.index.labels[[0, 2, 5]].tolist()
+    assert pipeline.runs == 1 + 3 + 1  # the batch, its photos one by one, the batch again
+    data.__getitems__([(2, 1), (7, 1)])
+    assert pipeline.runs == 6
+    assert data.odd.nonzero().tolist() == [[2]]
+    assert not data.dataset.bad.any()
+    assert logged == [f'DALI cannot decode {data.index.path(2)!r} (no such marker): left to the data set']
+
+
+def test_a_failure_that_is_no_photos_goes_on(failing: tuple[DaliImages, type[FailingPipeline]]) -> None:
+    data, pipeline = failing
+    with pytest.raises(RuntimeError, match='no such'):
+        data.__getitems__([0, 1])
+    pipeline.error, pipeline.runs = torch.cuda.OutOfMemoryError('full'), 0
+    data.odd.zero_()
+    with pytest.raises(torch.cuda.OutOfMemoryError, match='full'):
+        data.__getitems__([0, 1])
+    assert (pipeline.runs, data.odd.any()) == (1, False)
+
+
+@pytest.mark.parametrize('on_gpu', [True, False])
+def test_views_on_a_gpu_come_in_the_order_of_torchs_stream(on_gpu: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(torch.cuda, 'current_stream', lambda: 'the stream')
+    pipeline = CropPipeline.__new__(CropPipeline)
+    pipeline.on_gpu = on_gpu
+    pipeline.pipe = SimpleNamespace(
+        feed_input=lambda name, numbers: None,
+        run=lambda stream: asked.append(stream) or [SimpleNamespace(as_tensor=lambda: torch.arange(3))],
+    )
+    assert [view.tolist() for view in pipeline.run([], [])] == [[0, 1, 2]]
+    assert asked == ['the stream' if on_gpu else None]
+
+
 # with it
 
 
@@ -168,8 +238,10 @@ def test_a_truncated_file_is_replaced_as_the_data_set_does_it(tmp_path: Path) ->
     data = build(root / 'train')
     truncate(data.index.path(2))
     check_against_own(data, range(8))
-    assert data.dataset.bad.nonzero().tolist() == [[2]]
+    assert data.dataset.bad.nonzero().tolist() == data.odd.nonzero().tolist() == [[2]]
+    pipeline = data._pipeline
     check_against_own(data, range(8), epoch=1)
+    assert data._pipeline is pipeline
 
 
 def test_a_used_data_set_pickles(folder: Path) -> None:
