@@ -64,7 +64,8 @@ def make_up_teacher(teacher: dict[str, Any], path: Path) -> None:
 def small_batch(cfg: Config, seed: int = 0) -> dict[str, Any]:
     """What the training data's loader gives: a uint8 image for each of the config's views, labels, indices."""
     draw = torch.Generator().manual_seed(seed)
-    views = cfg.train_dataloader.dataset.get('views') or [None]
+    dataset = cfg.train_dataloader.dataset
+    views = dataset.get('dataset', dataset).get('views') or [None]  # DALI's has the photos' own inside
     sides = [(view or {}).get('size', 8) if is_small(cfg) else SIDES[_side(view)] for view in views]
     images = [torch.randint(0, 256, (BATCH, 3, side, side), generator=draw, dtype=torch.uint8) for side in sides]
     return dict(images=images, labels=torch.arange(BATCH), indices=torch.arange(BATCH))
