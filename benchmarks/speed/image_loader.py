@@ -5,7 +5,8 @@ published way is that of MoCo v2's code with a single decode: PIL, torchvision's
 that are normalised in the worker. Ours ends in uint8, which the model normalises. The ways take turns, an epoch each,
 so that all see the same machine; a speed is the median over the rounds of the ratio to the published way's epoch of
 the same round. Processor time is the workers' alone: the batch part is not in it where it runs elsewhere. The floor is
-decoding by cv2 and nothing else. A worker's own memory is what it does not share with the process that started it.
+decoding by cv2 and nothing else. The 256-px cache is as tools/prepare_data/resize_cache.py makes it. A worker's own
+memory is what it does not share with the process that started it.
 
 The photos are made up, from a seed, like photographs in what a decoder's work hangs on, bytes and pixels: 500 x 375 px
 and near it, a quarter of them upright, quality 90, 4:2:0, 90 KB on average. Each is noise of the amplitude spectrum
@@ -41,6 +42,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import transforms
 
 from binssl.datasets import EpochSampler, ImageFolder, whole_batch
+from binssl.datasets.prepare.resize_cache import make_cache
 
 CLOCKS: dict[str, Callable[[], float]] = {'wall': time.perf_counter, 'process': time.process_time}
 SHAPES = ((500, 375), (500, 375), (500, 333), (375, 500))  # width and height, all as likely
@@ -104,18 +106,6 @@ def make_photos(folder: Path, count: int) -> Path:
         path = folder / f'class{number % 4}' / f'photo{number}.JPEG'
         path.parent.mkdir(parents=True, exist_ok=True)
         make_photo(generator).save(path, quality=90)
-    return folder
-
-
-def make_cache(photos: Path, folder: Path) -> Path:
-    """Writes the photos once more, their shorter side 256 px (antialiased), into ``folder``, and returns it."""
-    for source in photos.glob('*/*'):
-        path = folder / source.relative_to(photos)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with Image.open(source) as image:
-            scale = CACHED_SIDE / min(image.size)
-            size = round(scale * image.width), round(scale * image.height)
-            image.convert('RGB').resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
     return folder
 
 
@@ -296,7 +286,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
               f'{args.batch}, {args.workers} worker(s), medians of {args.repeats} epochs; {os.cpu_count()} cores, '
               f'{platform.machine()}, torch {torch.__version__}, cv2 {cv2.__version__}')  # fmt: skip
         cached = any(VARIANTS[name].cached for name in args.only)
-        cache = make_cache(photos, Path(folder, 'cache')) if cached else photos
+        cache = Path(folder, 'cache') if cached else photos
+        if cached:
+            make_cache(photos, cache, CACHED_SIDE)
         result = measure(build_ways(photos, cache, args.only, args.batch, args.workers), args.repeats)
     print(f'{"images/s for one core":31}{"process":>9}{"wall":>8}{"speed":>9}{"quartiles":>16}{"target":>8}'
           f'{"of floor":>9}{"MB own":>9}{"MB/batch":>9}')  # fmt: skip
