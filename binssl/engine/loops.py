@@ -83,18 +83,8 @@ class EpochLoop(EpochBasedTrainLoop):
     def _check_classes(self, classes: int | None) -> None:
         """The head has a score for every class, and the labels of the validation mean what those learnt from do."""
         dataset = self.dataloader.dataset
+        check_labels(dataset, classes)
         labels = getattr(dataset, 'num_classes', None)
-        unknown = int((getattr(getattr(dataset, 'index', None), 'labels', np.zeros(1)) < 0).sum())
-        if unknown:
-            raise ConfigError(
-                f'{unknown} of the {len(dataset)} training images have no label, and this algorithm '
-                'learns from labels: take lists with lines PATH LABEL, class folders, or labeled=True'
-            )
-        if labels and classes and labels > classes:
-            raise ConfigError(
-                f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
-                'train_dataloader.dataset.num_classes'
-            )
         if labels and classes and labels < classes:
             self.runner.logger.warning(
                 f'the head has {classes} classes, the training data {labels}: the others are never learnt; '
@@ -133,3 +123,27 @@ class EpochLoop(EpochBasedTrainLoop):
         sampler.start_at(start * self.dataloader.batch_size)
         batches = islice(self.dataloader, self.epoch_length - start)
         return prefetch(batches, self._unwrapped_model.data_preprocessor.device)
+
+
+def check_labels(dataset: Any, classes: int | None) -> None:
+    """Compare the labels of a training set with a head.
+
+    Args:
+        dataset: built.
+        classes: the head's; None where unknown.
+
+    Raises:
+        ConfigError: images without labels, or more classes than the head has.
+    """
+    unknown = int((getattr(getattr(dataset, 'index', None), 'labels', np.zeros(1)) < 0).sum())
+    if unknown:
+        raise ConfigError(
+            f'{unknown} of the {len(dataset)} training images have no label, and this algorithm learns from labels: '
+            'take lists with lines PATH LABEL, class folders, or labeled=True'
+        )
+    labels = getattr(dataset, 'num_classes', None)
+    if labels and classes and labels > classes:
+        raise ConfigError(
+            f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
+            'train_dataloader.dataset.num_classes'
+        )

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from binssl.engine.commands import told_as_errors
 from binssl.engine.launch import check_devices
 from binssl.engine.loader_limits import loader_problems
+from binssl.engine.loops import check_labels
 from binssl.engine.run_options import accumulation
 from binssl.engine.starting_weights import start_from
 from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, HOOKS, ConfigError
@@ -52,7 +53,10 @@ def _data_problems(cfg: Config, here: int) -> list[str]:
 
 def _tried_data(cfg: Config, here: int) -> list[str]:
     datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
-    if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False) and len(datasets) == 2:
+    needs_labels = getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False)
+    if needs_labels:
+        check_labels(datasets['train_dataloader'], (cfg.model.get('head') or {}).get('num_classes'))
+    if needs_labels and len(datasets) == 2:
         check_same_classes: Any = FUNCTIONS.get('check_same_classes')
         check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
     return [problem for name, dataset in datasets.items() if here

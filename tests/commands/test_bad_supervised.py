@@ -47,6 +47,13 @@ def test_tau_that_leaves_its_range(option: str, check: bool, tmp_path: Path) -> 
     assert 'must be above 0.5' in message(RECU, tmp_path, 'model.backbone.conv_cfg.weight.tau=0.3')
 
 
+@pytest.mark.parametrize('check', [True, False])
+def test_head_with_fewer_classes_than_the_data(check: bool, tmp_path: Path) -> None:
+    answer = message(RECU, tmp_path, 'model.head.num_classes=5', check=check)
+    assert answer.endswith('the training data have 10 classes, the head 5: change model.head.num_classes or '
+                           'train_dataloader.dataset.num_classes')  # fmt: skip
+
+
 def test_tau_of_nothing_and_a_curve_that_never_begins(tmp_path: Path) -> None:
     assert "called 'backbone.*.tauu'" in message(RECU, tmp_path, 'schedules.tau.target=backbone.*.tauu')
     assert 'begin_epoch is 4, and the training has 3' in message(RECU, tmp_path, 'train_cfg.max_epochs=3')
