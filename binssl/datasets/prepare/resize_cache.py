@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -25,6 +26,9 @@ NOTE = (
     'numbers are of originals; say so beside a number that was trained from a cache'
 )
 _CHUNK = 256
+_LIST_SUFFIXES = ('.txt', '.csv')
+#: the line of a bad file: name, tab, reason. A name may hold tabs and line breaks, but ends as images do
+_BAD_LINE = re.compile(rf'(.+?(?:{"|".join(map(re.escape, IMAGE_SUFFIXES))}))\t([^\t\n]*)\n', re.DOTALL | re.IGNORECASE)
 
 
 def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, workers: int = 1) -> list[str]:
@@ -32,8 +36,9 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
 
     Larger images are resized bilinearly with antialiasing, as torchvision's ``Resize(size)`` does with a PIL image, and
     saved as RGB JPEG, upright, whatever their suffix, so that lists of names stay true. Smaller ones and those that
-    cannot be decoded are copied as they are; the latter are named in ``out/bad_files.txt``. ``.txt`` files are copied
-    too. All gather in ``out.part`` until all are there; a run after an interruption passes by what has been placed.
+    cannot be decoded are copied as they are; the latter are named in ``out/bad_files.txt``. ``.txt`` and ``.csv``
+    files, which may be lists, are copied too. All gather in ``out.part`` until all are there; a run after an
+    interruption passes by what has been placed.
 
     Args:
         source: a folder with images at any depth; links to folders are followed.
@@ -66,12 +71,14 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
             copy_file(source / name, part / name)
     lines = [f'made {os.fspath(out)!r}: {len(names):,} images', NOTE]
     if bad:
-        lines.insert(1, f'warning: {len(bad):,} cannot be decoded, see {os.fspath(out / BAD_FILES)!r}: {bad[0]}')
+        name, reason = min(bad.items())
+        listing = os.fspath(out / BAD_FILES)
+        lines.insert(1, f'warning: {len(bad):,} cannot be decoded, see {listing!r}, such as {name!r}: {reason}')
     return lines
 
 
 def find_files(source: Path, out: Path) -> tuple[list[str], list[str]]:
-    """Names, relative to ``source`` and in order, of its images and of its text files."""
+    """Names, relative to ``source`` and in order, of its images and of its lists."""
     inner, outer = source.resolve(), out.resolve()
     if inner == outer or inner in outer.parents or outer in inner.parents:
         raise DataError(f'{os.fspath(source)!r} and {os.fspath(out)!r} lie one in the other; choose another --out')
@@ -79,7 +86,7 @@ def find_files(source: Path, out: Path) -> tuple[list[str], list[str]]:
     for name in _walk(source):
         if name.lower().endswith(IMAGE_SUFFIXES):
             images.append(name)
-        elif name.endswith('.txt'):
+        elif name.endswith(_LIST_SUFFIXES):
             texts.append(name)
     if not images:
         raise DataError(f'{os.fspath(source)!r} holds no image ({", ".join(IMAGE_SUFFIXES)})')
@@ -103,46 +110,44 @@ def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
     return int(size * width / height), size
 
 
-def _resize_all(source: Path, part: Path, names: Sequence[str], place: partial[None], workers: int) -> list[str]:
-    """Place all that is not there; returns the bad files' lines, which are written down before those are copied."""
-    bad = set(_read_bad(part))
+def _resize_all(source: Path, part: Path, names: Sequence[str], place: partial[None], workers: int) -> dict[str, str]:
+    """Place all that is not there; returns names of the bad files and why, written down before they are copied."""
+    bad = _read_bad(part)
     with ThreadPoolExecutor(workers) as pool, progress_bar('images', len(names)) as advance:
         # in chunks: a million futures at once would take a gigabyte, and Ctrl-C would wait for all
         for start in range(0, len(names), _CHUNK):
             chunk = names[start : start + _CHUNK]
-            bad |= {line for line in pool.map(partial(_resize_one, source, part, place), chunk) if line}
+            reasons = zip(chunk, pool.map(partial(_resize_one, source, part, place), chunk), strict=True)
+            bad |= {name: reason for name, reason in reasons if reason is not None}
             advance(len(chunk))
     if bad:
-        text = ''.join(f'{line}\n' for line in sorted(bad)).encode('utf-8', 'surrogateescape')
+        text = ''.join(f'{name}\t{reason}\n' for name, reason in sorted(bad.items())).encode('utf-8', 'surrogateescape')
         place_file(part / BAD_FILES, lambda beside: beside.write_bytes(text))
-    for name in map(_name_of, bad):
+    for name in bad:
         if os.access(source / name, os.R_OK):
             copy_file(source / name, part / name)
-    return sorted(bad)
+    return bad
 
 
 def _resize_one(source: Path, part: Path, place: partial[None], name: str) -> str | None:
-    """The line of a bad file: name, tab, reason."""
+    """Why ``name`` cannot be decoded, in one line; None where it can be, and is placed."""
     path = part / name
     if path.exists():
         return None
     try:
         image = read_image(os.fspath(source / name))
     except UNREADABLE as error:
-        return f'{name}\t{" ".join(str(error).split())}'
+        return ' '.join(str(error).split())
     place(image, source / name, path)
     return None
 
 
-def _read_bad(folder: Path) -> list[str]:
+def _read_bad(folder: Path) -> dict[str, str]:
+    """Names of bad files, and why they are."""
     listing = folder / BAD_FILES
     if not listing.exists():
-        return []
-    return listing.read_bytes().decode('utf-8', 'surrogateescape').removesuffix('\n').split('\n')
-
-
-def _name_of(line: str) -> str:
-    return line.partition('\t')[0]
+        return {}
+    return dict(_BAD_LINE.findall(listing.read_bytes().decode('utf-8', 'surrogateescape')))
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -171,7 +176,7 @@ def _check_settings(folder: Path, settings: str) -> None:
 
 
 def _check_names(source: Path, out: Path, names: Sequence[str]) -> None:
-    bad = set(map(_name_of, _read_bad(out)))
+    bad = _read_bad(out)
     if missing := [name for name in names if name not in bad and not (out / name).is_file()]:
         raise DataError(
             f'{os.fspath(out)!r} is there, but lacks {len(missing):,} of {len(names):,} images of '

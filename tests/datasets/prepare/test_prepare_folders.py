@@ -14,6 +14,7 @@ from PIL import Image
 from torchvision.transforms import Resize
 
 from binssl.datasets import DataError, ImageFolder, ImageNet, TinyImageNet
+from binssl.datasets.places import Places205
 from binssl.datasets.prepare import placing, resize_cache
 from binssl.datasets.prepare.resize_cache import make_cache, shorter_side
 from binssl.datasets.prepare.tiny_imagenet import sort_tiny_imagenet
@@ -212,6 +213,30 @@ def test_bad_files_are_named_and_copied(source, tmp_path):
     assert 'No such file' in listed[1]
     assert (tmp_path / 'out' / bad).read_bytes() == (source / bad).read_bytes()
     assert make_cache(source, tmp_path / 'out', size=32)[0].startswith('kept ')
+
+
+@pytest.mark.parametrize('name', ['a\tb.JPEG', 'a\nb.JPEG', '\t.JPEG', 'a\t\tb\nc.JPEG', os.fsdecode(b'\xff.JPEG')])
+def test_bad_files_of_any_name_are_copied_and_known_again(source, tmp_path, name):
+    (source / name).write_bytes(b'no image')
+    (source / f'gone_{name}').symlink_to('nowhere')
+    assert 'warning: 2 cannot be decoded' in make_cache(source, tmp_path / 'out', size=32)[1]
+    assert (tmp_path / 'out' / name).read_bytes() == b'no image'
+    assert make_cache(source, tmp_path / 'out', size=32)[0].startswith('kept ')
+    (tmp_path / 'out').rename(tmp_path / 'out.part')  # as if killed before the last step
+    assert 'warning: 2 cannot be decoded' in make_cache(source, tmp_path / 'out', size=32)[1]
+
+
+def test_places_are_built_from_a_cache_with_the_lists_of_the_authors(source, tmp_path):
+    images, lists = 'data/vision/torralba/deeplearning/images256', 'trainvalsplit_places205'
+    places = tmp_path / 'places'
+    shutil.copytree(source / 'train', places / images / 'a')
+    names = sorted(path.relative_to(places / images).as_posix() for path in (places / images).rglob('*.JPEG'))
+    (places / lists).mkdir()
+    (places / lists / 'train_places205.csv').write_text(''.join(f'{name} {n}\n' for n, name in enumerate(names)))
+    make_cache(places, tmp_path / 'out', size=32)
+    data = Places205('train', tmp_path / 'out')
+    assert [data.index.path(n) for n in range(8)] == [str(tmp_path / 'out' / images / name) for name in names]
+    assert data.index.labels.tolist() == list(range(8))
 
 
 def test_an_interrupted_cache_is_gone_on_with(source, tmp_path, monkeypatch):
