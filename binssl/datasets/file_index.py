@@ -167,7 +167,7 @@ def _scan_list(list_file: str | Path, folders: Sequence[str | Path], num_classes
     watch.add(0)
     listed = read_list(list_file, num_classes)
     # those that are looked into in vain too: the list may come to mean them
-    place = find_folder(list_file, listed, folders, lambda tried: watch.add(tried + 1))
+    place = find_folder(list_file, listed, folders, lambda tried, name: watch.add(tried + 1, name))
     check_images_exist(list_file, listed, folders[place], lambda name: watch.add(place + 1, name))
     return dict(labels=listed.labels, folder=np.array(place), **_arrays('name', listed.names))
 

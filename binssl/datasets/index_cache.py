@@ -17,7 +17,7 @@ from mmengine.logging import print_log
 
 from binssl.datasets.packed_names import PackedNames
 
-VERSION = 1
+VERSION = 2
 FOLDER = '.binssl_index'  # hidden: no data set takes it for a class
 LEAST_IMAGES = 10_000  # fewer are listed in no time
 SETTLED_SECONDS = 2.0  # a clock of a file system may be no finer
@@ -40,7 +40,7 @@ class Watch:
 
     def __init__(self, roots: Sequence[str | Path]) -> None:
         self.roots = [os.fspath(root) for root in roots]
-        self.settled = True
+        self.unsettled: str | None = None  # a path that may change unseen, and why
         self._owners: list[int] = []
         self._names: list[str] = []
         self._states: list[tuple[int, int, int]] = []
@@ -51,11 +51,9 @@ class Watch:
         self._owners.append(root)
         self._names.append(name)
         self._states.append(state)
-        # what changed just now may change again within the same tick of the clock, unseen. A file system that keeps no
-        # times (0) never shows a change
-        newest = max(state[:2])
-        kept_times = state == _MISSING or newest > 0
-        self.settled &= kept_times and newest < time.time_ns() - int(SETTLED_SECONDS * 1e9)
+        reason = _why_unsettled(state)
+        if reason and self.unsettled is None:
+            self.unsettled = f'{_path(self.roots[root], name)!r} {reason}'
 
     def arrays(self) -> Arrays:
         """What :func:`is_true` needs to know."""
@@ -75,12 +73,28 @@ def is_true(arrays: Mapping[str, np.ndarray], roots: Sequence[str | Path]) -> bo
     )
 
 
+def _path(root: str | Path, name: str) -> str:
+    return os.path.join(root, name) if name else os.fspath(root)  # a root may be a file
+
+
 def _state(root: str | Path, name: str) -> tuple[int, int, int]:
     try:
-        status = os.stat(os.path.join(root, name) if name else root)  # a root may be a file
+        status = os.stat(_path(root, name))
     except (OSError, ValueError):
         return _MISSING
     return status.st_mtime_ns, status.st_ctime_ns, status.st_size
+
+
+def _why_unsettled(state: tuple[int, int, int]) -> str | None:
+    """Why what has this state may change unseen; None where a change will show."""
+    newest, now = max(state[:2]), time.time_ns()
+    if state != _MISSING and newest <= 0:
+        return 'is on a file system that keeps no times'
+    if newest > now:
+        return 'has a time in the future (mend it with touch, or set the clock)'
+    if newest >= now - int(SETTLED_SECONDS * 1e9):  # it may change again within the same tick of the clock
+        return 'changed just now'
+    return None
 
 
 def remember(kind: str, roots: Sequence[str | Path], scan: Callable[[Watch], Arrays]) -> Arrays:
@@ -88,7 +102,7 @@ def remember(kind: str, roots: Sequence[str | Path], scan: Callable[[Watch], Arr
 
     The file is in a hidden folder beside the first root or, where that cannot be written to, in ~/.cache/binssl. It is
     written as a whole or not at all, by each process that finds none. What changed less than two seconds before it
-    was read is not kept: the next start does so.
+    was read, or has a time in the future, is not kept, and the log says so.
 
     Args:
         kind: how the roots are scanned; part of the file's name, as the roots are.
@@ -102,7 +116,11 @@ def remember(kind: str, roots: Sequence[str | Path], scan: Callable[[Watch], Arr
             return kept
     watch = Watch(roots)
     arrays = scan(watch)
-    if len(arrays['labels']) >= LEAST_IMAGES and watch.settled:
+    if len(arrays['labels']) < LEAST_IMAGES:
+        return arrays
+    if watch.unsettled is not None:
+        print_log(f'the index of {len(arrays["labels"]):,} images is not kept: {watch.unsettled}', 'current')
+    else:
         content = {**arrays, **watch.arrays(), 'version': np.array(VERSION)}
         if not any(_write(file, content) for file in _files(kind, roots)):
             print_log('the index of the images can be kept nowhere: they are listed at every start', 'current')

@@ -15,7 +15,7 @@ from binssl.datasets.list_files import ListedImages
 
 
 def find_folder(
-    list_file: str | Path, listed: ListedImages, folders: Sequence[str | Path], before: Callable[[int], None]
+    list_file: str | Path, listed: ListedImages, folders: Sequence[str | Path], before: Callable[[int, str], None]
 ) -> int:
     """Place of the first of the ``folders`` that holds any of the first images.
 
@@ -23,15 +23,18 @@ def find_folder(
         list_file: its name.
         listed: what it says.
         folders: where to look, in this order.
-        before: called with the place of each folder before that is looked into.
+        before: called with the place of each folder, and the name of a folder in it ('' for itself), before that is
+            looked into.
 
     Raises:
         DataError: none does.
     """
+    # more than one, so that a missing first image is not taken for another folder
+    first = [listed.names[index] for index in range(min(100, len(listed.names)))]
+    parents = dict.fromkeys(['', *map(os.path.dirname, first)])
     for place, folder in enumerate(folders):
-        before(place)
-        # more than one, so that a missing first image is not taken for another folder
-        first = (listed.names[index] for index in range(min(100, len(listed.names))))
+        for parent in parents:
+            before(place, parent)
         if any(os.path.isfile(os.path.join(folder, name)) for name in first):
             return place
     tried = ' or '.join(repr(os.fspath(folder)) for folder in folders)

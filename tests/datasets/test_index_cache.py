@@ -122,6 +122,21 @@ def test_a_folder_that_a_list_comes_to_mean_is_noticed(photos):
     assert INDEXES['list'](photos).folder == str(photos.parent / 'none')
 
 
+@pytest.mark.parametrize('there', ['', 'n01', 'n01/deep'], ids=['nothing', 'class', 'parent'])
+def test_images_that_come_into_a_folder_tried_in_vain_are_noticed(tmp_path, there):
+    """Below its root, whose times stay as they were."""
+    second, tried = tmp_path / 'second', tmp_path / 'first'
+    (tried / there).mkdir(parents=True)
+    (second / 'n01/deep').mkdir(parents=True)
+    (second / 'n01/deep/0.JPEG').touch()
+    (tmp_path / 'list.txt').write_text('n01/deep/0.JPEG 0\n')
+    tick()
+    assert index_list(tmp_path / 'list.txt', [tried, second]).folder == str(second)
+    assert list(tmp_path.rglob('*.npz'))
+    change(lambda: shutil.copytree(second, tried, dirs_exist_ok=True))
+    assert index_list(tmp_path / 'list.txt', [tried, second]).folder == str(tried)
+
+
 def test_a_kept_list_is_checked_against_the_number_of_classes(photos):
     INDEXES['list'](photos)
     with pytest.raises(DataError, match=r'line 3: label 2 of .* must lie between 0 and 1'):
@@ -145,6 +160,32 @@ def test_what_changed_just_now_is_not_kept(photos, monkeypatch):
     monkeypatch.setattr(index_cache, 'SETTLED_SECONDS', 3600.0)
     index_folder(photos)
     assert not list(photos.parent.rglob('*.npz'))
+
+
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    lines: list[str] = []
+    monkeypatch.setattr(index_cache, 'print_log', lambda line, *_: lines.append(line))
+    return lines
+
+
+def test_a_time_in_the_future_is_told_once(photos, said):
+    """An index that is never kept would else be slow without a word."""
+    for name in CLASSES[1:]:
+        os.utime(photos / name, (2e9 + time.time(), 2e9 + time.time()))
+    index_folder(photos)
+    assert not list(photos.parent.rglob('*.npz'))
+    [line] = said
+    assert line.startswith(f"the index of 9 images is not kept: '{photos}/n02' has a time in the future")
+
+
+def test_small_sets_that_are_not_kept_are_not_worth_a_word(photos, said, monkeypatch):
+    monkeypatch.setattr(index_cache, 'SETTLED_SECONDS', 3600.0)
+    index_folder(photos)
+    assert said == [f"the index of 9 images is not kept: '{photos}' changed just now"]
+    monkeypatch.setattr(index_cache, 'LEAST_IMAGES', 10)
+    index_folder(photos)
+    assert len(said) == 1
 
 
 def test_small_sets_leave_no_file(photos, monkeypatch):
