@@ -55,6 +55,8 @@ def analyze(
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if workers < 0 or min_side < 1:
         raise ConfigError(f'--workers {workers} must be at least 0 and --min-side {min_side} at least 1')
+    if out is not None and Path(out).exists() and not Path(out).is_dir():
+        raise ConfigError(f'--out {out} is a file; it must be a folder, or one that can be made')
     if out is not None and not force:
         _check_free(Path(out))
     cfg = load_config(config, options)

@@ -20,7 +20,7 @@ def main() -> None:
     """Parse, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='the folder with train/CLASS/IMAGE and val/CLASS/IMAGE')
-    parser.add_argument('--splits', nargs='+', default=['train', 'val'])
+    parser.add_argument('--splits', nargs='+', help='default: train and val, whichever is there')
     parser.add_argument('--link-by-id', type=Path, metavar='DIR', help='also make folders of integer names there')
     parser.add_argument('--overwrite', action='store_true', help='replace lists that differ')
     args = parser.parse_args()

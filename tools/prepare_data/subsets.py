@@ -20,7 +20,7 @@ def main() -> None:
     """Parse, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('root', type=Path, help='the folder with train/CLASS/IMAGE or meta/train_labeled.txt')
-    parser.add_argument('--percent', type=float, nargs='+', default=[1, 10])
+    parser.add_argument('--percent', type=float, nargs='+', default=[1.0, 10.0])
     parser.add_argument('--official', type=Path, metavar='FILE', help='file names, one a line; for one percentage')
     parser.add_argument('--seed', type=int, default=0, help='of the draw')
     parser.add_argument('--overwrite', action='store_true', help='replace subsets that differ')

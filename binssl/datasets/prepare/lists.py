@@ -10,8 +10,10 @@ from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_folder
 from binssl.datasets.prepare.placing import write_text
 
+SPLITS = ('train', 'val')
 
-def write_lists(root: Path, splits: Sequence[str] = ('train', 'val'), overwrite: bool = False) -> list[str]:
+
+def write_lists(root: Path, splits: Sequence[str] | None = None, overwrite: bool = False) -> list[str]:
     """Write ``meta/SPLIT.txt``, ``meta/SPLIT_labeled.txt`` and ``meta/class_ids.txt``.
 
     Lines are ``PATH``, or ``PATH LABEL``, paths relative to ``SPLIT/``. A label is the class folder's place among the
@@ -19,7 +21,7 @@ def write_lists(root: Path, splits: Sequence[str] = ('train', 'val'), overwrite:
 
     Args:
         root: holds ``SPLIT/CLASS/IMAGE``.
-        splits: those that are not there are passed by.
+        splits: which; None: train and val, whichever of them is there.
         overwrite: whether other lists of these names may go.
 
     Returns:
@@ -28,8 +30,8 @@ def write_lists(root: Path, splits: Sequence[str] = ('train', 'val'), overwrite:
     Raises:
         DataError: no split is there, their classes differ, or another list is.
     """
-    indexes = {split: index_folder(root / split) for split in splits if (root / split).is_dir()}
-    classes = _same_classes(root, indexes, splits)
+    indexes = _index_splits(root, splits)
+    classes = _same_classes(root, indexes)
     files = {'class_ids': [f'{name} {label}' for label, name in enumerate(classes)]}
     for split, index in indexes.items():
         names = [index.names[place] for place in range(len(index))]
@@ -38,7 +40,7 @@ def write_lists(root: Path, splits: Sequence[str] = ('train', 'val'), overwrite:
     return [write_text(root / 'meta' / f'{name}.txt', lines, overwrite) for name, lines in files.items()]
 
 
-def link_by_id(root: Path, out: Path, splits: Sequence[str] = ('train', 'val')) -> list[str]:
+def link_by_id(root: Path, out: Path, splits: Sequence[str] | None = None) -> list[str]:
     """Make ``out/SPLIT/ID``, a link to each class folder ``root/SPLIT/CLASS``, named by the integer id.
 
     Ids are padded with zeros (000 to 999), so that their order as names is their order as numbers, whoever reads them.
@@ -49,8 +51,8 @@ def link_by_id(root: Path, out: Path, splits: Sequence[str] = ('train', 'val')) 
     Raises:
         DataError: no split is there, their classes differ, or something else is at a link's place.
     """
-    indexes = {split: index_folder(root / split) for split in splits if (root / split).is_dir()}
-    classes = _same_classes(root, indexes, splits)
+    indexes = _index_splits(root, splits)
+    classes = _same_classes(root, indexes)
     digits = len(str(len(classes) - 1))
     for split in indexes:
         (out / split).mkdir(parents=True, exist_ok=True)
@@ -69,9 +71,16 @@ def _link(link: Path, folder: Path) -> None:
     link.symlink_to(os.path.relpath(target, link.parent.resolve()), target_is_directory=True)
 
 
-def _same_classes(root: Path, indexes: dict[str, FileIndex], splits: Sequence[str]) -> list[str]:
-    if not indexes:
-        raise DataError(f'{os.fspath(root)!r} holds none of {", ".join(splits)}; expected is SPLIT/CLASS/IMAGE in it')
+def _index_splits(root: Path, splits: Sequence[str] | None) -> dict[str, FileIndex]:
+    asked = SPLITS if splits is None else splits
+    there = [split for split in asked if (root / split).is_dir()]
+    missing = [split for split in asked if split not in there]
+    if not there or (missing and splits is not None):
+        raise DataError(f'{os.fspath(root)!r} holds no {" and no ".join(missing)}; expected is SPLIT/CLASS/IMAGE in it')
+    return {split: index_folder(root / split) for split in there}
+
+
+def _same_classes(root: Path, indexes: dict[str, FileIndex]) -> list[str]:
     (first, index), *others = indexes.items()
     for split, other in others:
         if different := sorted(set(index.classes or ()) ^ set(other.classes or ())):

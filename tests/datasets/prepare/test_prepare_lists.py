@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,13 +66,16 @@ def test_the_same_lists_are_kept_and_others_are_not_overwritten_unasked(root):
     assert mine.read_text() != 'mine\n'
 
 
-def test_one_split_alone_is_listed(root):
-    write_lists(root, ['train', 'none'])
+def test_one_split_alone_is_listed_and_a_split_that_was_asked_for_must_be_there(root):
+    shutil.rmtree(root / 'val')
+    write_lists(root)
     assert sorted(os.listdir(root / 'meta')) == ['class_ids.txt', 'train.txt', 'train_labeled.txt']
+    with pytest.raises(DataError, match='holds no vla; expected is SPLIT/CLASS/IMAGE'):
+        write_lists(root, ['train', 'vla'])
 
 
 def test_no_split_is_an_error(tmp_path):
-    with pytest.raises(DataError, match='holds none of train, val'):
+    with pytest.raises(DataError, match='holds no train and no val'):
         write_lists(tmp_path)
 
 
