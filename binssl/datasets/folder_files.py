@@ -60,13 +60,13 @@ def list_images(folder: str | Path) -> Listing:
         DataError: the folder cannot be read, or an image in it is a link to nothing.
     """
     listing = list_folder(folder)
-    for name in sorted(listing.dangling):
-        if _is_image(name):
-            path = os.path.join(folder, os.fsdecode(name))
-            raise DataError(
-                f'{path!r} is a link to {os.readlink(path)!r}, which is not there: mend or remove it '
-                '(find -L FOLDER -type l lists such links)'
-            )
+    if lost := sorted(filter(_is_image, listing.dangling)):
+        path = os.path.join(folder, os.fsdecode(lost[0]))
+        others = f' (and {len(lost) - 1} more in that folder)' if len(lost) > 1 else ''
+        raise DataError(
+            f'{path!r} is a link to {os.readlink(path)!r}, which is not there{others}: mend or remove it '
+            '(find -L FOLDER -type l lists such links)'
+        )
     return Listing(sorted(filter(_is_image, listing.files)), sorted(filter(_is_shown, listing.folders)), [])
 
 

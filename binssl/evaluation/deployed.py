@@ -82,7 +82,8 @@ def _deployed_part(cfg: Config) -> dict[str, Any]:
 def _side_of_data(loader: Any) -> int | None:
     if not isinstance(loader, Mapping) or not isinstance(loader.get('dataset'), Mapping):
         return None
-    dataset = loader['dataset'].get('query', loader['dataset'])  # BankAndQuery
+    dataset = loader['dataset']
+    dataset = dataset.get('query') or dataset.get('dataset') or dataset  # of BankAndQuery, of DaliImages
     sides = [side for view in dataset.get('views') or () if (side := _side_of_view(view)) is not None]
     return max(sides) if sides else SIDES.get(dataset.get('type'))
 

@@ -123,6 +123,10 @@ def test_a_link_to_nothing_is_named(photos, make_index):
     os.symlink('gone.JPEG', photos / 'b/4.JPEG')
     with pytest.raises(DataError, match=r"train/b/4\.JPEG' is a link to 'gone\.JPEG', which is not there.*find -L"):
         make_index(photos)
+    os.symlink('gone too.JPEG', photos / 'b/6.JPEG')
+    with pytest.raises(DataError, match=r"'gone\.JPEG', which is not there \(and 1 more in that folder\): mend"):
+        make_index(photos)
+    (photos / 'b/6.JPEG').unlink()
     (photos / 'b/4.JPEG').rename(photos / 'b/4.txt')  # no image's name: nobody would read it
     assert len(make_index(photos)) == 4
 
