@@ -9,50 +9,30 @@ import numpy as np
 
 from binssl.datasets.array_pixels import blur, brighten, contrast, desaturate, saturate, shift, solarize, turn_hue
 from binssl.datasets.array_transforms import Photos, change_some
-from binssl.datasets.draws import (
-    check_probability,
-    check_sigma,
-    draw_jitter,
-    draw_lighting,
-    draw_mask,
-    draw_sigma,
-    gaussian_taps,
-    jitter_ranges,
+from binssl.datasets.draws import draw_jitter, draw_lighting, draw_mask, draw_sigma, gaussian_taps
+from binssl.datasets.photo_settings import (
+    BlurSettings,
+    GrayscaleSettings,
+    JitterSettings,
+    LightingSettings,
+    SolarizeSettings,
 )
 from binssl.datasets.views import ARRAY
-from binssl.registry import TRANSFORMS, ConfigError
+from binssl.registry import TRANSFORMS
 
 _CHANGES = (brighten, contrast, saturate, turn_hue)  # as draw_jitter counts them
 
 
 @TRANSFORMS.register_module()
-class PhotoJitter:
-    """Brightness, contrast, saturation and hue, in a random order: torchvision's ``ColorJitter``.
+class PhotoJitter(JitterSettings):
+    """Brightness, contrast, saturation and hue of some photos: see :class:`JitterSettings`.
 
     Pixels are within 1 grey level of torchvision's (PIL) after brightness, contrast or saturation by a factor up to 2.
     The hue is exact, Pillow's goes by 256 steps: up to 15 grey levels apart in the most vivid colours, less than 1 on
     average in photos.
-
-    Args:
-        brightness, contrast, saturation: a factor is drawn from U(max(0, 1 - b), 1 + b), or from U(low, high) where two
-            numbers are given. 0: none.
-        hue: part of the circle, from U(-h, h), h at most 0.5, or from U(low, high). 0: none.
-        p: how often a photo is changed at all (torchvision: ``RandomApply``).
     """
 
     takes = ARRAY
-
-    def __init__(
-        self,
-        brightness: float | Sequence[float] = 0.0,
-        contrast: float | Sequence[float] = 0.0,
-        saturation: float | Sequence[float] = 0.0,
-        hue: float | Sequence[float] = 0.0,
-        p: float = 1.0,
-    ) -> None:
-        self.ranges = jitter_ranges('PhotoJitter', brightness, contrast, saturation, hue)
-        check_probability('PhotoJitter', p)
-        self.p = p
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Changes some, by one uint64 key a photo."""
@@ -68,18 +48,10 @@ class PhotoJitter:
 
 
 @TRANSFORMS.register_module()
-class PhotoGrayscale:
-    """Three equal channels, the luma: torchvision's ``RandomGrayscale``; within 1 grey level of Pillow's ``L``.
-
-    Args:
-        p: how often.
-    """
+class PhotoGrayscale(GrayscaleSettings):
+    """Some photos without colours, within 1 grey level of Pillow's ``L``: see :class:`GrayscaleSettings`."""
 
     takes = ARRAY
-
-    def __init__(self, p: float = 0.2) -> None:
-        check_probability('PhotoGrayscale', p)
-        self.p = p
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Changes some, by one uint64 key a photo."""
@@ -87,23 +59,10 @@ class PhotoGrayscale:
 
 
 @TRANSFORMS.register_module()
-class PhotoBlur:
-    """A Gaussian blur of random width (SimCLR, arXiv:2002.05709).
-
-    Its filter is a Gaussian, cut off at three standard deviations. Pillow's, which the published code takes, is made of
-    three box filters of the same variance, another shape: in photos up to
-    about 10 grey levels apart at an edge, and less than 1 on average.
-
-    Args:
-        p: how often a photo is blurred.
-        sigma: standard deviation ~ U(sigma[0], sigma[1]) pixels.
-    """
+class PhotoBlur(BlurSettings):
+    """Some photos blurred: see :class:`BlurSettings`."""
 
     takes = ARRAY
-
-    def __init__(self, p: float = 0.5, sigma: Sequence[float] = (0.1, 2.0)) -> None:
-        check_probability('PhotoBlur', p)
-        self.p, self.sigma = p, check_sigma('PhotoBlur', sigma)
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Changes some, by one uint64 key a photo."""
@@ -113,21 +72,10 @@ class PhotoBlur:
 
 
 @TRANSFORMS.register_module()
-class PhotoSolarize:
-    """x -> 255 - x where x >= threshold: torchvision's ``RandomSolarize``, to the bit.
-
-    Args:
-        threshold: in grey levels.
-        p: how often.
-    """
+class PhotoSolarize(SolarizeSettings):
+    """Some photos with their bright levels inverted: see :class:`SolarizeSettings`."""
 
     takes = ARRAY
-
-    def __init__(self, threshold: float = 128, p: float = 0.5) -> None:
-        check_probability('PhotoSolarize', p)
-        if not 0 <= threshold <= 256:
-            raise ConfigError(f'PhotoSolarize: threshold {threshold} must lie between 0 and 256, in grey levels')
-        self.threshold, self.p = threshold, p
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Changes some, by one uint64 key a photo."""
@@ -135,23 +83,10 @@ class PhotoSolarize:
 
 
 @TRANSFORMS.register_module()
-class PhotoLighting:
-    """One random colour shift of all pixels, along the principal components of ImageNet's (AlexNet, 2012).
-
-    See ``Lighting``, which does it to PIL images.
-
-    Args:
-        alphastd: standard deviation of the shift along each component.
-        as_released: without the factor of 255, and cut down instead of rounded, as the code of Bi-Real Net, ReActNet
-            and ReCU does it.
-    """
+class PhotoLighting(LightingSettings):
+    """Photos with one colour shift each: see :class:`LightingSettings`."""
 
     takes = ARRAY
-
-    def __init__(self, alphastd: float = 0.1, as_released: bool = False) -> None:
-        if alphastd < 0:
-            raise ConfigError(f'PhotoLighting: alphastd {alphastd} must not be negative')
-        self.alphastd, self.as_released = alphastd, as_released
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Shifts by one uint64 key a photo."""

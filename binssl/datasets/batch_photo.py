@@ -7,54 +7,30 @@ within two, but for fewer than five of ten thousand.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from binssl.datasets.batch_pixels import Step, blur, brighten, change_images, contrast, luma, saturate, turn_hue
-from binssl.datasets.draws import (
-    check_probability,
-    check_sigma,
-    draw_jitter,
-    draw_lighting,
-    draw_mask,
-    draw_sigma,
-    gaussian_taps,
-    jitter_ranges,
+from binssl.datasets.draws import draw_jitter, draw_lighting, draw_mask, draw_sigma, gaussian_taps
+from binssl.datasets.photo_settings import (
+    BlurSettings,
+    GrayscaleSettings,
+    JitterSettings,
+    LightingSettings,
+    SolarizeSettings,
 )
 from binssl.datasets.views import BATCH
-from binssl.registry import TRANSFORMS, ConfigError
+from binssl.registry import TRANSFORMS
 
 _CHANGES = (brighten, contrast, saturate, turn_hue)  # as draw_jitter counts them
 
 
 @TRANSFORMS.register_module()
-class BatchJitter:
-    """Brightness, contrast, saturation and hue, in a random order: torchvision's ``ColorJitter``, per sample.
-
-    Args:
-        brightness, contrast, saturation: a factor is drawn from U(max(0, 1 - b), 1 + b), or from U(low, high) where two
-            numbers are given. 0: none.
-        hue: part of the circle, from U(-h, h), h at most 0.5, or from U(low, high). 0: none.
-        p: how often a sample is changed at all.
-    """
+class BatchJitter(JitterSettings):
+    """Brightness, contrast, saturation and hue of some samples: see :class:`JitterSettings`."""
 
     takes = BATCH
-
-    def __init__(
-        self,
-        brightness: float | Sequence[float] = 0.0,
-        contrast: float | Sequence[float] = 0.0,
-        saturation: float | Sequence[float] = 0.0,
-        hue: float | Sequence[float] = 0.0,
-        p: float = 1.0,
-    ) -> None:
-        name = type(self).__name__
-        self.ranges = jitter_ranges(name, brightness, contrast, saturation, hue)
-        check_probability(name, p)
-        self.p = p
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Changes uint8 ``images`` by one uint64 key a sample."""
@@ -70,18 +46,10 @@ class BatchJitter:
 
 
 @TRANSFORMS.register_module()
-class BatchGrayscale:
-    """Three equal channels, Pillow's ``L``: torchvision's ``RandomGrayscale``.
-
-    Args:
-        p: how often.
-    """
+class BatchGrayscale(GrayscaleSettings):
+    """Some samples without colours, Pillow's ``L``: see :class:`GrayscaleSettings`."""
 
     takes = BATCH
-
-    def __init__(self, p: float = 0.2) -> None:
-        check_probability(type(self).__name__, p)
-        self.p = p
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Changes some of uint8 ``images``, by one uint64 key a sample."""
@@ -94,22 +62,10 @@ class BatchGrayscale:
 
 
 @TRANSFORMS.register_module()
-class BatchSolarize:
-    """x -> 255 - x where x >= threshold: torchvision's ``RandomSolarize``.
-
-    Args:
-        threshold: in grey levels.
-        p: how often.
-    """
+class BatchSolarize(SolarizeSettings):
+    """Some samples with their bright levels inverted: see :class:`SolarizeSettings`."""
 
     takes = BATCH
-
-    def __init__(self, threshold: float = 128, p: float = 0.5) -> None:
-        name = type(self).__name__
-        check_probability(name, p)
-        if not 0 <= threshold <= 256:
-            raise ConfigError(f'{name}: threshold {threshold} must lie between 0 and 256, in grey levels')
-        self.threshold, self.p = threshold, p
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Changes some of uint8 ``images``, by one uint64 key a sample."""
@@ -122,23 +78,10 @@ class BatchSolarize:
 
 
 @TRANSFORMS.register_module()
-class BatchBlur:
-    """A Gaussian blur of random width (SimCLR, arXiv:2002.05709).
-
-    The Gaussian is cut off at three standard deviations. Pillow's blur, which the published code takes, is made of
-    three box filters instead.
-
-    Args:
-        p: how often an image is blurred.
-        sigma: standard deviation ~ U(sigma[0], sigma[1]) pixels.
-    """
+class BatchBlur(BlurSettings):
+    """Some samples blurred: see :class:`BlurSettings`."""
 
     takes = BATCH
-
-    def __init__(self, p: float = 0.5, sigma: Sequence[float] = (0.1, 2.0)) -> None:
-        name = type(self).__name__
-        check_probability(name, p)
-        self.p, self.sigma = p, check_sigma(name, sigma)
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Changes some of uint8 ``images``, by one uint64 key a sample."""
@@ -152,23 +95,10 @@ class BatchBlur:
 
 
 @TRANSFORMS.register_module()
-class BatchLighting:
-    """One random colour shift of all pixels of an image, along the principal components of ImageNet's (AlexNet, 2012).
-
-    See ``Lighting``, which does it to one image.
-
-    Args:
-        alphastd: standard deviation of the shift along each component.
-        as_released: without the factor of 255, and cut down instead of rounded, as the code of Bi-Real Net, ReActNet
-            and ReCU does it.
-    """
+class BatchLighting(LightingSettings):
+    """Samples with one colour shift each: see :class:`LightingSettings`."""
 
     takes = BATCH
-
-    def __init__(self, alphastd: float = 0.1, as_released: bool = False) -> None:
-        if alphastd < 0:
-            raise ConfigError(f'BatchLighting: alphastd {alphastd} must not be negative')
-        self.alphastd, self.as_released = alphastd, as_released
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Shifts uint8 ``images`` by one uint64 key a sample."""
