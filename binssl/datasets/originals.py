@@ -34,7 +34,7 @@ class Originals:
         self._ends = np.cumsum([len(part) for part in self._parts])
         self.labels = np.concatenate([_labels(part) for part in self._parts])
         self.num_classes = max(getattr(part, 'num_classes', None) or 0 for part in self._parts)
-        ranges = zip(self._parts, [0, *self._ends], self._ends, strict=False)
+        ranges = zip(self._parts, [0, *self._ends[:-1]], self._ends, strict=True)
         self.files = np.concatenate([np.arange(start, end if hasattr(part, 'index') else start)
                                      for part, start, end in ranges])  # fmt: skip
 
