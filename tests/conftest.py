@@ -15,7 +15,7 @@ from typing import Any
 import mmengine.config.config
 import pytest
 
-MOST_TESTS_WITH_PROCESSES = 25
+MOST_TESTS_WITH_PROCESSES = 32
 PROPERTY = 'starts a process'
 PROGRAMS = ('python', 'bash', 'sh', 'torchrun')
 

@@ -25,11 +25,16 @@ FLOORS: dict[str, set[str]] = {
     'algorithms': {'registry', 'checkpoints'},
     # the engine writes and reads the checkpoints of a run
     'engine': {'registry', 'checkpoints'},
+    # commands that take a trained network through a protocol; only the tools know them
+    'downstream': {'registry', 'checkpoints', 'engine', 'evaluation'},
     # `binssl.load_model`, imported when it is asked for
     '__init__': {'checkpoints'},
 }
 #: what an installation may lack; imported where it is used, with a message that names the extra
-OPTIONAL = {'sklearn', 'matplotlib', 'tensorboard', 'timm', 'nvidia'}
+OPTIONAL = {
+    'sklearn', 'matplotlib', 'tensorboard', 'timm', 'nvidia', 'torchmetrics', 'pycocotools', 'umap', 'safetensors',
+    'joblib',
+}  # fmt: skip
 #: (file, module): imports inside a function that are not of an optional library
 LAZY = {('binssl/__init__.py', 'binssl.checkpoints')}
 #: parts whose forward runs on the device at every step
@@ -137,7 +142,7 @@ def test_a_missing_library_names_its_extra() -> None:
                 remedy = ' '.join(ast.unparse(handler) for handler in attempt.handlers)
                 extra = remedy.partition('binssl[')[2].partition(']')[0]
                 assert extra in lists, f'{short(path)}: {libraries} missing, and the error names no extra of setup.py'
-                package_name = 'scikit-learn' if libraries == {'sklearn'} else libraries.pop()
+                package_name = 'scikit-learn' if libraries <= {'sklearn', 'joblib'} else libraries.pop()
                 assert package_name in ast.unparse(lists[extra])
 
 
