@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -23,7 +24,8 @@ class Encoder(BaseModel):
     Args:
         backbone: config; gives a tuple of maps (N, C, H, W).
         neck: config; maps -> (N, D). The mean pool by default.
-        head: config of a projector or classifier, with its loss; or None.
+        head: config of a projector or classifier, with its loss; or None. A classifier's ``in_channels`` may be left
+            out: it is the trunk's width.
         data_preprocessor: config, usually an ImageNormalizer; by default a batch is only moved to the device.
 
     Raises:
@@ -41,7 +43,7 @@ class Encoder(BaseModel):
         super().__init__(data_preprocessor=ALGORITHMS.build(preprocessor))
         self.backbone = BACKBONES.build(backbone)
         self.neck = NECKS.build(neck or {'type': 'PoolMLP'})
-        self.head = None if head is None else HEADS.build(head)
+        self.head = None if head is None else HEADS.build(fitted(head, self.out_channels))
         giver = "the backbone's flattened map" if flattens(self.neck) else 'the backbone'
         check_widths('the neck', width_in(self.neck), giver, width_pooled(self.backbone, self.neck))
         check_widths('the head', width_in(self.head), 'the neck', self.out_channels)
@@ -119,6 +121,22 @@ class Encoder(BaseModel):
             raise ConfigError(f'{type(self).__name__} needs {wanted}, the data set gave {len(given)}: '
                               'change the views of the data set in the config')
         return given
+
+
+def fitted(head: Mapping[str, Any], width: int | None) -> dict[str, Any]:
+    """The config of a head, its ``in_channels`` the trunk's ``width`` where it needs the number and leaves it open.
+
+    Raises:
+        ConfigError: it leaves the number open, and the parts of the trunk do not tell it.
+    """
+    kind = HEADS.get(head['type']) if isinstance(head.get('type'), str) else None
+    wanted = inspect.signature(kind).parameters.get('in_channels') if kind is not None else None
+    if wanted is None or wanted.default is not wanted.empty or head.get('in_channels') is not None:
+        return dict(head)
+    if width is None:
+        raise ConfigError(f'head.in_channels of {head["type"]} is left out, and how wide the trunk is cannot be told '
+                          'from its parts: give the number')
+    return dict(head, in_channels=width)
 
 
 def width_in(part: nn.Module | None) -> int | None:

@@ -68,6 +68,27 @@ class Classifier(Encoder):
             self.get_submodule(name).eval()
         return self
 
+    def extract(self, images: Tensor) -> Tensor:
+        """Features: (N, 3, H, W) -> (N, D), the neck's output.
+
+        Images of two axes are features (N, D) that the frozen trunk has made already; they are given back.
+
+        Raises:
+            ConfigError: there are such features, and a part of the trunk learns.
+        """
+        if images.dim() != 2:
+            return super().extract(images)
+        if not self.trunk_frozen:
+            raise ConfigError(f'features that are made already, {tuple(images.shape)}, are of a trunk that stays as '
+                              f"it is: set model.frozen=['backbone', 'neck'] (it is {list(self.frozen)}), or train on "
+                              'images')
+        return images
+
+    @property
+    def trunk_frozen(self) -> bool:
+        """Whether neither backbone nor neck learns."""
+        return {'backbone', 'neck'} <= set(self.frozen)
+
     def describe(self, images: Tensor) -> dict[str, Tensor]:
         """``features`` (N, D) and the logits as ``scores`` (N, classes)."""
         features = self.extract(images)

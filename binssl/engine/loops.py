@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
@@ -133,13 +134,19 @@ def check_labels(dataset: Any, classes: int | None) -> None:
         classes: the head's; None where unknown.
 
     Raises:
-        ConfigError: images without labels, or more classes than the head has.
+        ConfigError: images without labels, all of one class, or of more classes than the head has.
     """
-    unknown = int((getattr(getattr(dataset, 'index', None), 'labels', np.zeros(1)) < 0).sum())
+    known = _labels(dataset)
+    unknown = int((known < 0).sum())
     if unknown:
         raise ConfigError(
             f'{unknown} of the {len(dataset)} training images have no label, and this algorithm learns from labels: '
             'take lists with lines PATH LABEL, class folders, or labeled=True'
+        )
+    if len(known) > 1 and known.min() == known.max():
+        raise ConfigError(
+            f'all {len(known)} training images are of class {known[0]}: there is nothing to tell apart; take images of '
+            'two classes at least'
         )
     labels = getattr(dataset, 'num_classes', None)
     if labels and classes and labels > classes:
@@ -147,3 +154,13 @@ def check_labels(dataset: Any, classes: int | None) -> None:
             f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
             'train_dataloader.dataset.num_classes'
         )
+
+
+def _labels(dataset: Any) -> np.ndarray:
+    """The classes (N,) of a set that holds a number for each image; none of another set."""
+    labels = getattr(getattr(dataset, 'index', dataset), 'labels', None)
+    if isinstance(labels, torch.Tensor):
+        labels = labels.cpu().numpy()
+    if isinstance(labels, np.ndarray) and labels.ndim == 1:
+        return labels
+    return np.zeros(0, dtype=np.int64)

@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_trained
+from binssl.engine.class_count import settle_classes
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
@@ -35,6 +36,8 @@ def train(args: argparse.Namespace) -> None:
     only_checked = args.check is not None or args.check_cluster is not None
     if args.download and not problems and (only_checked or args.launcher == 'none'):
         download_data(cfg)  # by one process; those that a launcher starts come after its check
+    if not problems:
+        settle_classes(cfg)
     if only_checked:
         here, everywhere = args.check or 0, args.check_cluster or args.check * int(os.environ.get('NNODES', 1))
         problems += trial_problems(cfg, here, everywhere, args.device, _goes_on(cfg), build_model=not problems)

@@ -32,7 +32,7 @@ class LinearHead(nn.Module):
     Shape: (N, in_channels) -> (N, num_classes).
 
     Args:
-        num_classes: at least 2.
+        num_classes: at least 2. A training config may say None: tools/train.py writes the training data's number there.
         in_channels: width of the features.
         label_smoothing: share of the target that is spread over all classes, in [0, 1).
 
@@ -40,8 +40,11 @@ class LinearHead(nn.Module):
         ConfigError: a number outside its range.
     """
 
-    def __init__(self, num_classes: int, in_channels: int, label_smoothing: float = 0.) -> None:
+    def __init__(self, num_classes: int | None, in_channels: int, label_smoothing: float = 0.) -> None:
         super().__init__()
+        if num_classes is None:
+            raise ConfigError("head.num_classes is None, the training data's number, which tools/train.py fills in; "
+                              'here no training data are read: give the number')
         if num_classes < 2:
             raise ConfigError(f'num_classes {num_classes} of LinearHead must be at least 2')
         if not 0 <= label_smoothing < 1:
