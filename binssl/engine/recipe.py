@@ -13,7 +13,7 @@ from binssl.engine.config import load_config
 from binssl.registry import ConfigError, nearest_names
 
 RECIPE_KEYS = ('title', 'work_dir', 'steps', 'test', 'rows', 'picture')
-KINDS = ('train', 'init', 'test')
+KINDS = ('train', 'init', 'test', 'probe', 'svm')
 OWN_TEST = 'own'
 WEIGHTS = {'trunk': 'extract_weights.py', 'multi': 'extract_weights_for_multi.py'}
 
@@ -25,10 +25,13 @@ class Step:
     Args:
         name: also the name of its folder.
         kind: 'train' trains a config and extracts weights; 'init' writes the network of a config as it is initialised;
-            'test' tests weights as a config says.
+            'test' tests weights as a config says; 'probe' trains a config from given weights and tests what came out;
+            'svm' fits support vector machines to the features of weights.
         config: path of the config.
         inputs: where the weights of earlier steps go: ``{'model.teacher.checkpoint': 'teacher'}`` (an option of the
             config -> a step); for a test ``{'checkpoint': step}``.
+        files: the same for files that no step makes: ``{'pretrained': 'weights.pth'}``.
+        data: SHA-256 of the data, where it is known: other data, and the step is run again.
         weights: what a training hands on: 'trunk' (backbone and neck), or 'multi' (with both heads, for a next stage).
         options: further options of the config.
         optional: only run when everything is asked for (``--full``).
@@ -41,6 +44,8 @@ class Step:
     config: str
     kind: str = 'train'
     inputs: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    data: str = ''
     weights: str = 'trunk'
     options: Mapping[str, Any] = field(default_factory=dict)
     optional: bool = False
@@ -53,7 +58,7 @@ class Step:
     @property
     def output(self) -> str:
         """The file that the step is for."""
-        return 'results.json' if self.kind == 'test' else 'weights.pth'
+        return 'results.json' if self.kind in ('test', 'probe', 'svm') else 'weights.pth'
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,8 @@ class Job:
     def input_files(self) -> dict[str, Path]:
         """The files that the step takes, by the option that they are given to."""
         seed_folder = self.work_dir / f'seed{self.seed}'
-        return {option: seed_folder / source / 'weights.pth' for option, source in self.step.inputs.items()}
+        made = {option: seed_folder / source / 'weights.pth' for option, source in self.step.inputs.items()}
+        return made | {option: Path(file) for option, file in self.step.files.items()}
 
     @cached_property
     def _config_hash(self) -> str:
@@ -58,8 +59,9 @@ class Job:
         (``sync_bn``), their batches do depend on it.
         """
         hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
-        return dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
-                    inputs=hashes)  # fmt: skip
+        known = dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
+                     inputs=hashes)  # fmt: skip
+        return dict(known, data=self.step.data) if self.step.data else known
 
     def is_done(self) -> bool:
         """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
@@ -126,23 +128,40 @@ class Job:
             tools: folder of the command line tools.
             processes: of each training and test, joined; a config's ``global_batch_size`` keeps the step the same.
         """
-        out, inputs, step = str(self.output), self.input_files(), self.step
+        step, inputs, out = self.step, self.input_files(), str(self.output)
         if step.kind == 'init':
             return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
-        is_test, joined = step.kind == 'test', processes > 1
-        name = 'test' if is_test else 'train'
-        program = ['bash', str(tools / f'dist_{name}.sh')] if joined else [python, str(tools / f'{name}.py')]
-        files = [step.config, *([str(inputs['checkpoint'])] if is_test else []), *([str(processes)] if joined else [])]
-        flags = [] if is_test else ['--seed', str(self.seed), '--resume', 'auto']
+        run = _Program(python, tools, processes)
+        if step.kind in ('test', 'svm'):
+            tested = run('test' if step.kind == 'test' else 'test_svm', step.config, inputs['checkpoint'])
+            return [[*tested, '--work-dir', str(self.folder), *_options(step.options)]]
         # quoted: a comma in a path would make it a list
-        paths = {} if is_test else {option: repr(str(path)) for option, path in inputs.items()}
-        options = [f'{key}={value}' for key, value in {**step.options, **paths}.items()]
-        flags += ['--cfg-options', *options] if options else []
-        run = [*program, *files, '--work-dir', str(self.folder), *flags]
-        if is_test:
-            return [run]
-        extract = [python, str(tools / WEIGHTS[step.weights]), str(self.folder / 'latest.pth'), out, '--force']
-        return [run, extract]
+        options = {**step.options, **{option: repr(str(path)) for option, path in inputs.items()}}
+        flags = ['--work-dir', str(self.folder), '--seed', str(self.seed), '--resume', 'auto', *_options(options)]
+        train, latest = [*run('train', step.config), *flags], self.folder / 'latest.pth'
+        if step.kind == 'train':
+            return [train, [python, str(tools / WEIGHTS[step.weights]), str(latest), out, '--force']]
+        test = ['--work-dir', str(self.folder / 'test'), '--out', out, *_options(step.options)]
+        return [train, [*run('test', step.config, latest), *test]]
+
+
+@dataclass(frozen=True)
+class _Program:
+    """The command line of a tool, in one process or in several that are joined."""
+
+    python: str
+    tools: Path
+    processes: int
+
+    def __call__(self, name: str, *files: str | Path) -> list[str]:
+        named = [str(file) for file in files]
+        if self.processes > 1:
+            return ['bash', str(self.tools / f'dist_{name}.sh'), *named, str(self.processes)]
+        return [self.python, str(self.tools / f'{name}.py'), *named]
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    return ['--cfg-options', *(f'{key}={value}' for key, value in options.items())] if options else []
 
 
 def current_commit() -> str | None:
