@@ -14,6 +14,7 @@ from binssl.datasets.digits import Digits
 from binssl.datasets.digits_augment import DigitsAugment
 from binssl.datasets.download import download_missing
 from binssl.datasets.errors import DataError
+from binssl.datasets.fingerprint import fingerprint_data
 from binssl.datasets.imagenet import ImageNet
 from binssl.datasets.images import ImageFolder, ImageList
 from binssl.datasets.in_memory import InMemoryImages
@@ -65,6 +66,7 @@ __all__ = [
     'Unlabeled',
     'check_same_classes',
     'download_missing',
+    'fingerprint_data',
     'inspect_files',
     'whole_batch',
 ]
