@@ -34,10 +34,13 @@ class RecipeRunner:
         workers: jobs at a time, each process on one thread; by default one a core, or one where a job has several
             processes.
         processes: of each training and test.
+        keep_going: whether the others go on where one fails; for jobs that do not build on each other.
     """
 
-    def __init__(self, jobs: Sequence[Job], tools: Path, workers: int | None = None, processes: int = 1) -> None:
-        self.jobs, self.tools, self.processes = list(jobs), tools, processes
+    def __init__(self, jobs: Sequence[Job], tools: Path, workers: int | None = None, processes: int = 1,
+                 keep_going: bool = False) -> None:  # fmt: skip
+        self.jobs, self.tools, self.processes, self.keep_going = list(jobs), tools, processes, keep_going
+        self._failures: list[str] = []
         self.workers = workers or (1 if processes > 1 else len(os.sched_getaffinity(0)))
         self._waiting = list(jobs)
         self._running: list[_Run] = []
@@ -48,7 +51,8 @@ class RecipeRunner:
         """Run what is not done yet.
 
         Raises:
-            TrainingError: a step failed; the others are stopped, and go on at the next start.
+            TrainingError: a step failed; the others are stopped, and go on at the next start (with ``keep_going`` they
+                have come to their ends).
             SystemExit: by a signal; the same.
         """
         with _signals_as_exceptions():
@@ -61,6 +65,8 @@ class RecipeRunner:
                 raise SystemExit(130) from None
             finally:
                 self._stop()
+        if self._failures:
+            raise TrainingError('\n'.join(self._failures))
 
     def _start_ready(self) -> None:
         for job in list(self._waiting):
@@ -89,7 +95,8 @@ class RecipeRunner:
                 continue
             self._selector.unregister(key.fileobj)
             if run.close() != 0:
-                raise TrainingError(f'step {run.job.label} failed; the last lines of {run.log_file}:\n{run.tail()}')
+                self._fail(run)
+                continue
             if run.commands_left:
                 self._selector.register(run.start(), selectors.EVENT_READ, run)
                 continue
@@ -97,6 +104,14 @@ class RecipeRunner:
             self._running.remove(run)
             self._done.add(run.job.label)
             say(run.job.label, f'done in {seconds:.0f} s{run.outcome}  [{len(self._done)}/{len(self.jobs)}]')
+
+    def _fail(self, run: _Run) -> None:
+        reason = f'step {run.job.label} failed; the last lines of {run.log_file}:\n{run.tail()}'
+        if not self.keep_going:
+            raise TrainingError(reason)
+        self._running.remove(run)
+        self._failures.append(reason)
+        say(run.job.label, f'failed; see {run.log_file}')
 
     def _stop(self) -> None:
         """End every process, with all that it may have started."""

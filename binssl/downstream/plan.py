@@ -1,0 +1,123 @@
+"""What a suite's tasks need: data that are there, a network that takes them, and about how much time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from binssl.downstream.suite import Suite, Task
+from binssl.engine.commands import told_as_errors
+from binssl.engine.config import load_config
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_IMAGES_TIMED = 16
+_FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A task, and what was found out before it.
+
+    Args:
+        suite: its suite's name.
+        task: the task.
+        data: SHA-256 of all the data that it reads; '' where they are not there.
+        images: passes of an image through the network, a backward pass as two.
+        seconds: about how long these take on this machine in one process; what is fitted to features is not in it.
+        obstacle: why it cannot run, '' if it can.
+    """
+
+    suite: str
+    task: Task
+    data: str = ''
+    images: int = 0
+    seconds: float = 0.0
+    obstacle: str = ''
+
+
+def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) -> Planned:
+    """Build the data of a task, put a few images through the network, and say what it would come to.
+
+    Args:
+        suite: the task's.
+        task: which.
+        model: the network, in eval mode on ``device``.
+        device: where it is timed.
+
+    Raises:
+        ConfigError: the config itself is wrong.
+    """
+    cfg = load_config(task.config, task.options)
+    try:
+        with _quiet(), told_as_errors('the data cannot be built'):
+            datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
+            per_image = max(_seconds_per_image(model, dataset, int(cfg[name].get('num_workers') or 0), device)
+                            for name, dataset in datasets.items())  # fmt: skip
+    except (ConfigError, ImportError, OSError, RuntimeError) as error:
+        return Planned(suite.name, task, obstacle=str(error).partition('\n')[0])
+    fingerprint: Any = FUNCTIONS.get('fingerprint_data')
+    prints = sorted({fingerprint(dataset) for dataset in datasets.values()})
+    images = count_passes(cfg, task.kind, {name: len(dataset) for name, dataset in datasets.items()})
+    return Planned(suite.name, task, hashlib.sha256('\n'.join(prints).encode()).hexdigest(), images, images * per_image)
+
+
+def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
+    """How many times an image goes through the trunk, a backward pass counted as two.
+
+    Args:
+        cfg: of the task.
+        kind: see :class:`Task`.
+        sizes: images behind each loader.
+    """
+    if kind != 'probe':
+        return sum(sizes[name] for name in ('train_dataloader', 'test_dataloader') if name in sizes)
+    epochs = cfg.train_cfg.max_epochs
+    frozen = 'backbone' in (cfg.model.get('frozen') or ())
+    trained = epochs * sizes['train_dataloader'] * (1 if frozen else _FORWARD_AND_BACKWARD)
+    validations = -(-epochs // cfg.train_cfg.get('val_interval', 1))
+    return trained + validations * sizes.get('val_dataloader', 0) + sizes.get('test_dataloader', 0)
+
+
+def _seconds_per_image(model: nn.Module, dataset: Any, num_workers: int, device: torch.device) -> float:
+    """Of a small batch: the slower of loading it, shared by the workers, and of putting it through the network."""
+    count = min(_IMAGES_TIMED, len(dataset))
+    start = time.perf_counter()
+    samples = [dataset[len(dataset) * place // count] for place in range(count)]
+    loading = (time.perf_counter() - start) / count / max(1, num_workers)
+    images = [sample['images'][0] if isinstance(sample['images'], (list, tuple)) else sample['images']
+              for sample in samples]  # fmt: skip
+    alike = len({image.shape for image in images}) == 1
+    batches = [torch.stack(images)] if alike else [image[None] for image in images]
+    for _ in range(2):  # the first pass sets things up
+        start = time.perf_counter()
+        for batch in batches:
+            _forward(model, batch)
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        computing = (time.perf_counter() - start) / count
+    return max(loading, computing) if num_workers else loading + computing
+
+
+@torch.no_grad()
+def _forward(model: Any, images: torch.Tensor) -> None:
+    model.extract(model.data_preprocessor(dict(images=images))['images'])
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The task itself will say what it reads."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
