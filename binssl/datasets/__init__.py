@@ -6,6 +6,7 @@ from binssl.datasets.bank_and_query import BankAndQuery
 from binssl.datasets.batch_part import BatchPart
 from binssl.datasets.batch_photo import BatchBlur, BatchGrayscale, BatchJitter, BatchLighting, BatchSolarize
 from binssl.datasets.batch_transforms import BatchCrop, BatchFlip, BatchResize, BatchRotate
+from binssl.datasets.cached_features import CachedFeatures
 from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.classes import check_same_classes
 from binssl.datasets.collate import whole_batch
@@ -25,10 +26,13 @@ from binssl.datasets.places import Places205
 from binssl.datasets.sampler import EpochSampler
 from binssl.datasets.tiny_imagenet import TinyImageNet
 from binssl.datasets.unlabeled import Unlabeled
+from binssl.datasets.voc_boxes import Annotation, read_annotation
+from binssl.datasets.voc_detection import VOCDetection
 
 __all__ = [
     'CIFAR10',
     'CIFAR100',
+    'Annotation',
     'BankAndQuery',
     'BatchBlur',
     'BatchCrop',
@@ -40,6 +44,7 @@ __all__ = [
     'BatchResize',
     'BatchRotate',
     'BatchSolarize',
+    'CachedFeatures',
     'DaliImages',
     'DataError',
     'Digits',
@@ -64,9 +69,11 @@ __all__ = [
     'Places205',
     'TinyImageNet',
     'Unlabeled',
+    'VOCDetection',
     'check_same_classes',
     'download_missing',
     'fingerprint_data',
     'inspect_files',
+    'read_annotation',
     'whole_batch',
 ]
