@@ -105,6 +105,7 @@ class ReActNet(nn.Module):
 
     Attributes:
         out_channels: Width of the last returned map.
+        num_maps: How many maps ``out_indices`` may name.
 
     Raises:
         ConfigError: The plan is inconsistent, or ``input_size`` is too small for it; from ``forward``, the images are.
@@ -126,6 +127,7 @@ class ReActNet(nn.Module):
         check_input_size(input_size, self.smallest_input, REMEDY)
         self.out_indices = count_from_start(out_indices, len(channels), 'maps; 0 is the stem')
         self.out_channels = channels[self.out_indices[-1]]
+        self.num_maps = len(channels)
         self.stem = Stem(channels[0], stem_stride)
         plan = zip(pairwise(channels), strides, strict=True)
         self.blocks = nn.ModuleList(Block(*widths, stride, conv_cfg) for widths, stride in plan)

@@ -70,6 +70,7 @@ class ResNet(nn.Module):
 
     Attributes:
         out_channels: Width of the last returned map.
+        num_maps: How many maps ``out_indices`` may name.
 
     Raises:
         ConfigError: The plan is inconsistent, or ``input_size`` is too small for it; from ``forward``, the images are.
@@ -99,6 +100,7 @@ class ResNet(nn.Module):
         check_input_size(input_size, self.smallest_input, REMEDY)
         self.out_indices = count_from_start(out_indices, len(widths), 'stages')
         self.out_channels = widths[self.out_indices[-1]]
+        self.num_maps = len(widths)
         self.stem = ResNetStem(widths[0], stem, stem_activation)
         unit = partial(Unit, shift=shift, activation=activation, conv_cfg=conv_cfg)
         block = partial(build_block, unit, convs_per_shortcut, shortcut)

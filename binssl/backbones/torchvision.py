@@ -38,6 +38,7 @@ class TorchvisionResNet(nn.Module):
 
     Attributes:
         out_channels: Width of the last returned map.
+        num_maps: How many maps ``out_indices`` may name.
 
     Raises:
         ConfigError: The plan is unknown or inconsistent.
@@ -71,6 +72,7 @@ class TorchvisionResNet(nn.Module):
             self.add_module(f'layer{index + 1}', _stage(block, before, width, count, stride))
             before = width * block.expansion
         self.out_channels = widths[self.out_indices[-1]] * block.expansion
+        self.num_maps = len(widths)
         initialise(self, 'kaiming')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

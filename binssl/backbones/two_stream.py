@@ -106,6 +106,7 @@ class TwoStreamResNet(nn.Module):
 
     Attributes:
         out_channels: Width of the last returned map.
+        num_maps: How many maps ``out_indices`` may name.
 
     Raises:
         ConfigError: The plan is inconsistent, or ``input_size`` is too small for it; from ``forward``, the images are.
@@ -126,6 +127,7 @@ class TwoStreamResNet(nn.Module):
         check_input_size(input_size, self.smallest_input, REMEDY)
         self.out_indices = count_from_start(out_indices, len(widths), 'stages')
         self.out_channels = widths[self.out_indices[-1]] * EXPANSION
+        self.num_maps = len(widths)
         self.stem = ResNetStem(widths[0], stem, None)
         self.stages = nn.ModuleList()
         for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
