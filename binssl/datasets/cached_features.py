@@ -1,0 +1,85 @@
+"""Features that a frozen trunk has made already, in the place of images."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from binssl.datasets.counter import split_keys
+from binssl.datasets.errors import DataError
+from binssl.registry import DATASETS, nearest_names
+
+
+@DATASETS.register_module()
+class CachedFeatures(Dataset):
+    """The features in a folder that ``benchmarks/dist_train_linear.sh --cache-features`` wrote.
+
+    A sample is asked for as an image's is, by (index, epoch), and is the same in every epoch: ``images`` is a list of
+    one float32 (D,), and ``labels`` and ``indices`` are the image's. The loader gets its batches ready made; its
+    ``collate_fn`` is ``whole_batch``. Features stay on the disk until they are read.
+
+    Args:
+        folder: the folder.
+        layer: which of its layers.
+        seed: nothing here is random; every data set has one.
+
+    Attributes:
+        num_classes, classes: those of the images' data set.
+
+    Raises:
+        DataError: there is no such folder or layer, or it is not whole.
+    """
+
+    num_views = 1
+
+    def __init__(self, folder: str | Path, layer: str = 'neck', seed: int = 0) -> None:
+        self.folder, self.seed = Path(folder), seed
+        facts = _read_facts(self.folder)
+        if layer not in facts['layers']:
+            raise DataError(f'{folder} has no features of layer {layer!r}; {nearest_names(layer, facts["layers"])}')
+        try:
+            self.features = np.load(self.folder / f'{layer}.npy', mmap_mode='r')
+            self.labels = np.load(self.folder / 'labels.npy')
+        except (OSError, ValueError) as error:
+            raise DataError(f'{folder} is not whole ({error}): remove it, and it is made again') from error
+        if len(self.features) != len(self.labels) or self.features.shape[1] != facts['layers'][layer]:
+            raise DataError(f'{folder} is not whole: {len(self.features)} rows of features, {len(self.labels)} of '
+                            'labels; remove it, and it is made again')  # fmt: skip
+        self.num_classes, self.classes = facts['num_classes'], facts['classes']
+        self._sha256 = facts['files'][f'{layer}.npy'] + facts['files']['labels.npy']
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
+        batch = self.__getitems__([key])
+        return dict(images=[batch['images'][0][0]], labels=batch['labels'][0], indices=batch['indices'][0])
+
+    def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
+        """The batch of ``keys``: ``images`` a list of one float32 (N, D), ``labels`` and ``indices`` int64 (N,)."""
+        indices, _ = split_keys(keys)
+        for index in indices[(indices < 0) | (indices >= len(self))]:
+            raise IndexError(f'index {index} is not among the {len(self)} samples')
+        return dict(
+            images=[torch.from_numpy(self.features[indices])],
+            labels=torch.from_numpy(self.labels[indices]),
+            indices=torch.from_numpy(indices),
+        )
+
+    def fingerprint(self) -> str:
+        """The hashes of features and labels."""
+        return self._sha256
+
+
+def _read_facts(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / 'features.json').read_text(encoding='utf-8'))
+    except (OSError, ValueError) as error:
+        raise DataError(f'{folder} holds no features (features.json: {error}); benchmarks/dist_train_linear.sh CONFIG '
+                        'WEIGHTS --cache-features DIR makes them') from error  # fmt: skip

@@ -1,0 +1,10 @@
+"""Compute the features that a linear evaluation reads, once: a step of benchmarks/dist_train_linear.sh.
+
+    python tools/cache_features.py CONFIG --pretrained WEIGHTS --cache-features DIR [args of tools/train.py]
+"""
+
+from binssl.downstream.cached_linear import cache_features, parse_caching
+from binssl.engine.commands import run_command
+
+if __name__ == '__main__':
+    run_command(lambda: cache_features(parse_caching()), how_to_go_on='the same command begins again')
