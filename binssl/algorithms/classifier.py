@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -27,7 +28,8 @@ class Classifier(Encoder):
 
     Args:
         backbone: config.
-        head: config of a LinearHead; its label_smoothing is that of the hard labels.
+        head: config of a LinearHead, whose label_smoothing is that of the hard labels; on a frozen trunk also of
+            LinearRates, a classifier a learning rate.
         neck: config; the mean pool by default.
         frozen: parts that do not learn and stay in eval mode: ('backbone', 'neck') is the linear protocol of
             the papers; the released BURN leaves the neck, its fc, trainable, which makes a two-layer probe.
@@ -90,9 +92,16 @@ class Classifier(Encoder):
         return {'backbone', 'neck'} <= set(self.frozen)
 
     def describe(self, images: Tensor) -> dict[str, Tensor]:
-        """``features`` (N, D) and the logits as ``scores`` (N, classes)."""
+        """``features`` (N, D) and the logits as ``scores`` (N, classes).
+
+        Of a LinearRates head the scores are (N, rates, classes), beside the ``learning_rates``, float64 (N, rates).
+        """
         features = self.extract(images)
-        return {'features': features, 'scores': self.head(features)}
+        described = {'features': features, 'scores': self.head(features)}
+        rates = getattr(self.head, 'learning_rates', None)
+        if rates is not None:
+            described['learning_rates'] = torch.tensor(rates, dtype=torch.float64).expand(len(features), -1)
+        return described
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of one batch with its labels (N,).

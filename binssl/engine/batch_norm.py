@@ -117,10 +117,15 @@ def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:
 
 
 def average_batch_norm(model: nn.Module) -> None:
-    """Give every process the mean of the processes' running statistics; a no-op for one process."""
+    """Give every process the mean of the processes' running statistics; a no-op for one process.
+
+    Those of the model's ``frozen`` parts are alike already, and a mean of three may differ in its last bit.
+    """
     if get_world_size() == 1:
         return
+    parts: Any = getattr(model, 'frozen', ())
+    frozen = {module for part in parts for module in model.get_submodule(part).modules()}
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.running_mean is not None:
+        if isinstance(module, _BatchNorm) and module.running_mean is not None and module not in frozen:
             all_reduce(module.running_mean, op='mean')
             all_reduce(module.running_var, op='mean')

@@ -133,7 +133,7 @@ def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: floa
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
 class ParameterGroups:
-    """Builds the optimiser with one group per (learning-rate factor, decayed or not, scheduled or not).
+    """Builds the optimiser with one group per (learning rate, decayed or not, scheduled or not).
 
     Args:
         optim_wrapper_cfg: ``type``, ``optimizer`` and the wrapper's arguments.
@@ -143,6 +143,9 @@ class ParameterGroups:
             patterns of names (``['backbone.stem.conv.*', 'head.fc.*']``), a star for any part of one;
             ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead);
             ``fixed_lr=['head.predictor']``, prefixes whose rate no schedule moves (SimSiam's predictor).
+
+    A part of the model with ``own_rates()``, rates by the names of its own parts (LinearRates), has these in place of
+    the optimiser's ``lr``.
 
     Raises:
         ConfigError: an unknown key, a prefix that no trainable parameter has, nothing to train.
@@ -175,13 +178,14 @@ class ParameterGroups:
         if not trained:
             raise ConfigError('the model has no trainable parameter')
         self._check_names([name for name, _ in trained])
+        own = self._own_rates(model, [name for name, _ in trained])
         groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
         for name, parameter in trained:
-            factor, decayed = self._factor(name), self._is_decayed(name, parameter)
+            decayed = self._is_decayed(name, parameter)
+            base = next((rate for part, rate in own.items() if name.startswith(part + '.')), self.optimizer_cfg['lr'])
+            rate = base * self._factor(name)
             fixed = any(name.startswith(prefix + '.') for prefix in self.fixed_lr)
-            group = groups.setdefault(
-                (factor, decayed, fixed), dict(params=[], lr=self.optimizer_cfg['lr'] * factor, fixed_lr=fixed)
-            )
+            group = groups.setdefault((rate, decayed, fixed), dict(params=[], lr=rate, fixed_lr=fixed))
             group['params'].append(parameter)
             if not decayed:
                 group['weight_decay'] = 0.0
@@ -198,6 +202,22 @@ class ParameterGroups:
             return OPTIMIZERS.build(self._fused(trained), default_args=dict(params=groups))
         except (TypeError, ValueError) as error:  # how torch says that a value does not do
             raise ConfigError(f'optim_wrapper.optimizer {self.optimizer_cfg}: {error}') from error
+
+    def _own_rates(self, model: nn.Module, trained: Sequence[str]) -> dict[str, float]:
+        """The rates that parts of the model bring along, by the parts' whole names; no gradient may join them."""
+        rates = {
+            f'{name}.{part}'.lstrip('.'): rate
+            for name, module in model.named_modules()
+            for part, rate in getattr(module, 'own_rates', dict)().items()
+        }
+        if rates and self.wrapper_cfg.get('clip_grad'):
+            raise ConfigError('optim_wrapper.clip_grad has one norm for all gradients, so that classifiers of several '
+                              'learning rates would not learn as each would alone: leave it out')  # fmt: skip
+        shared = [name for name in trained if not name.startswith(tuple(f'{part}.' for part in rates))]
+        if rates and shared:
+            raise ConfigError(f'classifiers of several learning rates share what learns ({shared[0]}, ...): set '
+                              "model.frozen=['backbone', 'neck'], or make a run for each rate")
+        return rates
 
     def _check_names(self, names: Sequence[str]) -> None:
         for key, prefixes in (('lr_mult', self.lr_mult), ('fixed_lr', self.fixed_lr)):

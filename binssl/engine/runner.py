@@ -163,6 +163,8 @@ class Runner(_Runner):
         chosen: dict[str, Any] = {**DEFAULT_HOOKS, **(hooks or {})}
         if any(hasattr(part, 'restart') for part in self._bare_model.children()):  # a momentum teacher
             chosen.setdefault('momentum', dict(type='MomentumUpdateHook'))
+        if getattr(self._bare_model, 'frozen', ()):
+            chosen.setdefault('frozen', dict(type='FrozenHook'))
         if self.cfg.get('schedules'):
             chosen.setdefault('anneal', dict(type='AnnealHook', schedules=self.cfg.schedules.to_dict()))
         if self.cfg.get('param_scheduler'):

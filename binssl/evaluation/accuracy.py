@@ -41,11 +41,15 @@ def topk_hits(scores: Tensor, labels: Tensor, topk: Sequence[int] = (1,)) -> Ten
 class Accuracy(GatheredMetric):
     """Top-k accuracy as ``top1``, ``top5``, ..., in percent; of a model whose predictions have ``scores``.
 
+    Of classifiers of several learning rates (LinearRates), scores (N, rates, C), these are the numbers of the best
+    rate by the first k, the lowest among equals; ``best_lr`` is that rate, and ``top1_lr0.1``, ... are every one's.
+
     Args:
         topk: the k to report.
     """
 
     needs = ('scores', 'labels')
+    may_read = ('learning_rates',)
 
     def __init__(self, topk: Sequence[int] = (1,)) -> None:
         super().__init__()
@@ -55,9 +59,25 @@ class Accuracy(GatheredMetric):
 
     def keep(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Only the hits: the scores of 1000 classes need not be kept."""
-        return {'hits': topk_hits(batch['scores'], batch['labels'], self.topk), 'indices': batch['indices']}
+        scores, rates = batch['scores'], batch.get('learning_rates')
+        kept = {'indices': batch['indices']}
+        if rates is None:
+            return dict(kept, hits=topk_hits(scores, batch['labels'], self.topk))
+        each = [topk_hits(one, batch['labels'], self.topk) for one in scores.unbind(1)]
+        return dict(kept, hits=torch.stack(each, 1), learning_rates=rates)  # (N, rates, k)
 
     def score(self, samples: dict[str, Tensor]) -> dict[str, float]:
         """See :class:`GatheredMetric`."""
-        share = samples['hits'].double().mean(0)
-        return {f'top{k}': 100 * value for k, value in zip(self.topk, share.tolist(), strict=True)}
+        shares = 100 * samples['hits'].double().mean(0)
+        if 'learning_rates' not in samples:
+            return self._named(shares)
+        rates, order = samples['learning_rates'][0].sort()
+        shares = shares[order]  # (rates, k)
+        best = int(shares[:, 0].argmax())  # the first of equals
+        named = {**self._named(shares[best]), 'best_lr': float(rates[best])}
+        for rate, row in zip(rates.tolist(), shares, strict=True):
+            named |= self._named(row, f'_lr{rate:g}')
+        return named
+
+    def _named(self, shares: Tensor, of: str = '') -> dict[str, float]:
+        return {f'top{k}{of}': share for k, share in zip(self.topk, shares.tolist(), strict=True)}

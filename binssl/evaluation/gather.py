@@ -24,10 +24,12 @@ class GatheredMetric(BaseMetric):
 
     Reads the dict that ``mode='predict'`` gives for a batch. Samplers pad the processes' shares to equal
     length; a sample seen twice counts once, by its index, and samples are scored in the order of indices.
-    Subclasses name the entries they read in ``needs`` and compute their results in :meth:`score`.
+    Subclasses name the entries they read in ``needs``, and in ``may_read`` those they read where there are any; they
+    compute their results in :meth:`score`.
     """
 
     needs: tuple[str, ...] = ()
+    may_read: tuple[str, ...] = ()
     default_prefix = ''
 
     def __init__(self) -> None:
@@ -40,7 +42,8 @@ class GatheredMetric(BaseMetric):
             if missing:
                 raise EvaluationError(f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
                                       f'sample; the data set and the model give only {sorted(batch)}')
-            self.results.append(self.keep({key: _on_cpu(batch[key]) for key in (*self.needs, 'indices')}))
+            read = (*self.needs, *(key for key in self.may_read if key in batch), 'indices')
+            self.results.append(self.keep({key: _on_cpu(batch[key]) for key in read}))
 
     def keep(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """What to store of a batch (all of it by default); ``indices`` must stay."""

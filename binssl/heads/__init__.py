@@ -7,6 +7,7 @@ from binssl.heads.distillation import DistillationHead
 from binssl.heads.information import mutual_information
 from binssl.heads.latent import LatentPredictionHead
 from binssl.heads.linear import LinearHead
+from binssl.heads.linear_rates import LinearRates
 from binssl.heads.prototypes import PrototypeHead
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     'DistillationHead',
     'LatentPredictionHead',
     'LinearHead',
+    'LinearRates',
     'PrototypeHead',
     'feature_std',
     'mutual_information',

@@ -6,6 +6,7 @@ from binssl.hooks.checkpoint import CheckpointHook
 from binssl.hooks.counter_seed import CounterSeedHook
 from binssl.hooks.distributions import DistributionHook
 from binssl.hooks.feature_spread import FeatureSpreadHook
+from binssl.hooks.frozen import FrozenHook
 from binssl.hooks.gradient_audit import GradientAuditHook
 from binssl.hooks.information import InformationHook
 from binssl.hooks.momentum import MomentumUpdateHook
@@ -23,6 +24,7 @@ __all__ = [
     'CounterSeedHook',
     'DistributionHook',
     'FeatureSpreadHook',
+    'FrozenHook',
     'GradientAuditHook',
     'InformationHook',
     'MomentumUpdateHook',

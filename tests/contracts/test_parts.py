@@ -67,6 +67,8 @@ PART_ROWS = {
     'PrototypeHead': (HEADS, SWAV['head'], (5, 12), (5, 6)),
     'BURNHead': (HEADS, dict(BURN['head'], feature_channels=None), (5, 12), (5, 20)),
     'LinearHead': (HEADS, CLASSIFIER['head'], (5, 12), (5, CLASSES)),
+    'LinearRates': (
+        HEADS, dict(CLASSIFIER['head'], type='LinearRates', rates=[0.1, 1.0]), (5, 12), (5, 2, CLASSES)),
 }
 
 ONLY_FOR_THE_LOSS = ('predictor.', 'prototypes.')  # parts of a head that its output does not come through
