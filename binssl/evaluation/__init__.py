@@ -17,9 +17,10 @@ from binssl.evaluation.linear import (
     fit_logistic,
     linear_accuracy,
 )
+from binssl.evaluation.linear_svm import LinearSVM
 from binssl.evaluation.nearest_neighbours import KNNAccuracy, knn_accuracy
 
 __all__ = ['Accuracy', 'CostReport', 'EvaluationError', 'FeatureMetric', 'FeatureSplit', 'FewShotAccuracy',
-           'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'few_shot_accuracy', 'find_input_size',
-           'fit_logistic', 'knn_accuracy', 'linear_accuracy', 'measure_config', 'measure_cost', 'split_features',
-           'topk_hits']
+           'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'LinearSVM', 'few_shot_accuracy',
+           'find_input_size', 'fit_logistic', 'knn_accuracy', 'linear_accuracy', 'measure_config', 'measure_cost',
+           'split_features', 'topk_hits']

@@ -1,0 +1,168 @@
+"""The SVM benchmark as a metric: all training images, and a few of each class, by mAP or top-1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from binssl.evaluation.average_precision import average_precisions
+from binssl.evaluation.gather import EvaluationError, GatheredMetric
+from binssl.evaluation.low_shot import check_shots, low_shot
+from binssl.evaluation.svm import (
+    LabeledFeatures,
+    SVMSettings,
+    as_targets,
+    check_classes,
+    decide,
+    fit_all,
+)
+from binssl.registry import METRICS, ConfigError
+
+#: the part that learns from all training images; the others are numbers of shots
+ALL = 'all'
+Part = str | int
+
+
+@dataclass(frozen=True)
+class SVMTask:
+    """Features to learn from and to score. ``single``: each image is of one class, scored by top-1, else by mAP."""
+
+    train: LabeledFeatures
+    test: LabeledFeatures
+    single: bool
+    classes: Sequence[str] | None = None
+
+
+@METRICS.register_module()
+class LinearSVM(GatheredMetric):
+    """What linear SVMs on frozen features score: one a class, each against the rest (arXiv:1905.01235).
+
+    Where an image may be of several classes: ``svm_map``, the mean of the classes' average precisions by interpolated
+    area, and ``svm_map_11_points``, by VOC 2007's own rule. Where each is of one: ``svm_top1``, the class whose SVM is
+    the surest. Of K shots ``svm_map_K_shots``, their mean over the draws, and ``svm_map_K_shots_std``, the standard
+    deviation. All in percent.
+
+    A model's features in a BankAndQuery data set are scored by ``tools/test.py``, those of chosen layers, with several
+    processes that fit, by ``tools/test_svm.py``.
+
+    Args:
+        full: whether to learn from all training images.
+        shots: how many of each class to learn from, one result each.
+        repeats: draws for each of the shots.
+        costs, folds, difficult: as in :class:`SVMSettings`; of a few shots the best of the costs by the mean over the
+            draws on the test images counts, as published.
+        seed: of the draws.
+
+    Raises:
+        ConfigError: there is nothing to learn from, or a number out of its range.
+    """
+
+    needs = ('features', 'labels', 'banks')
+
+    def __init__(
+        self,
+        full: bool = True,
+        shots: Sequence[int] = (),
+        repeats: int = 5,
+        costs: Sequence[float] = (1.0, 10.0, 100.0),
+        folds: int = 3,
+        difficult: str = 'left out',
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if any(not isinstance(each, int) or each < 1 for each in (*shots, repeats)):
+            raise ConfigError(f'shots is {tuple(shots)!r} and repeats {repeats!r}; they must be whole numbers above 0')
+        if not full and not shots:
+            raise ConfigError('there is nothing to learn from: set full=True or give shots, such as [1, 2, 4]')
+        self.parts: tuple[Part, ...] = (*([ALL] if full else []), *sorted(set(shots)))
+        self.repeats, self.seed = repeats, seed
+        self.settings = SVMSettings(tuple(float(cost) for cost in costs), folds, difficult=difficult)
+
+    def targets(
+        self, train_labels: np.ndarray, test_labels: np.ndarray, classes: Sequence[str] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The targets (N, C) and (M, C) of both sets, of which every part can be learnt and scored.
+
+        Args:
+            train_labels: (N,) class numbers, or (N, C) of 1, 0 (difficult) and -1.
+            test_labels: the same of the images to score.
+            classes: their names, for the errors.
+
+        Raises:
+            EvaluationError: a class has too few images for the folds or shots, none to score, or there is only one;
+                labels are missing, or those of the two sets differ in kind.
+        """
+        if train_labels.ndim != test_labels.ndim or not len(train_labels) or not len(test_labels):
+            raise EvaluationError(f'labels are {train_labels.shape} and {test_labels.shape}; those to learn from and '
+                                  'those to score must be of one kind, and some of each')  # fmt: skip
+        count = train_labels.shape[1] if train_labels.ndim == 2 else max(int(train_labels.max()) + 1, 1)
+        train = as_targets(train_labels, count)
+        if count < 2:
+            raise EvaluationError('there is only one class to learn from; at least two are needed')
+        test = as_targets(test_labels, count)
+        shots = [part for part in self.parts if isinstance(part, int)]
+        if ALL in self.parts:
+            check_classes(train, self.settings.folds, 'folds of cross-validation need; lower folds', classes)
+        if shots:
+            check_shots(train, shots, train_labels.ndim == 1, classes)
+        if train_labels.ndim == 2:
+            check_classes(test, 1, 'an average precision of the images to score needs', classes)
+        return train, test
+
+    def measure(self, part: Part, task: SVMTask, jobs: int = 1) -> dict[str, Any]:
+        """The result of one of ``parts``, as plain data; ``jobs`` processes fit at a time, the result is the same."""
+        if part == ALL:
+            return self._measure_all(task, jobs)
+        score = _top1 if task.single else _mean_average_precision
+        result = low_shot(task.train, task.test, score, int(part), self.settings, self.repeats, self.seed,
+                          task.single, jobs)  # fmt: skip
+        values = result.values[result.best]
+        return {
+            _kind(task): values.mean(), 'std': values.std(), 'lowest': values.min(), 'highest': values.max(),
+            'cost': result.costs[result.best], 'not_converged': result.not_converged,
+            'by_cost': {str(cost): own.tolist() for cost, own in zip(result.costs, result.values, strict=True)},
+        }  # fmt: skip
+
+    def _measure_all(self, task: SVMTask, jobs: int) -> dict[str, Any]:
+        chosen = fit_all(task.train, self.settings, jobs)
+        decisions, targets = decide(task.test.features, chosen.weights), task.test.targets
+        record = dict(costs=chosen.costs, validated=chosen.validated, not_converged=chosen.not_converged)
+        if task.single:
+            return dict(top1=_top1(decisions, targets), **record)
+        areas, points = (100 * average_precisions(decisions, targets, rule) for rule in ('area', '11 points'))
+        return dict(map=areas.mean(), map_11_points=points.mean(), average_precisions=areas.tolist(), **record)
+
+    def score(self, samples: Mapping[str, Tensor]) -> dict[str, float]:
+        """See :class:`GatheredMetric`."""
+        banks = samples['banks'].bool().numpy()
+        every = [samples[key].numpy() for key in ('features', 'labels')]
+        features, labels = ((both[banks], both[~banks]) for both in every)
+        train, test = self.targets(*labels)
+        single = labels[0].ndim == 1
+        task = SVMTask(LabeledFeatures(features[0], train), LabeledFeatures(features[1], test), single)
+        return {key: value for part in self.parts for key, value in self.flat(part, self.measure(part, task)).items()}
+
+    def flat(self, part: Part, record: Mapping[str, Any]) -> dict[str, float]:
+        """The numbers of a result under the names that a log has."""
+        behind = '' if part == ALL else f'_{part}_shots'
+        named = {f'svm_{key}{behind}': record[key] for key in ('map', 'map_11_points', 'top1') if key in record}
+        spread = {f'{key}_std': record['std'] for key in named if 'std' in record}
+        return {key: float(value) for key, value in {**named, **spread}.items()}
+
+
+def _kind(task: SVMTask) -> str:
+    return 'top1' if task.single else 'map'
+
+
+def _top1(decisions: np.ndarray, targets: np.ndarray) -> float:
+    """Percent of images (N, C) whose class is the surest; of equals the first."""
+    return 100 * float((decisions.argmax(1) == targets.argmax(1)).mean())
+
+
+def _mean_average_precision(decisions: np.ndarray, targets: np.ndarray) -> float:
+    """In percent, by interpolated area."""
+    return 100 * float(average_precisions(decisions, targets).mean())
