@@ -19,13 +19,10 @@ class EvaluationError(ConfigError):
     """What is to be scored does not allow it: no labels, one class, too few samples, not finite."""
 
 
-class GatheredMetric(BaseMetric):
-    """A metric of all samples together, the same number with any number of processes.
+class SampleMetric(BaseMetric):
+    """A metric that keeps, on the CPU, what it reads of each batch: the dict that ``mode='predict'`` gives.
 
-    Reads the dict that ``mode='predict'`` gives for a batch. Samplers pad the processes' shares to equal
-    length; a sample seen twice counts once, by its index, and samples are scored in the order of indices.
-    Subclasses name the entries they read in ``needs``, and in ``may_read`` those they read where there are any; they
-    compute their results in :meth:`score`.
+    Subclasses name the entries they read in ``needs``, and in ``may_read`` those they read where there are any.
     """
 
     needs: tuple[str, ...] = ()
@@ -36,7 +33,7 @@ class GatheredMetric(BaseMetric):
         super().__init__()
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
-        """Keep what :meth:`score` reads of one batch, on the CPU."""
+        """Keep what the metric reads of one batch, on the CPU."""
         for batch in data_samples:
             missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
             if missing:
@@ -48,6 +45,14 @@ class GatheredMetric(BaseMetric):
     def keep(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """What to store of a batch (all of it by default); ``indices`` must stay."""
         return batch
+
+
+class GatheredMetric(SampleMetric):
+    """A metric of all samples together, the same number with any number of processes.
+
+    Samplers pad the processes' shares to equal length; a sample seen twice counts once, by its index, and samples
+    are scored in the order of indices. Subclasses compute their results in :meth:`score`.
+    """
 
     def evaluate(self, size: int) -> dict[str, float]:
         """The results over all processes, on every process.
@@ -101,6 +106,21 @@ def split_features(samples: Mapping[str, Tensor]) -> FeatureSplit:
             bank, or features that are not finite.
     """
     features, labels, banks = samples['features'], samples['labels'], samples['banks'].bool()
+    check_samples(labels, banks, features.isfinite().all(1))
+    return FeatureSplit(features[banks], labels[banks], features[~banks], labels[~banks])
+
+
+def check_samples(labels: Tensor, banks: Tensor, finite: Tensor) -> None:
+    """Whether samples can be scored by what others teach, from these facts of each.
+
+    Args:
+        labels: (N,), negative where unknown.
+        banks: (N,), bool, True where the label may be learnt from.
+        finite: (N,), bool, whether all its features are.
+
+    Raises:
+        EvaluationError: as :func:`split_features`.
+    """
     if banks.all() or not banks.any():
         what = 'query samples to score' if banks.all() else 'bank samples to learn from'
         raise EvaluationError(f'there are no {what}: evaluate on a BankAndQuery data set')
@@ -108,11 +128,9 @@ def split_features(samples: Mapping[str, Tensor]) -> FeatureSplit:
         raise EvaluationError(f'{int((labels < 0).sum())} of {len(labels)} samples have no label')
     if len(labels[banks].unique()) < 2:
         raise EvaluationError(f'the bank has only class {int(labels[banks][0])}; at least two are needed')
-    finite = features.isfinite().all(1)
     if not finite.all():
-        raise EvaluationError(f'the features of {int((~finite).sum())} of {len(features)} samples are not '
+        raise EvaluationError(f'the features of {int((~finite).sum())} of {len(finite)} samples are not '
                               'finite: the network diverged or its weights are damaged')
-    return FeatureSplit(features[banks], labels[banks], features[~banks], labels[~banks])
 
 
 class FeatureMetric(GatheredMetric):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from planted import digits, planted
 from sklearn.neighbors import KNeighborsClassifier
 
-from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracy, nearest_neighbours
+from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracy, neighbour_search
 from binssl.registry import ConfigError
 
 
@@ -52,7 +52,7 @@ def test_agrees_with_scikit_learn_on_digits():
 def test_chunks_change_nothing(monkeypatch):
     data = *planted(60, noise=2.5, seed=1), *planted(41, noise=2.5, seed=2)
     whole = knn_accuracy(*data)
-    monkeypatch.setattr(nearest_neighbours, 'SIMILARITIES_AT_ONCE', 7 * 60)
+    monkeypatch.setattr(neighbour_search, 'BYTES_AT_ONCE', 8 * 7 * 16)
     assert knn_accuracy(*data) == whole
 
 

@@ -1,0 +1,160 @@
+"""A bank whose features stay in the processes that extracted them: queries go to all, lists of neighbours come back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from mmengine.dist import all_gather, all_reduce, broadcast, gather, get_rank, get_world_size
+from torch import Tensor
+
+from binssl.evaluation.gather import EvaluationError
+from binssl.evaluation.neighbour_search import (
+    BYTES_AT_ONCE,
+    Neighbours,
+    find_nearest,
+    merge_nearest,
+    rows_at_once,
+    unit_rows,
+    vote,
+)
+
+Batches = list[dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Facts of all samples of all processes, each sample once and in the order of indices; (N,) each.
+
+    Args:
+        indices: in the data set, rising.
+        labels: negative where unknown.
+        banks: whether the label may be learnt from.
+        finite: whether all features are.
+        owners: the first process that has the sample.
+        rows: where it has it.
+        width: D, of the features.
+    """
+
+    indices: Tensor
+    labels: Tensor
+    banks: Tensor
+    finite: Tensor
+    owners: Tensor
+    rows: Tensor
+    width: int
+
+    def own(self, banks: bool) -> Tensor:
+        """Places of this process's samples among all of the bank, or among all queries; rising."""
+        return (self.owners[self.banks == banks] == get_rank()).nonzero()[:, 0]
+
+
+def gather_ledger(batches: Batches, device: torch.device) -> Ledger:
+    """What all processes have, on every one of them: 32 bytes a sample go around, features do not.
+
+    Args:
+        batches: this process's, with ``features``, ``labels``, ``banks`` and ``indices``.
+        device: of the process group.
+
+    Raises:
+        EvaluationError: there is no sample at all, or a sample has more than one label; on every process.
+    """
+    count = sum(len(batch['indices']) for batch in batches)
+    several = any(batch['labels'].ndim > 1 for batch in batches)
+    width = batches[0]['features'].shape[1] if batches else 0
+    shapes = torch.stack(all_gather(torch.tensor([count, width, several], device=device))).cpu()  # (W, 3)
+    counts, width, several = shapes[:, 0], int(shapes[:, 1].max()), bool(shapes[:, 2].any())
+    if not counts.any():
+        raise EvaluationError('k-NN was given no sample: the data set is empty')
+    if several:
+        raise EvaluationError('k-NN reads one label a sample and these have several: take a data set of one class an '
+                              'image, or the SVM benchmark')
+    facts = torch.full((int(counts.max()), 4), -1, device=device)
+    facts[:count] = torch.cat([_facts(batch) for batch in batches]) if batches else facts[:0]
+    shares = [share[:size].cpu() for share, size in zip(all_gather(facts), counts.tolist(), strict=True)]
+    indices, labels, banks, finite = torch.cat(shares).unbind(1)
+    owners = torch.arange(len(counts)).repeat_interleave(counts)
+    rows = torch.cat([torch.arange(size) for size in counts.tolist()])
+    indices, order = indices.sort(stable=True)  # of the same sample, the first process's comes first
+    first = torch.ones_like(indices, dtype=torch.bool)
+    first[1:] = indices[1:] != indices[:-1]
+    labels, banks, finite, owners, rows = (fact[order[first]] for fact in (labels, banks, finite, owners, rows))
+    return Ledger(indices[first], labels, banks.bool(), finite.bool(), owners, rows, width)
+
+
+def count_hits(batches: Batches, ledger: Ledger, counts: Sequence[int], temperature: float,
+               device: torch.device) -> list[int]:
+    """How many queries of all processes the vote of their neighbours classifies rightly, for each of ``counts``.
+
+    A process holds the features that it extracted, brought to unit length, and for the time of a block of queries
+    (at most ``ROWS_AT_ONCE``) these, their neighbours in its own part of the bank and, if they are its own, those in
+    all parts: 16 bytes a query, neighbour and process.
+
+    Args:
+        batches: this process's; they are taken out of the list.
+        ledger: :func:`gather_ledger`'s, found fit to be scored.
+        counts: how many neighbours vote.
+        temperature: of the votes.
+        device: where to compute.
+    """
+    bank, queries = _take(batches, ledger, banks=True), _take(batches, ledger, banks=False)
+    batches.clear()
+    places, own_queries = ledger.own(banks=True), ledger.own(banks=False)
+    classes, targets = ledger.labels[ledger.banks].unique(return_inverse=True)
+    truth = ledger.labels[~ledger.banks][own_queries]
+    hits = torch.zeros(len(counts), dtype=torch.int64, device=device)
+    for owner, block, sizes in _blocks(ledger, max(counts)):
+        asked = _from_owner(queries[block], owner, sizes, device)
+        nearest = _at_owner(find_nearest(bank, places, asked, max(counts), device), owner, max(counts))
+        if nearest is not None:
+            winners = classes[vote(nearest, targets, len(classes), counts, temperature)]  # (counts, M)
+            hits += (winners == truth[block]).sum(1).to(device)
+    all_reduce(hits)
+    return hits.tolist()
+
+
+def _facts(batch: dict[str, Tensor]) -> Tensor:
+    """(N, 4) int64: index, label, whether of the bank, whether finite."""
+    finite = batch['features'].isfinite().all(1)
+    return torch.stack([batch['indices'].long(), batch['labels'].long(), batch['banks'].long(), finite.long()], 1)
+
+
+def _take(batches: Batches, ledger: Ledger, banks: bool) -> Tensor:
+    """This process's unit rows of the bank or of the queries, in the order of indices, each sample once."""
+    own = ledger.rows[(ledger.owners == get_rank()) & (ledger.banks == banks)]
+    place = torch.full((sum(len(batch['indices']) for batch in batches),), -1)
+    place[own] = torch.arange(len(own))
+    taken, start = torch.empty(len(own), ledger.width), 0
+    for batch in batches:
+        target = place[start:start + len(batch['indices'])]
+        taken[target[target >= 0]] = unit_rows(batch['features'][target >= 0])
+        start += len(target)
+    return taken
+
+
+def _blocks(ledger: Ledger, count: int) -> Iterator[tuple[int, slice, tuple[int, int]]]:
+    """Owner, slice of its queries and shape of each block of queries: the same on all processes."""
+    lists = 4 * BYTES_AT_ONCE // (16 * count * get_world_size())
+    rows = max(1, min(rows_at_once(ledger.width), lists))
+    numbers = torch.bincount(ledger.owners[~ledger.banks], minlength=get_world_size())
+    for owner, number in enumerate(numbers.tolist()):
+        for start in range(0, number, rows):
+            size = min(rows, number - start)
+            yield owner, slice(start, start + size), (size, ledger.width)
+
+
+def _from_owner(queries: Tensor, owner: int, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """The owner's block of queries, on every process."""
+    asked = queries.to(device) if get_rank() == owner else torch.empty(shape, device=device)
+    broadcast(asked, owner)
+    return asked
+
+
+def _at_owner(nearest: Neighbours, owner: int, count: int) -> Neighbours | None:
+    """The nearest in all parts of the bank, on the process that asked; None on the others."""
+    if get_world_size() == 1:
+        return nearest
+    similarity, places = (gather(part, owner) for part in nearest)
+    return merge_nearest([Neighbours(*pair) for pair in zip(similarity, places, strict=True)],
+                         count) if similarity else None
