@@ -4,6 +4,7 @@ from binssl.algorithms.base import Encoder
 from binssl.algorithms.burn import BURN
 from binssl.algorithms.byol import BYOL
 from binssl.algorithms.classifier import Classifier
+from binssl.algorithms.detector import Detector
 from binssl.algorithms.moco import MoCo
 from binssl.algorithms.preprocess import ImageNormalizer
 from binssl.algorithms.s2bnn import S2BNN
@@ -16,6 +17,7 @@ __all__ = [
     'BYOL',
     'S2BNN',
     'Classifier',
+    'Detector',
     'Encoder',
     'FrozenTeacher',
     'ImageNormalizer',

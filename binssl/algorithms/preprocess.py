@@ -22,8 +22,9 @@ class ImageNormalizer(BaseDataPreprocessor):
     the device, for the whole batch, with numbers from the counter keys that the batch brings (``keys``, int64 (N, V),
     uint64 bits), so that a sample looks the same in any batch. The keys themselves end here.
 
-    Shape: ``images``, a tensor (N, C, H, W) or a list of them, one a view -> the same. All else is moved. Rows (N, D)
-    are features of images that were normalised before: they only take the dtype.
+    Shape: ``images``, a tensor (N, C, H, W), a list of them, one a view, or, for a detector, a list of single images
+    (C, H, W) -> the same. All else is moved. Rows (N, D) are features of images that were normalised before: they only
+    take the dtype.
 
     Args:
         mean: one a channel, in units of the pixel values, 0 to 255.
@@ -62,9 +63,11 @@ class ImageNormalizer(BaseDataPreprocessor):
         return batch
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) of any dtype -> (x - mean) / std, same shape; features (N, D) -> the same."""
+        """(N, C, H, W) or (C, H, W) of any dtype -> (x - mean) / std, same shape; features (N, D) -> the same."""
         if images.dim() == 2:
             return images.to(self.mean.dtype)
+        if images.dim() == 3:
+            return self.normalize(images[None])[0]
         # the format is changed while the images are still uint8; the division may then work in place
         return (images.contiguous(memory_format=self.memory_format) - self.mean).div_(self.std)
 

@@ -3,6 +3,7 @@
 from binssl.heads.burn import BURNHead
 from binssl.heads.collapse import feature_std
 from binssl.heads.contrastive import ContrastiveHead
+from binssl.heads.detection import build_faster_rcnn, build_retinanet
 from binssl.heads.distillation import DistillationHead
 from binssl.heads.information import mutual_information
 from binssl.heads.latent import LatentPredictionHead
@@ -18,6 +19,8 @@ __all__ = [
     'LinearHead',
     'LinearRates',
     'PrototypeHead',
+    'build_faster_rcnn',
+    'build_retinanet',
     'feature_std',
     'mutual_information',
 ]

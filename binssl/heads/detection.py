@@ -1,0 +1,96 @@
+"""torchvision's detectors, on a pyramid over a trunk of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+from torchvision.models import detection
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.ops import MultiScaleRoIAlign
+from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
+
+from binssl.heads.pyramid import Pyramid
+from binssl.registry import HEADS, ConfigError
+
+#: of anchors, height / width
+RATIOS = (0.5, 1.0, 2.0)
+#: the images come normalised as the trunk was trained with
+AS_THEY_COME: dict[str, Any] = dict(image_mean=[0.0] * 3, image_std=[1.0] * 3)
+
+
+@HEADS.register_module(name='FasterRCNN')
+def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int] = (4, 8, 16, 32),
+                      channels: int = 256, min_sizes: Sequence[int] = (800,), max_size: int = 1333) -> nn.Module:
+    """Faster R-CNN (arXiv:1506.01497) with a pyramid (arXiv:1612.03144): torchvision's, all else at its defaults.
+
+    Anchors have an area of (8 x stride)^2 at each level, one coarser level than ``strides`` included: 32 to 512 pixels
+    at strides 4 to 64.
+
+    Args:
+        trunk: the backbone; it is borrowed, see :class:`Pyramid`.
+        num_classes: without the background.
+        strides: of the trunk's maps to take.
+        channels: of the pyramid.
+        min_sizes: shorter sides, in pixels, to which images are resized: one at random for each in training, the last
+            one else.
+        max_size: of the longer side.
+
+    Raises:
+        ConfigError: no such maps, sizes or number of classes.
+    """
+    _check(num_classes, min_sizes, max_size)
+    pyramid = Pyramid(trunk, strides, channels, LastLevelMaxPool())
+    levels = [*strides, 2 * strides[-1]]
+    anchors = AnchorGenerator(tuple((8 * stride,) for stride in levels), (RATIOS,) * len(levels))
+    pool = MultiScaleRoIAlign([str(place) for place in range(len(strides))], output_size=7, sampling_ratio=2)
+    head = detection.FasterRCNN(pyramid, num_classes + 1, min_size=tuple(min_sizes), max_size=max_size,
+                                rpn_anchor_generator=anchors, box_roi_pool=pool, size_divisible=strides[-1],
+                                **AS_THEY_COME)  # fmt: skip
+    return _described(head, num_classes, first_label=1)
+
+
+@HEADS.register_module(name='RetinaNet')
+def build_retinanet(trunk: nn.Module, num_classes: int, strides: Sequence[int] = (8, 16, 32),
+                    channels: int = 256, min_sizes: Sequence[int] = (800,), max_size: int = 1333) -> nn.Module:
+    """RetinaNet (arXiv:1708.02002): torchvision's, all else at its defaults.
+
+    Anchors have areas of (4 x 2^(i/3) x stride)^2, i = 0, 1, 2, at each level, two coarser ones than ``strides``
+    included.
+
+    Args:
+        trunk: as in :func:`build_faster_rcnn`, and so all others.
+        num_classes: likewise.
+        strides: likewise.
+        channels: likewise.
+        min_sizes: likewise.
+        max_size: likewise.
+
+    Raises:
+        ConfigError: likewise.
+    """
+    _check(num_classes, min_sizes, max_size)
+    pyramid = Pyramid(trunk, strides, channels, LastLevelP6P7(channels, channels))
+    levels = [*strides, 2 * strides[-1], 4 * strides[-1]]
+    sizes = tuple(tuple(int(4 * 2 ** (step / 3) * stride) for step in range(3)) for stride in levels)
+    head = detection.RetinaNet(pyramid, num_classes, min_size=tuple(min_sizes), max_size=max_size,
+                               anchor_generator=AnchorGenerator(sizes, (RATIOS,) * len(levels)),
+                               size_divisible=strides[-1], **AS_THEY_COME)  # fmt: skip
+    return _described(head, num_classes, first_label=0)
+
+
+def _described(head: Any, num_classes: int, first_label: int) -> nn.Module:
+    """What a Detector and the loops ask of a head: ``out_channels`` classes, and the number that the first one has."""
+    head.out_channels, head.first_label = num_classes, first_label
+    return head
+
+
+def _check(num_classes: int, min_sizes: Sequence[int], max_size: int) -> None:
+    if not isinstance(num_classes, int) or num_classes < 1:
+        raise ConfigError(f'model.head.num_classes {num_classes!r} of a detector must be a whole number of at least 1')
+    if not min_sizes or not 0 < min(min_sizes) <= max(min_sizes) <= max_size:
+        raise ConfigError(
+            f'model.head.min_sizes {tuple(min_sizes)} and max_size {max_size} must be sides in pixels, min_sizes <= '
+            'max_size'
+        )
