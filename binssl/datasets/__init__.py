@@ -16,6 +16,7 @@ from binssl.datasets.digits_augment import DigitsAugment
 from binssl.datasets.download import download_missing
 from binssl.datasets.errors import DataError
 from binssl.datasets.fingerprint import fingerprint_data
+from binssl.datasets.few_labels import FewLabels, ImageNetSubset
 from binssl.datasets.imagenet import ImageNet
 from binssl.datasets.images import ImageFolder, ImageList
 from binssl.datasets.in_memory import InMemoryImages
@@ -28,10 +29,12 @@ from binssl.datasets.tiny_imagenet import TinyImageNet
 from binssl.datasets.unlabeled import Unlabeled
 from binssl.datasets.voc_boxes import Annotation, read_annotation
 from binssl.datasets.voc_detection import VOCDetection
+from binssl.datasets.voc_labels import VOC07
 
 __all__ = [
     'CIFAR10',
     'CIFAR100',
+    'VOC07',
     'Annotation',
     'BankAndQuery',
     'BatchBlur',
@@ -50,10 +53,12 @@ __all__ = [
     'Digits',
     'DigitsAugment',
     'EpochSampler',
+    'FewLabels',
     'GaussianBlur',
     'ImageFolder',
     'ImageList',
     'ImageNet',
+    'ImageNetSubset',
     'InMemoryImages',
     'Lighting',
     'Originals',
