@@ -27,9 +27,12 @@ TEST_KEYS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator', 'work_dir
 
 def parse_testing(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/test.py``."""
-    parser = argparse.ArgumentParser(
-        prog='tools/test.py', description='Test a checkpoint or weights file as a config says.'
-    )
+    return testing_parser('tools/test.py', 'Test a checkpoint or weights file as a config says.').parse_args(arguments)
+
+
+def testing_parser(command: str, description: str) -> argparse.ArgumentParser:
+    """The flags that every command has which tests a network."""
+    parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument('files', nargs=2, metavar='CONFIG CHECKPOINT', help='the two files, in either order')
     parser.add_argument(
         '--work-dir', '--work_dir', help="default: the config's path under work_dirs/, with the weights' name"
@@ -43,7 +46,7 @@ def parse_testing(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--check', type=int, metavar='N', help='only check the test, for N processes on this machine'
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
+    return parser
 
 
 def test(args: argparse.Namespace) -> None:
@@ -52,7 +55,7 @@ def test(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: a config without a test, a file that is no network of ours.
     """
-    config, checkpoint = _in_order(args.files)
+    config, checkpoint = in_order(args.files)
     cfg = load_config(config, parse_options(args.cfg_options))
     lacks = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if cfg.get(key) is None]
     if lacks:
@@ -87,7 +90,7 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
             path.write_text(json.dumps(record, indent=1) + '\n')
 
 
-def _in_order(files: Sequence[str]) -> tuple[str, str]:
+def in_order(files: Sequence[str]) -> tuple[str, str]:
     """(config, checkpoint), whichever came first: a config is Python, or is named without its ending."""
     first, second = files
     return (

@@ -2,7 +2,7 @@
 
 The neighbours of each of the 50,000 validation images are looked for among all 1,281,167 training images (k 200,
 temperature 0.07: arXiv:1805.01978). That is the forward work of an epoch and, for 1024 features, 6.6e13 multiply-adds
-on the first process's CPU and 5.5 GB of its memory: every 20 epochs or so, as in
+and 5.2 GB of memory, shared out over the processes: every 20 epochs or so, as in
 selfsup/s2bnn/distillation_step2_knn.py.
 A tenth of it, with the usual list of a tenth of the images:
 
