@@ -3,6 +3,7 @@
 from binssl.evaluation.accuracy import Accuracy, topk_hits
 from binssl.evaluation.cost import CostReport, LayerCost, measure_cost
 from binssl.evaluation.deployed import find_input_size, measure_config
+from binssl.evaluation.detection import DetectionAP, detection_ap
 from binssl.evaluation.gather import (
     EvaluationError,
     FeatureMetric,
@@ -20,7 +21,7 @@ from binssl.evaluation.linear import (
 from binssl.evaluation.linear_svm import LinearSVM
 from binssl.evaluation.nearest_neighbours import KNNAccuracy, knn_accuracy
 
-__all__ = ['Accuracy', 'CostReport', 'EvaluationError', 'FeatureMetric', 'FeatureSplit', 'FewShotAccuracy',
-           'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'LinearSVM', 'few_shot_accuracy',
-           'find_input_size', 'fit_logistic', 'knn_accuracy', 'linear_accuracy', 'measure_config', 'measure_cost',
-           'split_features', 'topk_hits']
+__all__ = ['Accuracy', 'CostReport', 'DetectionAP', 'EvaluationError', 'FeatureMetric', 'FeatureSplit',
+           'FewShotAccuracy', 'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'LinearSVM',
+           'detection_ap', 'few_shot_accuracy', 'find_input_size', 'fit_logistic', 'knn_accuracy', 'linear_accuracy',
+           'measure_config', 'measure_cost', 'split_features', 'topk_hits']

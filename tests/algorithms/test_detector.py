@@ -28,7 +28,7 @@ def batch(model: nn.Module) -> dict:
     images = [torch.randint(0, 256, (3, *size), generator=draw, dtype=torch.uint8) for size in ((64, 80), (72, 60))]
     data = dict(images=images, boxes=[torch.tensor([[8.0, 8, 40, 50]]), torch.zeros(0, 4)],
                 labels=[torch.tensor([2]), torch.zeros(0, dtype=torch.int64)],
-                difficult=[torch.tensor([False]), torch.zeros(0, dtype=torch.bool)], indices=torch.arange(2))  # fmt: skip
+                difficult=[torch.tensor([False]), torch.zeros(0, dtype=torch.bool)], indices=torch.arange(2))
     return model.data_preprocessor(data, True)
 
 
@@ -46,7 +46,7 @@ def batch(model: nn.Module) -> dict:
          {4: (0, 16), 8: (1, 32), 16: (2, 64), 32: (3, 128)}),
     ],
     ids=['ReActNet', 'ResNet', 'small ResNet', 'TorchvisionResNet', 'TwoStreamResNet'],
-)  # fmt: skip
+)
 def test_maps_are_the_last_of_each_size_and_looking_changes_nothing(backbone, maps):
     trunk = BACKBONES.build(backbone).train()
     before = copy.deepcopy(trunk.state_dict())
@@ -62,7 +62,7 @@ def test_the_head_sees_the_backbones_maps_whatever_it_was_asked_for():
     images = torch.randn(1, 3, 64, 96)
     levels = model.head.backbone(images)
     assert {name: tuple(level.shape[1:]) for name, level in levels.items()} == {
-        '0': (16, 16, 24), '1': (16, 8, 12), '2': (16, 4, 6), 'pool': (16, 2, 3)}  # fmt: skip
+        '0': (16, 16, 24), '1': (16, 8, 12), '2': (16, 4, 6), 'pool': (16, 2, 3)}
     plain = BACKBONES.build(dict(REACTNET, out_indices=[1, 2, 4])).eval()
     plain.load_state_dict(model.backbone.state_dict())
     assert all(map(torch.equal, plain(images), model.backbone(images)))
@@ -100,7 +100,8 @@ def test_losses_and_answers_are_those_of_torchvisions_detector(head, kind):
     theirs = copy.deepcopy(model.head)
     assert isinstance(theirs, kind)
     theirs.transform.image_mean, theirs.transform.image_std = [120.0, 110.0, 100.0], [60.0] * 3
-    targets = [dict(boxes=boxes, labels=labels + first) for boxes, labels in zip(data['boxes'], data['labels'])]
+    pairs = zip(data['boxes'], data['labels'], strict=True)
+    targets = [dict(boxes=boxes, labels=labels + first) for boxes, labels in pairs]
     torch.manual_seed(5)
     torch.testing.assert_close(ours['loss'], sum(theirs(images, targets).values()), rtol=1e-4, atol=1e-5)
 
