@@ -24,11 +24,13 @@ class Sample:
         name: the first line above it.
         note: the second.
         pictures: the original, None where it cannot be read, then the views.
+        titles: what stands above each picture; None: which is the original and which view.
     """
 
     name: str
     note: str
     pictures: list[Image.Image | None]
+    titles: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ def draw_sheet(samples: Sequence[Sample], side: int) -> tuple[Image.Image, list[
         width = layout.sample_size[0] - _MARGIN
         draw.text((left, top), shorten(sample.name, width, font), _INK, font)
         draw.text((left, top + _LINE), shorten(sample.note, width, font), _INK, font)
+        titles = sample.titles or ['original', *(f'view {place}' for place in range(1, len(sample.pictures)))]
         boxes.append([
-            _draw_tile(sheet, draw, picture, layout.tile(number, place), 'original' if not place else f'view {place}')
+            _draw_tile(sheet, draw, picture, layout.tile(number, place), titles[place])
             for place, picture in enumerate(sample.pictures)
         ])  # fmt: skip
     return sheet, boxes
@@ -112,10 +115,11 @@ def _draw_tile(
     sheet: Image.Image, draw: ImageDraw.ImageDraw, picture: Image.Image | None, tile: Box, title: str
 ) -> Box:
     left, top, right, _ = tile
-    draw.text((left, top - _LINE), title, _PALE, ImageFont.load_default())
+    font = ImageFont.load_default()
+    draw.text((left, top - _LINE), shorten(title, right - left, font), _PALE, font)
     draw.rectangle((left, top, right - 1, top + (right - left) - 1), fill=_VOID)
     if picture is None:
-        draw.text((left + _GAP, top + _GAP), 'cannot be read', _INK, ImageFont.load_default())
+        draw.text((left + _GAP, top + _GAP), 'cannot be read', _INK, font)
         return tile
     shown = fit(picture, right - left)
     sheet.paste(shown, (left, top))

@@ -1,0 +1,75 @@
+"""A sheet of images, each with those whose features are nearest to its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from binssl.engine.contact_sheet import Sample, draw_sheet, fit, tile_side
+from binssl.evaluation import EvaluationError
+
+ROWS_AT_ONCE = 1 << 16  # of features on the disk
+
+
+def nearest_images(features: np.ndarray, queries: Sequence[int], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``count`` images most similar to each query by cosine, itself left out; the first of equal ones first.
+
+    Args:
+        features: (N, D).
+        queries: Q of the N.
+        count: k, at least 1.
+
+    Returns:
+        Indices and similarities, (Q, k) each, the nearest first.
+
+    Raises:
+        EvaluationError: there are not so many others.
+    """
+    if not 1 <= count < len(features):
+        raise EvaluationError(f'{count} neighbours were asked for, and each image has {len(features) - 1} others: ask '
+                              'for at least one and no more than that')  # fmt: skip
+    chosen = _unit_rows(features[queries])
+    parts = [features[start : start + ROWS_AT_ONCE] for start in range(0, len(features), ROWS_AT_ONCE)]
+    similarity = np.concatenate([chosen @ _unit_rows(part).T for part in parts], 1)  # (Q, D) x (D, N) -> (Q, N)
+    similarity[np.arange(len(queries)), queries] = -np.inf
+    nearest = np.argsort(-similarity, axis=1, kind='stable')[:, :count]
+    return nearest, np.take_along_axis(similarity, nearest, axis=1)
+
+
+def _unit_rows(rows: np.ndarray) -> np.ndarray:
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
+
+
+def draw_neighbours(
+    originals: Any, queries: Sequence[int], nearest: np.ndarray, similarity: np.ndarray, path: Path
+) -> None:
+    """Draw the queries' rows.
+
+    Args:
+        originals: names, labels and pictures of the images.
+        queries: Q indices.
+        nearest: (Q, k) indices.
+        similarity: (Q, k).
+        path: the file to write.
+    """
+    first = [originals.image(index) for index in (queries[0], *nearest[0])]
+    side = tile_side([picture for picture in first if picture is not None])
+    samples = []
+    for query, others, values in zip(queries, nearest.tolist(), similarity.tolist(), strict=True):
+        pictures = [originals.image(index) for index in (query, *others)]
+        small = [None if picture is None else fit(picture, side) for picture in pictures]
+        beside = zip(others, values, strict=True)
+        titles = ['query', *(f'{_told(originals, index)} {value:.3f}' for index, value in beside)]
+        alike = int((originals.labels[others] == originals.labels[query]).sum())
+        note = f'{_told(originals, query)}; {alike} of its {len(others)} neighbours are of its class'
+        samples.append(Sample(originals.name(query), note, small, titles))
+    sheet, _ = draw_sheet(samples, side)
+    sheet.save(path)
+
+
+def _told(originals: Any, index: int) -> str:
+    label = int(originals.labels[index])
+    return 'no label' if label < 0 else originals.class_name(label) or f'label {label}'
