@@ -15,8 +15,8 @@ from binssl.datasets.digits import Digits
 from binssl.datasets.digits_augment import DigitsAugment
 from binssl.datasets.download import download_missing
 from binssl.datasets.errors import DataError
-from binssl.datasets.fingerprint import fingerprint_data
 from binssl.datasets.few_labels import FewLabels, ImageNetSubset
+from binssl.datasets.fingerprint import fingerprint_data
 from binssl.datasets.imagenet import ImageNet
 from binssl.datasets.images import ImageFolder, ImageList
 from binssl.datasets.in_memory import InMemoryImages
@@ -25,6 +25,7 @@ from binssl.datasets.originals import Originals
 from binssl.datasets.photo_transforms import GaussianBlur, Lighting
 from binssl.datasets.places import Places205
 from binssl.datasets.sampler import EpochSampler
+from binssl.datasets.split_folder import SplitFolder
 from binssl.datasets.tiny_imagenet import TinyImageNet
 from binssl.datasets.unlabeled import Unlabeled
 from binssl.datasets.voc_boxes import Annotation, read_annotation
@@ -72,6 +73,7 @@ __all__ = [
     'PhotoResize',
     'PhotoSolarize',
     'Places205',
+    'SplitFolder',
     'TinyImageNet',
     'Unlabeled',
     'VOCDetection',

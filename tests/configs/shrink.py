@@ -18,25 +18,24 @@ QUEUE = 2 * BATCH
 NORMALIZER = dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3)
 SIDES = {224: 32, 96: 24, 32: 32}
 REACTNET_A = (32, 64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
-#: what a linear evaluation finds in its weights file, by the width of the features
-TRUNKS: dict[int, dict] = {
-    1024: dict(type='ReActNet'),
-    2048: dict(type='TorchvisionResNet', depth=50),
-    128: dict(type='ReActNet', channels=[16, 128], strides=[2], stem_stride=1),
-}
+#: what an evaluation finds in its weights file
+TRUNK = dict(type='ReActNet')
+SMALL_TRUNK = dict(type='ReActNet', channels=[16, 128], strides=[2], stem_stride=1)
 
 
 def is_small(cfg: Config) -> bool:
     """Whether the config is a twin on the digits, which needs no reduction."""
-    return cfg.train_dataloader.dataset.type == 'Digits'
+    dataset = cfg.train_dataloader.dataset
+    return dataset.get('dataset', dataset).type == 'Digits'
 
 
 def small_model(cfg: Config, folder: Path) -> dict[str, Any]:
     """The model's config with widths / 8 in backbones and / 16 in MLPs; teachers' files are made up in ``folder``."""
     model = plain(cfg.model.to_dict())
     if model.get('backbone') is None:  # a weights file would say
-        trunk = dict(backbone=TRUNKS[model['head']['in_channels']], data_preprocessor=NORMALIZER)
+        trunk = dict(backbone=SMALL_TRUNK if is_small(cfg) else TRUNK, data_preprocessor=NORMALIZER)
         model.update(deepcopy(trunk))
+        model['head']['num_classes'] = model['head']['num_classes'] or BATCH  # the training data would say
     if not is_small(cfg):
         features = _narrow_trunk(model)
         extractor = _narrow_trunk(model['teacher']) if model.get('teacher', {}).get('backbone') else None

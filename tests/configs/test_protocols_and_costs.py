@@ -37,6 +37,35 @@ def test_linear_protocols_are_the_published_ones(name: str) -> None:
     assert list(cfg.model.frozen) == ['backbone', 'neck']
 
 
+@pytest.mark.parametrize('path', sorted(LINEAR.glob('*.py')), ids=lambda path: path.stem)
+def test_linear_protocols_take_any_trunk(path: Path) -> None:
+    assert 'in_channels' not in load_config(path).model.head
+
+
+def test_two_layer_probe_leaves_the_neck_to_learn() -> None:
+    assert list(load_config(LINEAR / 'react_last_full.py').model.frozen) == ['backbone']
+
+
+SEMI = LINEAR.parents[1] / 'semi_classification'
+
+
+@pytest.mark.parametrize(('percent', 'decay'), [(1, 5e-4), (10, 1e-4)])
+def test_semi_supervised_grid_is_the_published_one(percent: int, decay: float) -> None:
+    files = sorted((SEMI / f'imagenet_{percent}percent').glob('lr*.py'))
+    points = {}
+    for path in files:
+        cfg = load_config(path)
+        chosen, factors = cfg.optim_wrapper.optimizer, cfg.optim_wrapper.paramwise_cfg.lr_mult
+        points[chosen.lr, factors.head] = path.stem
+        assert (chosen.type, chosen.momentum, chosen.weight_decay) == ('SGD', 0.9, decay)
+        assert (cfg.global_batch_size, cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs) == (256, 64, 20)
+        assert (list(cfg.schedules.lr.milestones), cfg.schedules.lr.gamma, cfg.sync_bn) == ([12, 16], 0.2, True)
+        assert not cfg.model.get('frozen')
+        assert cfg.train_dataloader.dataset.percent == percent
+    assert set(points) == {(rate, factor) for rate in (0.001, 0.01, 0.1) for factor in (1, 10, 100)}
+    assert points[0.01, 100] == 'lr0_01_head100'
+
+
 #: what the heads of the configs say: FLOPs, BOPs with a 1000-way classifier, at 224 px
 COSTS: dict[str, tuple[dict[str, Any], float, float]] = {
     'ReActNet-A': (dict(type='ReActNet'), 0.119e8, 4.817e9),

@@ -3,7 +3,7 @@
 _base_ = ['../../_base_/datasets/digits_labeled.py', '../../_base_/runtime.py']
 model = dict(
     type='Classifier',
-    head=dict(type='LinearHead', num_classes=10, in_channels=128),
+    head=dict(type='LinearHead', num_classes=10),
     frozen=['backbone', 'neck'],
 )
 train_dataloader = dict(dataset=dict(views=None))

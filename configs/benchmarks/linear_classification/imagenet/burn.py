@@ -1,12 +1,13 @@
 """Linear evaluation on ImageNet, BURN's protocol: frozen trunk (fc included), 8 GPUs x 32, 100 epochs.
 
-Paper, after stage 2: 62.29 top-1; here: not yet measured. The weights file says which trunk it holds.
+Paper, after stage 2: 62.29 top-1; here: not yet measured. The weights file says which trunk it holds; any does.
+For several rates in one pass over the data: several_rates.py beside this file.
 """
 
 _base_ = ['../../../_base_/datasets/imagenet_linear.py', '../../../_base_/runtime_imagenet.py']
 model = dict(
     type='Classifier',
-    head=dict(type='LinearHead', num_classes=1000, in_channels=1024),
+    head=dict(type='LinearHead', num_classes=1000),
     frozen=['backbone', 'neck'],
 )
 global_batch_size = 256

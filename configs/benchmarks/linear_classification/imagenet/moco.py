@@ -4,5 +4,4 @@ Published (arXiv:2003.04297): 71.1 top-1 of MoCo v2, 800 epochs; here: not yet m
 """
 
 _base_ = ['./burn.py']
-model = dict(head=dict(in_channels=2048))
 optim_wrapper = dict(optimizer=dict(lr=30.0))

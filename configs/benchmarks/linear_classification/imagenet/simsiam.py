@@ -4,7 +4,6 @@ Published: 68.1 top-1 of SimSiam, 68.7 of S2-BNN's ResNet-50 (100 epochs of trai
 """
 
 _base_ = ['./burn.py']
-model = dict(head=dict(in_channels=2048))
 train_dataloader = dict(batch_size=512)
 global_batch_size = 4096
 optim_wrapper = dict(optimizer=dict(type='LARS', lr=0.1 / 256 * 4096, weight_decay=0, always_adapt=True))

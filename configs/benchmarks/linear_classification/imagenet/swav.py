@@ -4,6 +4,5 @@ Published: 75.3 top-1 of SwAV, 800 epochs; here: not yet measured.
 """
 
 _base_ = ['./burn.py']
-model = dict(head=dict(in_channels=2048))
 optim_wrapper = dict(optimizer=dict(lr=0.3, weight_decay=1e-6))
 schedules = dict(lr=dict(_delete_=True, target='lr', curve='cosine', end=0.0, by='epoch'))
