@@ -75,13 +75,13 @@ class KNNAccuracy(SampleMetric):
 
     def __init__(self, num_neighbours: int | Sequence[int] = 20, temperature: float = 0.07) -> None:
         super().__init__()
-        counts = [num_neighbours] if isinstance(num_neighbours, int) else list(num_neighbours)
-        if not counts or not all(isinstance(count, int) and count >= 1 for count in counts):
-            raise ConfigError(f'num_neighbours is {num_neighbours}; at least 1 must vote')
+        counts = list(num_neighbours) if isinstance(num_neighbours, (list, tuple)) else [num_neighbours]
+        if not counts or not all(type(count) is int and count >= 1 for count in counts):
+            raise ConfigError(f'num_neighbours is {num_neighbours!r}; it must be a whole number of at least 1, or several')
         if len(set(counts)) < len(counts):
             raise ConfigError(f'num_neighbours is {num_neighbours}; give each number once')
-        if not temperature > 0:
-            raise ConfigError(f'temperature is {temperature}; it must be above 0')
+        if not isinstance(temperature, (int, float)) or not temperature > 0:
+            raise ConfigError(f'temperature is {temperature!r}; it must be a number above 0')
         self.num_neighbours, self.temperature = counts, temperature
         self.device = torch.device('cpu')
 

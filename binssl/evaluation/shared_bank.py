@@ -98,8 +98,7 @@ def count_hits(batches: Batches, ledger: Ledger, counts: Sequence[int], temperat
         temperature: of the votes.
         device: where to compute.
     """
-    bank, queries = _take(batches, ledger, banks=True), _take(batches, ledger, banks=False)
-    batches.clear()
+    bank, queries = _take(batches, ledger)
     places, own_queries = ledger.own(banks=True), ledger.own(banks=False)
     classes, targets = ledger.labels[ledger.banks].unique(return_inverse=True)
     truth = ledger.labels[~ledger.banks][own_queries]
@@ -120,17 +119,25 @@ def _facts(batch: dict[str, Tensor]) -> Tensor:
     return torch.stack([batch['indices'].long(), batch['labels'].long(), batch['banks'].long(), finite.long()], 1)
 
 
-def _take(batches: Batches, ledger: Ledger, banks: bool) -> Tensor:
-    """This process's unit rows of the bank or of the queries, in the order of indices, each sample once."""
-    own = ledger.rows[(ledger.owners == get_rank()) & (ledger.banks == banks)]
-    place = torch.full((sum(len(batch['indices']) for batch in batches),), -1)
-    place[own] = torch.arange(len(own))
-    taken, start = torch.empty(len(own), ledger.width), 0
-    for batch in batches:
-        target = place[start:start + len(batch['indices'])]
-        taken[target[target >= 0]] = unit_rows(batch['features'][target >= 0])
-        start += len(target)
-    return taken
+def _take(batches: Batches, ledger: Ledger) -> tuple[Tensor, Tensor]:
+    """This process's unit rows of the bank and of the queries, in the order of indices, each sample once.
+
+    A batch goes when it has been read, so that the features are in memory once.
+    """
+    mine = ledger.owners == get_rank()
+    parts, places = [], torch.full((2, sum(len(batch['indices']) for batch in batches)), -1)
+    for banks, place in zip((True, False), places, strict=True):
+        own = ledger.rows[mine & (ledger.banks == banks)]
+        place[own] = torch.arange(len(own))
+        parts.append(torch.empty(len(own), ledger.width))
+    start = 0
+    batches.reverse()
+    while batches:
+        features = batches.pop()['features']
+        for part, target in zip(parts, places[:, start:start + len(features)], strict=True):
+            part[target[target >= 0]] = unit_rows(features[target >= 0])
+        start += len(features)
+    return parts[0], parts[1]
 
 
 def _blocks(ledger: Ledger, count: int) -> Iterator[tuple[int, slice, tuple[int, int]]]:
@@ -156,5 +163,5 @@ def _at_owner(nearest: Neighbours, owner: int, count: int) -> Neighbours | None:
     if get_world_size() == 1:
         return nearest
     similarity, places = (gather(part, owner) for part in nearest)
-    return merge_nearest([Neighbours(*pair) for pair in zip(similarity, places, strict=True)],
-                         count) if similarity else None
+    lists = [Neighbours(*pair) for pair in zip(similarity, places, strict=True)]
+    return merge_nearest(lists, count) if lists else None

@@ -7,10 +7,11 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from planted import digits, planted
+from planted import batches, digits, planted
 from sklearn.neighbors import KNeighborsClassifier
 
 from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracy, neighbour_search
+from binssl.evaluation.nearest_neighbours import knn_accuracies
 from binssl.registry import ConfigError
 
 
@@ -44,9 +45,27 @@ def test_agrees_with_scikit_learn_on_digits():
     def weights(distance):  # cosine distance = 1 - similarity
         return torch.exp((1 - torch.as_tensor(distance)) / 0.07).numpy()
 
-    oracle = KNeighborsClassifier(20, metric='cosine', weights=weights).fit(bank, bank_labels)
-    expected = oracle.score(queries, query_labels)
-    assert knn_accuracy(bank, bank_labels, queries, query_labels) == pytest.approx(expected, abs=1e-3)
+    counts, expected = (1, 10, 20, 100, 200), []
+    for count in counts:
+        oracle = KNeighborsClassifier(count, metric='cosine', weights=weights).fit(bank, bank_labels)
+        expected.append(oracle.score(queries, query_labels))
+    assert len(set(expected)) > 2
+    assert knn_accuracies(bank, bank_labels, queries, query_labels, counts) == pytest.approx(expected, abs=1e-12)
+
+
+def test_several_numbers_of_neighbours_in_one_search_score_as_alone():
+    data = *planted(60, noise=2.5, seed=1), *planted(41, noise=2.5, seed=2)
+    counts = [20, 1, 55, 5]
+    assert knn_accuracies(*data, counts) == [knn_accuracy(*data, num_neighbours=count) for count in counts]
+
+
+def test_of_equally_near_samples_the_first_vote():
+    """Four samples alike, of classes 1, 0, 0, 0, and one query: the nearest is the first, the three nearest say 0."""
+    bank, labels = torch.ones(5, 3), torch.tensor([1, 0, 0, 0, 1])
+    bank[4, 0] = -1
+    assert knn_accuracies(bank, labels, torch.ones(1, 3), torch.tensor([1]), [1, 3]) == [1, 0]
+    assert knn_accuracies(bank[[1, 2, 0, 3, 4]], labels[[1, 2, 0, 3, 4]], torch.ones(1, 3), torch.tensor([0]),
+                          [1, 3]) == [1, 1]  # fmt: skip
 
 
 def test_chunks_change_nothing(monkeypatch):
@@ -83,7 +102,47 @@ def test_more_neighbours_than_samples_is_an_error():
         knn_accuracy(*planted(10), *planted(10))
 
 
-@pytest.mark.parametrize('bad', [dict(num_neighbours=0), dict(temperature=0.0), dict(temperature=-1.0)])
+@pytest.mark.parametrize('bad', [dict(num_neighbours=0), dict(num_neighbours=[]), dict(num_neighbours=[5, 0]),
+                                 dict(num_neighbours=[5, 5]), dict(num_neighbours=2.5), dict(num_neighbours='20'),
+                                 dict(num_neighbours=True), dict(temperature=0.0), dict(temperature=-1.0),
+                                 dict(temperature=float('nan')), dict(temperature='warm')], ids=str)
 def test_impossible_settings_are_refused_at_construction(bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
         KNNAccuracy(**bad)
+
+
+def measured(data, **settings) -> dict[str, float]:
+    metric = KNNAccuracy(**settings)
+    for batch in data:
+        metric.process({}, batch)
+    try:
+        return metric.evaluate(0)
+    finally:
+        assert not metric.results
+
+
+@pytest.mark.parametrize(('num_neighbours', 'names'), [
+    (20, ['knn_top1']), ([20], ['knn_top1']), ([10, 5, 50], ['knn_top1_10', 'knn_top1_5', 'knn_top1_50'])])
+def test_metric_scores_each_sample_once_whatever_order_it_comes_in(num_neighbours, names):
+    features, labels = planted(101, noise=2.5)
+    banks = torch.arange(101) % 5 < 3
+    data = batches(features, labels, banks)
+    counts = num_neighbours if isinstance(num_neighbours, list) else [num_neighbours]
+    expected = knn_accuracies(features[banks], labels[banks], features[~banks], labels[~banks], counts)
+    for order in (data, data[::-1], [*data[5:], *data[:8]]):
+        result = measured(order, num_neighbours=num_neighbours)
+        assert list(result) == names
+        assert list(result.values()) == pytest.approx([100 * share for share in expected], abs=1e-9)
+
+
+def test_features_that_are_not_finite_are_counted():
+    features, labels = planted(60)
+    features[5, 1] = torch.nan
+    with pytest.raises(EvaluationError, match='features of 1 of 60 samples are not finite'):
+        measured(batches(features, labels, torch.arange(60) < 40))
+
+
+def test_several_labels_a_sample_are_refused():
+    features, _ = planted(60)
+    with pytest.raises(EvaluationError, match='one label a sample and these have several'):
+        measured(batches(features, torch.ones(60, 20, dtype=torch.int8), torch.arange(60) < 40))
