@@ -43,8 +43,8 @@ class Trained:
 def load_model(path: str | os.PathLike, device: str | torch.device = 'cpu') -> nn.Module:
     """The network in a file of ours, in eval mode: ``model(images)``, ``model.extract(images)``.
 
-    Of a training checkpoint the student's backbone, neck and head are taken; a classifier comes back as one,
-    every label-free method as an Encoder.
+    Of a training checkpoint the student's backbone, neck and head are taken; a classifier or detector comes back as
+    one, every label-free method as an Encoder.
 
     Args:
         path: a training checkpoint or a weights file.
@@ -83,8 +83,8 @@ def inference_config(model: Mapping[str, Any], parts: Sequence[str] = INFERENCE_
 
     Args:
         model: config of the algorithm that trained it.
-        parts: which to keep, of those that a trained network has: backbone, neck, head. A Classifier without
-            its head becomes an Encoder.
+        parts: which to keep, of those that a trained network has: backbone, neck, head. What learnt from labels
+            (a Classifier, a Detector) stays what it is with its head, and becomes an Encoder without.
     """
     if not isinstance(model.get('backbone'), dict):
         raise CheckpointError(f'the checkpoint is of a {model.get("type")!r} without a backbone')
@@ -92,8 +92,8 @@ def inference_config(model: Mapping[str, Any], parts: Sequence[str] = INFERENCE_
     kept = {part: model[part] for part in wanted if model.get(part) is not None}
     if 'data_preprocessor' in kept:
         kept['data_preprocessor'] = _without_views(kept['data_preprocessor'])
-    is_classifier = model.get('type') == 'Classifier' and 'head' in kept
-    return {'type': 'Classifier' if is_classifier else 'Encoder', **kept}
+    learnt_labels = getattr(ALGORITHMS.get(model.get('type') or 'Encoder'), 'needs_labels', False)
+    return {'type': model['type'] if learnt_labels and 'head' in kept else 'Encoder', **kept}
 
 
 def build_inference_model(config: Mapping[str, Any]) -> nn.Module:

@@ -25,14 +25,20 @@ def start_from(model: nn.Module, path: str) -> LoadReport:
 
 
 def start_from_trunk(model: nn.Module, path: str) -> LoadReport:
-    """Load backbone and neck of ``model`` from the file at ``path`` (``pretrained``); the rest stays as it is.
+    """Load the trunk of ``model`` from the file at ``path`` (``pretrained``); the rest stays as it is.
 
     Raises:
         CheckpointError: as :func:`start_from`.
     """
-    trunk = {key: value for key, value in read_trained(path).state_dict.items() if in_parts(key, TRUNK)}
-    others = {key.split('.')[0] for key in model.state_dict()} - set(TRUNK)
+    parts = trunk_parts(model)
+    trunk = {key: value for key, value in read_trained(path).state_dict.items() if in_parts(key, parts)}
+    others = {key.split('.')[0] for key in model.state_dict()} - set(parts)
     return _start_with(model, trunk, sorted(others))
+
+
+def trunk_parts(model: Any) -> tuple[str, ...]:
+    """What a model, or its class, takes of a file with a trunk: backbone and neck, where it has no ``trunk_parts``."""
+    return getattr(model, 'trunk_parts', TRUNK)
 
 
 def _start_with(model: nn.Module, weights: Mapping[str, Tensor], may_miss: Sequence[str]) -> LoadReport:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from binssl.checkpoints import TRUNK, differing_network, file_sha256, read_trained
+from binssl.checkpoints import differing_network, file_sha256, read_trained
 from binssl.engine.class_count import settle_classes
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
@@ -20,9 +20,10 @@ from binssl.engine.loops import EpochLoop
 from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner
+from binssl.engine.starting_weights import trunk_parts
 from binssl.engine.training_state import latest_checkpoint
 from binssl.engine.trial import trial_problems
-from binssl.registry import HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
+from binssl.registry import ALGORITHMS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
 
 
 def train(args: argparse.Namespace) -> None:
@@ -113,7 +114,7 @@ def _take_trunk(cfg: Config) -> None:
     if not path or not os.path.isfile(path) or not cfg.get('model'):
         return
     recorded = read_trained(path).model
-    for part in (*TRUNK, 'data_preprocessor'):
+    for part in (*trunk_parts(ALGORITHMS.get(cfg.model.get('type') or 'Encoder')), 'data_preprocessor'):
         if cfg.model.get(part) is None:
             cfg.model[part] = recorded.get(part)
             continue

@@ -64,6 +64,10 @@ def small_batch(cfg: Config, seed: int = 0) -> dict[str, Any]:
     """What the training data's loader gives: a uint8 image for each of the config's views, labels, indices."""
     draw = torch.Generator().manual_seed(seed)
     dataset = cfg.train_dataloader.dataset
+    if dataset.type == 'VOCDetection':
+        image = torch.randint(0, 256, (3, 64, 64), generator=draw, dtype=torch.uint8)
+        objects = dict(boxes=[torch.tensor([[8.0, 8, 40, 56]])], labels=[torch.tensor([3])])
+        return dict(objects, images=[image], indices=torch.arange(1))
     views = dataset.get('dataset', dataset).get('views') or [None]  # DALI's has the photos' own inside
     sides = [(view or {}).get('size', 8) if is_small(cfg) else SIDES[_side(view)] for view in views]
     images = [torch.randint(0, 256, (BATCH, 3, side, side), generator=draw, dtype=torch.uint8) for side in sides]
@@ -117,6 +121,8 @@ def _narrow_head(head: dict[str, Any] | None, features: int, extractor: int | No
             head[key] = value
     if head.get('prototypes'):
         head['prototypes'] //= 16
+    if head.get('min_sizes'):  # a detector's
+        head.update(channels=16, min_sizes=[64], max_size=64)
 
 
 def _narrow_mlp(mlp: dict[str, Any], in_channels: int | None) -> None:
