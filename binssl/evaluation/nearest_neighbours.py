@@ -77,7 +77,7 @@ class KNNAccuracy(SampleMetric):
         super().__init__()
         counts = list(num_neighbours) if isinstance(num_neighbours, (list, tuple)) else [num_neighbours]
         if not counts or not all(type(count) is int and count >= 1 for count in counts):
-            raise ConfigError(f'num_neighbours is {num_neighbours!r}; it must be a whole number of at least 1, or several')
+            raise ConfigError(f'num_neighbours is {num_neighbours!r}; it must be a whole number above 0, or several')
         if len(set(counts)) < len(counts):
             raise ConfigError(f'num_neighbours is {num_neighbours}; give each number once')
         if not isinstance(temperature, (int, float)) or not temperature > 0:

@@ -321,3 +321,33 @@ def test_table_of_classifiers_says_what_does_not_hold(methods_table):
     checks = methods_table.supervised_verdicts(records)
     assert list(checks.values()) == [True, False, False, True]
     assert 'Bi-Real step by step: 92.5, -5.5 points from its real twin' in checks
+
+
+@pytest.fixture(scope='module')
+def neighbours() -> ModuleType:
+    return script('speed/knn')
+
+
+def test_knn_is_measured_beside_the_whole_matrix(neighbours: ModuleType, tmp_path: Path) -> None:
+    arguments = '--banks 300 600 --queries 50 --width 16 --count 20 --repeats 1'
+    figures = run(neighbours.main, arguments, tmp_path / 'knn.json')
+    assert figures['met']
+    for bank in ('300', '600'):
+        assert figures['measured'][bank]['same']
+        for way in (neighbours.OURS, neighbours.PLAIN, neighbours.USUAL):
+            assert figures['measured'][bank][way]['seconds'] > 0
+    # 4 bytes a similarity; the answer, 12 bytes a neighbour
+    peaks = [figures['measured'][bank][neighbours.USUAL]['peak_bytes'] for bank in ('300', '600')]
+    assert peaks == [pytest.approx(4 * 50 * bank + 12 * 50 * 20, rel=0.1) for bank in (300, 600)]
+
+
+def test_knn_of_imagenet_is_computed(neighbours: ModuleType) -> None:
+    one, eight = (neighbours.computed(processes, **neighbours.IMAGENET) for processes in (1, 8))
+    assert one['flops'] == 2 * 1_281_167 * 50_000 * 1024 == 8 * eight['flops']
+    assert one['feature_bytes'] == 4 * 1024 * 1_331_167
+    assert one['sent_bytes'] == 0
+    # of 8 processes each holds an eighth of the features and the chunks whole
+    assert eight['feature_bytes'] == one['feature_bytes'] / 8
+    assert eight['search_bytes'] > 6 * 2**27
+    # its queries to 7 others, its lists for 7 eighths of all queries, its facts to 7 others
+    assert eight['sent_bytes'] == pytest.approx(7 / 8 * (50_000 * (4 * 1024 + 16 * 200) + 32 * 1_331_167))
