@@ -25,6 +25,7 @@ from binssl.datasets.originals import Originals
 from binssl.datasets.photo_transforms import GaussianBlur, Lighting
 from binssl.datasets.places import Places205
 from binssl.datasets.sampler import EpochSampler
+from binssl.datasets.some_of_each_class import SomeOfEachClass
 from binssl.datasets.split_folder import SplitFolder
 from binssl.datasets.tiny_imagenet import TinyImageNet
 from binssl.datasets.unlabeled import Unlabeled
@@ -73,6 +74,7 @@ __all__ = [
     'PhotoResize',
     'PhotoSolarize',
     'Places205',
+    'SomeOfEachClass',
     'SplitFolder',
     'TinyImageNet',
     'Unlabeled',
