@@ -64,7 +64,7 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) 
             per_image = max(_seconds_per_image(model, dataset, int(cfg[name].get('num_workers') or 0), device)
                             for name, dataset in datasets.items())  # fmt: skip
     except (ConfigError, ImportError, OSError, RuntimeError) as error:
-        return Planned(suite.name, task, obstacle=str(error).partition('\n')[0])
+        return Planned(suite.name, task, obstacle=' '.join(str(error).split()))
     fingerprint: Any = FUNCTIONS.get('fingerprint_data')
     prints = sorted({fingerprint(dataset) for dataset in datasets.values()})
     images = count_passes(cfg, task.kind, {name: len(dataset) for name, dataset in datasets.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequ
         markdown([COLUMNS, *lines]),
         NOTE.format(seeds=', '.join(map(str, sorted({seed for row in rows for seed in row['seeds']}))) or 'none'),
         '\n'.join(f'- {row["task"]}: {row["protocol"]} ({row["config"]})' for row in rows),
-        '\n'.join(_obstacles(planned)),
+        '\n'.join(f'- {line}' for line in _obstacles(planned)),
     ] if part)  # fmt: skip
     (work_dir / 'evaluation.md').write_text(text + '\n')
     not_run = {_name(entry): entry.obstacle for entry in planned if entry.obstacle}
@@ -84,7 +85,14 @@ def _lines(row: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _obstacles(planned: Sequence[Planned]) -> list[str]:
-    return [f'not run: {_name(entry)}: {entry.obstacle}' for entry in planned if entry.obstacle]
+    """A line for each suite and reason; the whole reason is in ``evaluation.json``."""
+    tasks: dict[tuple[str, str], list[str]] = {}
+    for entry in planned:
+        if entry.obstacle:
+            tasks.setdefault((entry.suite, textwrap.shorten(entry.obstacle, 100, placeholder=' ...')), []).append(
+                entry.task.name
+            )
+    return [f'not run: {suite} ({", ".join(names)}): {reason}' for (suite, reason), names in tasks.items()]
 
 
 def _name(entry: Planned) -> str:

@@ -102,7 +102,7 @@ def test_what_cannot_run_is_told_and_the_rest_is_planned(tmp_path: Path, weights
     assert 'nowhere' in planned[1].obstacle
     text = describe_plan(planned)
     assert '| mine.features |' in text
-    assert 'not run: mine.other: ' in text
+    assert 'not run: mine (other): ' in text
     with pytest.raises(ConfigError, match='none of these tasks can run here'):
         evaluate(parse_evaluation([str(weights), '--suite', suite, '--tasks', 'other']), Path('tools'))
 
@@ -142,7 +142,7 @@ def test_the_table_says_numbers_spread_hashes_and_what_is_left(tmp_path: Path, w
     assert ' abcdef01 ' in row
     assert record['tasks'][0]['seeds'] == [0, 1]
     assert 'not finished' in next(line for line in text.splitlines() if line.startswith('| digits.knn'))
-    assert 'not run: imagenet.knn: no ImageNet' in text
+    assert '- not run: imagenet (knn): no ImageNet' in text
     assert record['sha256'] in text
     assert record['torch'] == torch.__version__
     assert record['tasks'][0]['data'] == 'abcdef0123' * 6
