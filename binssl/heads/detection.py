@@ -22,7 +22,8 @@ AS_THEY_COME: dict[str, Any] = dict(image_mean=[0.0] * 3, image_std=[1.0] * 3)
 
 @HEADS.register_module(name='FasterRCNN')
 def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int] = (4, 8, 16, 32),
-                      channels: int = 256, min_sizes: Sequence[int] = (800,), max_size: int = 1333) -> nn.Module:
+                      channels: int = 256, min_sizes: Sequence[int] = (800,), max_size: int = 1333,
+                      boxes_per_image: int = 512) -> nn.Module:
     """Faster R-CNN (arXiv:1506.01497) with a pyramid (arXiv:1612.03144): torchvision's, all else at its defaults.
 
     Anchors have an area of (8 x stride)^2 at each level, one coarser level than ``strides`` included: 32 to 512 pixels
@@ -36,6 +37,7 @@ def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int]
         min_sizes: shorter sides, in pixels, to which images are resized: one at random for each in training, the last
             one else.
         max_size: of the longer side.
+        boxes_per_image: how many proposals of an image the second stage learns from.
 
     Raises:
         ConfigError: no such maps, sizes or number of classes.
@@ -47,7 +49,7 @@ def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int]
     pool = MultiScaleRoIAlign([str(place) for place in range(len(strides))], output_size=7, sampling_ratio=2)
     head = detection.FasterRCNN(pyramid, num_classes + 1, min_size=tuple(min_sizes), max_size=max_size,
                                 rpn_anchor_generator=anchors, box_roi_pool=pool, size_divisible=strides[-1],
-                                **AS_THEY_COME)  # fmt: skip
+                                box_batch_size_per_image=boxes_per_image, **AS_THEY_COME)  # fmt: skip
     return _described(head, num_classes, first_label=1)
 
 
