@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,8 @@ def fingerprint_data(dataset: Any) -> str:
 
     Args:
         dataset: built. One that knows better has a method ``fingerprint() -> str``; one of parts has ``bank`` and
-            ``query``, one around another has that as ``dataset``; else ``index`` (files) or ``images``, with ``labels``
-            if any.
+            ``query``, one around another has that as ``dataset``; else it has files (an ``index``, or ``paths`` with
+            ``annotations``) or ``images``, with ``labels`` if any.
 
     Returns:
         64 hex digits.
@@ -44,38 +45,46 @@ def _digest_of(dataset: Any) -> Any:
             digest.update(_digest_of(part).digest())
     elif hasattr(dataset, 'dataset'):
         digest.update(_digest_of(dataset.dataset).digest())
-        for kept in ('indices', 'labels'):  # a choice from that set
-            if getattr(dataset, kept, None) is not None:
-                _add_array(digest, getattr(dataset, kept))
+        _add_arrays(digest, dataset, ('indices', 'images', 'labels'))  # what it takes of that set
     elif hasattr(dataset, 'index'):
-        _add_files(digest, dataset.index)
-        if getattr(dataset, 'labels', None) is not None:
-            _add_array(digest, dataset.labels)
+        index = dataset.index
+        _add_files(digest, [index.path(place) for place in range(len(index))], index.folder)
+        _add_array(digest, index.labels)
+        _add_arrays(digest, dataset, ('labels',))
+    elif hasattr(dataset, 'paths'):
+        _add_files(digest, dataset.paths, os.path.commonpath([os.path.dirname(path) for path in dataset.paths]))
+        for annotation in getattr(dataset, 'annotations', ()):
+            _add_arrays(digest, annotation, sorted(vars(annotation)))
     elif hasattr(dataset, 'images'):
-        _add_array(digest, dataset.images)
-        if getattr(dataset, 'labels', None) is not None:
-            _add_array(digest, dataset.labels)
+        _add_arrays(digest, dataset, ('images', 'labels'))
     else:
         raise DataError(f'{type(dataset).__name__} has neither files nor pixels in memory to know it again by: give it '
                         'a method fingerprint()')  # fmt: skip
     return digest
 
 
+def _add_arrays(digest: Any, owner: Any, names: Iterable[str]) -> None:
+    """Those of the attributes that are there."""
+    for name in names:
+        if getattr(owner, name, None) is not None:
+            digest.update(name.encode())
+            _add_array(digest, getattr(owner, name))
+
+
 def _add_array(digest: Any, values: Any) -> None:
-    array = np.ascontiguousarray(torch.as_tensor(values).detach().cpu().numpy())
+    array = np.ascontiguousarray(values.cpu().numpy() if isinstance(values, torch.Tensor) else values)
     digest.update(f'{array.dtype.str}{array.shape}'.encode())
     digest.update(array.data)
 
 
-def _add_files(digest: Any, index: Any) -> None:
-    facts = np.empty((len(index), 2), dtype=np.int64)
-    for place in range(len(index)):
+def _add_files(digest: Any, paths: Sequence[str], folder: str) -> None:
+    facts = np.empty((len(paths), 2), dtype=np.int64)
+    for place, path in enumerate(paths):
         try:
-            found = os.stat(index.path(place))
+            found = os.stat(path)
         except OSError as error:
-            raise DataError(f'{index.path(place)!r} cannot be read: {error.strerror}; the data set was changed since '
-                            'it was indexed') from error  # fmt: skip
+            raise DataError(f'{path!r} cannot be read: {error.strerror}; the data set was changed since it was '
+                            'indexed') from error  # fmt: skip
         facts[place] = found.st_size, found.st_mtime_ns
-        digest.update(os.fsencode(index.names[place]) + b'\0')
+        digest.update(os.fsencode(os.path.relpath(path, folder)) + b'\0')
     _add_array(digest, facts)
-    _add_array(digest, index.labels)
