@@ -133,8 +133,9 @@ class Job:
             return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
         run = _Program(python, tools, processes)
         if step.kind in ('test', 'svm'):
+            kept = [] if step.kind == 'test' else ['--features', str(self.work_dir / 'features')]
             tested = run('test' if step.kind == 'test' else 'test_svm', step.config, inputs['checkpoint'])
-            return [[*tested, '--work-dir', str(self.folder), *_options(step.options)]]
+            return [[*tested, '--work-dir', str(self.folder), *kept, *_options(step.options)]]
         # quoted: a comma in a path would make it a list
         options = {**step.options, **{option: repr(str(path)) for option, path in inputs.items()}}
         flags = ['--work-dir', str(self.folder), '--seed', str(self.seed), '--resume', 'auto', *_options(options)]
