@@ -14,8 +14,7 @@ from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
 from binssl.engine.testing import in_order, test, testing_parser
-from binssl.evaluation.gather import EvaluationError
-from binssl.evaluation.nearest_neighbours import check_neighbours
+from binssl.evaluation import EvaluationError, check_neighbours
 from binssl.registry import DATASETS, METRICS, ConfigError
 
 

@@ -19,9 +19,10 @@ from binssl.evaluation.linear import (
     linear_accuracy,
 )
 from binssl.evaluation.linear_svm import LinearSVM
-from binssl.evaluation.nearest_neighbours import KNNAccuracy, knn_accuracy
+from binssl.evaluation.nearest_neighbours import KNNAccuracy, check_neighbours, knn_accuracies, knn_accuracy
 
 __all__ = ['Accuracy', 'CostReport', 'DetectionAP', 'EvaluationError', 'FeatureMetric', 'FeatureSplit',
            'FewShotAccuracy', 'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'LinearSVM',
-           'detection_ap', 'few_shot_accuracy', 'find_input_size', 'fit_logistic', 'knn_accuracy', 'linear_accuracy',
-           'measure_config', 'measure_cost', 'split_features', 'topk_hits']
+           'check_neighbours', 'detection_ap', 'few_shot_accuracy', 'find_input_size', 'fit_logistic',
+           'knn_accuracies', 'knn_accuracy', 'linear_accuracy', 'measure_config', 'measure_cost', 'split_features',
+           'topk_hits']

@@ -75,7 +75,7 @@ class KNNAccuracy(SampleMetric):
 
     def __init__(self, num_neighbours: int | Sequence[int] = 20, temperature: float = 0.07) -> None:
         super().__init__()
-        counts = list(num_neighbours) if isinstance(num_neighbours, (list, tuple)) else [num_neighbours]
+        counts: list[Any] = list(num_neighbours) if isinstance(num_neighbours, (list, tuple)) else [num_neighbours]
         if not counts or not all(type(count) is int and count >= 1 for count in counts):
             raise ConfigError(f'num_neighbours is {num_neighbours!r}; it must be a whole number above 0, or several')
         if len(set(counts)) < len(counts):

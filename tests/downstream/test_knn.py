@@ -19,7 +19,7 @@ from binssl import load_model
 from binssl.downstream import knn
 from binssl.downstream.knn import check_bank, knn_evaluator, parse_knn
 from binssl.engine import load_config
-from binssl.evaluation.nearest_neighbours import knn_accuracies
+from binssl.evaluation import knn_accuracies
 from binssl.registry import DATASETS, ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -65,19 +65,16 @@ def test_script_in_two_processes_gives_the_number_of_one(weights: str, tmp_path:
     assert list(numbers(tmp_path / 'one').values()) == pytest.approx(expected, abs=1e-9)
 
 
-def test_folder_of_images_is_scored(tmp_path: Path) -> None:
+def test_folder_of_images_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its classes have colours of their own, which the pixels themselves tell."""
     root, weights = make_imagenet_folder(tmp_path / 'images', lists=False), str(tmp_path / 'pixels.pth')
     write_random(load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), weights)
-    run(FOLDER, weights, '--num-knn', '3', '--work-dir', str(tmp_path / 'run'), '--cfg-options', *folders(root))
+    monkeypatch.setenv('DATA_ROOT', str(root))
+    views = 'test_dataloader.dataset.{}.views=[[dict(type="torchvision/Resize",size=[1,1])]]'
+    run(FOLDER, weights, '--num-knn', '3', '--work-dir', str(tmp_path / 'run'), '--cfg-options',
+        'test_dataloader.num_workers=0', views.format('bank'), views.format('query'))  # fmt: skip
     assert list(numbers(tmp_path / 'run')) == ['knn_top1']
     assert numbers(tmp_path / 'run')['knn_top1'] >= 99
-
-
-def folders(root: Path) -> list[str]:
-    views = 'test_dataloader.dataset.{}.views=[[dict(type="torchvision/Resize",size=[1,1])]]'
-    return [f'test_dataloader.dataset.bank.folder={root}/train', f'test_dataloader.dataset.query.folder={root}/val',
-            'test_dataloader.num_workers=0', views.format('bank'), views.format('query')]  # fmt: skip
 
 
 def test_flags_take_the_place_of_the_configs_settings() -> None:

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from planted import batches, digits, planted
 from sklearn.neighbors import KNeighborsClassifier
 
-from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracy, neighbour_search
-from binssl.evaluation.nearest_neighbours import knn_accuracies
+from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracies, knn_accuracy, neighbour_search
 from binssl.registry import ConfigError
 
 

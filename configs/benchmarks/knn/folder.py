@@ -1,12 +1,13 @@
-"""k-NN on any folder of train/CLASS/IMAGE and val/CLASS/IMAGE: data/folder, a folder or a link to one.
+"""k-NN on any image folder with train/CLASS/IMAGE and val/CLASS/IMAGE (or test/); its name goes before the command:
 
-Another one: --cfg-options test_dataloader.dataset.bank.folder=/path/train test_dataloader.dataset.query.folder=/path/val
+    DATA_ROOT=/path/to/flowers bash benchmarks/dist_test_knn.sh configs/benchmarks/knn/folder.py WEIGHTS
 """
 
 _base_ = ['./imagenet.py']
 test_dataloader = dict(
     dataset=dict(
-        bank=dict(_delete_=True, type='ImageFolder', folder='data/folder/train'),
-        query=dict(_delete_=True, type='ImageFolder', folder='data/folder/val'),
+        bank=dict(_delete_=True, type='SplitFolder', root='{{$DATA_ROOT:data/folder}}', split='train'),
+        query=dict(_delete_=True, type='SplitFolder', root='{{$DATA_ROOT:data/folder}}', split='val'),
     )
 )
+test_evaluator = [dict(type='KNNAccuracy', num_neighbours=[10, 20], temperature=0.07)]

@@ -1,7 +1,7 @@
 """k-NN on ImageNet: each of 50,000 validation images is looked for among 1,281,167 training images, plain views.
 
-8 GPUs x 256, or GPUS=1. Works with any weights file. Cost: an epoch's forward work, then 6.6e13 multiply-adds in float64
-for 1024 features, and 5.2 GB for the bank, shared out over the processes: benchmarks/speed/knn.py.
+8 GPUs x 256, or GPUS=1. Works with any weights file. Cost: an epoch's forward work, then 6.6e13 multiply-adds in
+float64 for 1024 features, and 5.2 GB for the bank, shared out over the processes: benchmarks/speed/knn.py.
 k and temperature: arXiv:1805.01978 (200, 0.07).
 """
 
