@@ -17,7 +17,6 @@ from binssl.registry import ConfigError, nearest_names
 DIFFICULT = ('left out', 'negative')
 #: bytes of a job for each number of its features: float64, and liblinear's copy of index and value
 _BYTES_PER_NUMBER = 24
-_INSTALL = 'SVMs come with scikit-learn: pip install "binssl[digits]"'
 
 
 @dataclass(frozen=True)
@@ -128,7 +127,7 @@ def build_svc(cost: float, settings: SVMSettings) -> Any:
     try:
         from sklearn.svm import LinearSVC
     except ImportError as error:
-        raise ImportError(_INSTALL) from error
+        raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
     weight = {1: settings.positive_weight, -1: 1.0}
     return LinearSVC(C=cost, class_weight=weight, tol=settings.tolerance, max_iter=settings.max_iterations,
                      penalty='l2', loss='squared_hinge', dual=True, random_state=0)  # fmt: skip
@@ -155,7 +154,7 @@ def cross_validate(
     try:
         from sklearn.model_selection import cross_val_score
     except ImportError as error:
-        raise ImportError(_INSTALL) from error
+        raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         svc, chosen = build_svc(cost, settings), unit_length(features[rows])
@@ -213,7 +212,7 @@ def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple], jobs: int)
     try:
         from joblib import Parallel, delayed
     except ImportError as error:
-        raise ImportError(_INSTALL) from error
+        raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
     return Parallel(n_jobs=jobs)(delayed(function)(*task) for task in tasks)
 
 

@@ -159,14 +159,6 @@ def test_features_are_brought_to_unit_length_and_zero_stays():
     np.testing.assert_allclose(lengths, [5 / (5 + 1e-5), 0])
 
 
-@pytest.mark.process
-def test_two_jobs_give_the_same_numbers_as_one():
-    metric = LinearSVM(shots=[2], repeats=2)
-    task = pose(metric, planted(60, noise=1.0, seed=1), planted(60, noise=1.0, seed=2))
-    for part in metric.parts:
-        assert metric.measure(part, task, jobs=2) == metric.measure(part, task)
-
-
 def test_jobs_fit_into_memory():
     assert memory_of_a_job(5011, 9216) == pytest.approx(1.1e9, rel=0.01)
     assert jobs_that_fit(10**9, 10**4) == 1
