@@ -35,12 +35,15 @@ class LinearHead(nn.Module):
         num_classes: at least 2. A training config may say None: tools/train.py writes the training data's number there.
         in_channels: width of the features.
         label_smoothing: share of the target that is spread over all classes, in [0, 1).
+        norm: None; or 'BN', a BatchNorm without weights of its own before the layer, as MAE's probe has it
+            (arXiv:2111.06377): features of any scale and mean then train at usual rates. Linear when training is over.
 
     Raises:
-        ConfigError: a number outside its range.
+        ConfigError: a number outside its range, or another norm.
     """
 
-    def __init__(self, num_classes: int | None, in_channels: int, label_smoothing: float = 0.) -> None:
+    def __init__(self, num_classes: int | None, in_channels: int, label_smoothing: float = 0.,
+                 norm: str | None = None) -> None:
         super().__init__()
         if num_classes is None:
             raise ConfigError("head.num_classes is None, the training data's number, which tools/train.py fills in; "
@@ -49,15 +52,18 @@ class LinearHead(nn.Module):
             raise ConfigError(f'num_classes {num_classes} of LinearHead must be at least 2')
         if not 0 <= label_smoothing < 1:
             raise ConfigError(f'label_smoothing {label_smoothing} of LinearHead must lie in [0, 1)')
+        if norm not in (None, 'BN'):
+            raise ConfigError(f"norm {norm!r} of LinearHead is unknown: take 'BN' or None")
         self.in_channels, self.out_channels = in_channels, num_classes
         self.label_smoothing = label_smoothing
+        self.norm = nn.Identity() if norm is None else nn.BatchNorm1d(in_channels, affine=False)
         self.fc = nn.Linear(in_channels, num_classes)
         nn.init.normal_(self.fc.weight, std=0.01)
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, in_channels) -> logits (N, num_classes)."""
-        return self.fc(features)
+        return self.fc(self.norm(features))
 
     def loss(self, logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Smoothed cross-entropy of ``logits`` (N, num_classes), and their :meth:`rates`.

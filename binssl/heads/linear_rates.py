@@ -25,21 +25,21 @@ class LinearRates(nn.Module):
 
     Args:
         rates: positive, each once; they stand for ``optim_wrapper.optimizer.lr``, and schedules scale them alike.
-        num_classes, in_channels, label_smoothing: as of :class:`LinearHead`.
+        num_classes, in_channels, label_smoothing, norm: as of :class:`LinearHead`.
 
     Raises:
         ConfigError: no rate, one that is not positive, one given twice, or what LinearHead refuses.
     """
 
     def __init__(self, rates: Sequence[float], num_classes: int | None, in_channels: int,
-                 label_smoothing: float = 0.) -> None:
+                 label_smoothing: float = 0., norm: str | None = None) -> None:
         super().__init__()
         if not isinstance(rates, (list, tuple)) or not rates or len(set(rates)) < len(rates):
             raise ConfigError(f'rates {rates!r} of LinearRates must be a list of learning rates, each once')
         for rate in rates:
             if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
                 raise ConfigError(f'rate {rate!r} of LinearRates must be a positive number')
-        first = LinearHead(num_classes, in_channels, label_smoothing)
+        first = LinearHead(num_classes, in_channels, label_smoothing, norm)
         self.learning_rates = tuple(float(rate) for rate in rates)
         self.heads = nn.ModuleList([first, *(copy.deepcopy(first) for _ in rates[1:])])
         self.in_channels, self.out_channels = first.in_channels, first.out_channels

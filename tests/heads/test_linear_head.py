@@ -99,3 +99,21 @@ def test_keys_and_initial_values():
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
+
+
+def test_norm_before_the_layer_standardises_by_the_batch_then_by_the_running_statistics():
+    torch.manual_seed(0)
+    head, plain = build(norm='BN').double(), build().double()
+    plain.fc.load_state_dict(head.fc.state_dict())
+    features = 5 + 3 * torch.randn(32, 4, dtype=torch.float64)
+    mean, variance = features.mean(0), features.var(0, correction=0)
+    torch.testing.assert_close(head(features), plain((features - mean) / (variance + 1e-5).sqrt()))
+    head.eval()
+    running = 0.1 * mean, 0.9 + 0.1 * features.var(0)
+    torch.testing.assert_close(head(features), plain((features - running[0]) / (running[1] + 1e-5).sqrt()))
+    assert [name for name, _ in head.named_parameters()] == ['fc.weight', 'fc.bias']
+
+
+def test_other_norms_are_refused():
+    with pytest.raises(ConfigError, match="norm 'LN' of LinearHead is unknown"):
+        build(norm='LN')

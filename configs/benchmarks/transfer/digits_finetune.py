@@ -1,11 +1,10 @@
 """Finetuning on the digits: the whole network learns from all labels of the training images."""
 
 _base_ = ['../linear_classification/digits.py']
-model = dict(head=dict(num_classes=None), frozen=[])
+model = dict(head=dict(_delete_=True, type='LinearHead', num_classes=None), frozen=[])
 train_dataloader = dict(
     dataset=dict(views=[dict(type='DigitsAugment', degrees=10.0, translate=0.125, scale=(0.9, 1.1))])
 )
-sync_bn = True
 optim_wrapper = dict(
     _delete_=True,
     type='OptimWrapper',
