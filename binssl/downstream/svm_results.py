@@ -20,10 +20,10 @@ from binssl.evaluation import LinearSVM
 from binssl.evaluation.linear_svm import ALL, Part
 from binssl.evaluation.report import markdown
 
-NOTE = (
-    'In percent. all: SVMs on all training images, at costs that cross-validation chose for each class. A number of '
-    'shots: on so many images a class, mean ± standard deviation of {repeats} draws, at the cost that is best on the '
-    'test images, as published.'
+ALL_NOTE = 'all: SVMs on all training images, at costs that cross-validation chose for each class.'
+SHOTS_NOTE = (
+    'A number of shots: on so many images a class, mean ± standard deviation of {repeats} draws, at the cost that is '
+    'best on the test images, as published.'
 )
 #: what a record's numbers are called in the table
 HEADINGS = {'map': 'all: mAP', 'map_11_points': 'all: mAP, 11 points', 'top1': 'all: top-1'}
@@ -94,7 +94,7 @@ def write_results(
     text = '\n\n'.join([
         f'# Linear SVMs on features of {weights}',
         markdown(_table(metric, records)),
-        NOTE.format(repeats=metric.repeats) + _warning(records),
+        _note(metric, records),
         f'protocol: {protocol}  \nweights: SHA-256 {file_sha256(weights)}  \n'
         f'data: SHA-256 {source["train"]["data"]} to learn from, {source["test"]["data"]} to score  \n'
         f'seed {metric.seed}, commit {current_commit() or "unknown"}',
@@ -124,9 +124,13 @@ def _spread(record: Mapping[str, Any]) -> str:
     return f'{record.get("map", record.get("top1")):.1f} ± {record["std"]:.1f}'
 
 
-def _warning(records: Mapping[str, Mapping[Part, Mapping[str, Any]]]) -> str:
-    count = sum(record['not_converged'] for parts in records.values() for record in parts.values())
-    return f' {count:,} SVMs were stopped before they had converged.' if count else ''
+def _note(metric: LinearSVM, records: Mapping[str, Mapping[Part, Mapping[str, Any]]]) -> str:
+    """What the numbers are."""
+    stopped = sum(record['not_converged'] for parts in records.values() for record in parts.values())
+    notes = ['In percent.', ALL_NOTE if ALL in metric.parts else '',
+             SHOTS_NOTE.format(repeats=metric.repeats) if metric.parts != (ALL,) else '',
+             f'{stopped:,} SVMs were stopped before they had converged.' if stopped else '']  # fmt: skip
+    return ' '.join(note for note in notes if note)
 
 
 def _named(key: str, layer: str, layers: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from imagenet_folder import make_imagenet_folder
 from made_up_voc07 import write_voc07
 
 from binssl.datasets import VOC07
@@ -148,6 +149,21 @@ def test_shuffled_labels_of_a_made_up_voc_score_chance(place, tmp_path):
     guesses = np.random.default_rng(0).random((20, *targets.shape))
     chance = 100 * np.mean([average_precisions(guess, targets) for guess in guesses])
     assert voc(place, tmp_path, devkit)['svm_map'] == pytest.approx(chance, abs=4)
+
+
+def test_a_made_up_places205_is_learnt_from_a_few_of_each_class(place, tmp_path):
+    root = make_imagenet_folder(tmp_path / 'places205')  # the layout is that of Places205 as OpenSelfSup has it
+    part = f"dict(root='{root}', views=[[dict(type='torchvision/Resize', size=(6, 8))]])"
+    (place / 'places.py').write_text(
+        f"_base_ = ['{ROOT}/configs/benchmarks/svm/places205.py']\n"
+        f'test_dataloader = dict(num_workers=0, dataset=dict(bank=dict(per_class=10, dataset={part}), query={part}))\n'
+        "test_evaluator = [dict(type='LinearSVM', full=False, shots=[1, 4])]\n"
+    )
+    run_svm(command(place, tmp_path, config='places.py', weights='pixels.pth'))
+    found = numbers(tmp_path)
+    assert set(found) == {f'svm_top1_{shots}_shots{key}' for shots in (1, 4) for key in ('', '_std')}
+    assert found['svm_top1_4_shots'] > 85  # a class has a colour, with noise
+    assert 'all:' not in (tmp_path / 'work/table.md').read_text()
 
 
 def test_network_as_it_is_initialised(place, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@
 The draws are made from 480 images of each class, 5 x 96, so that 98,400 of the 2,448,873 training images go through the
 network and not all (4 GB of features for each layer, not 90 GB); 20,500 are scored. Not yet measured. There are 3,075
 SVMs for each number of shots, of 96 on 19,680 images and 4 GB each: some 50 core hours in all, by the seconds that VOC
-2007 takes. Begin with --cfg-options test_evaluator.0.shots=[1,2,4,8], which is a thirteenth of it.
+2007 takes. Begin with --cfg-options test_evaluator.0.shots=[1,2,4,8], which is a fifteenth of it.
 """
 
 _base_ = ['./voc07.py']
