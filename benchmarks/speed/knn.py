@@ -10,6 +10,8 @@ usually done. All run in turns on the same features. Memory is what a way alloca
 
 The time for ImageNet is computed from the speed on the largest bank, for as many such devices as there are processes.
 
+Times are of the process with one thread on a CPU, which others on the machine do not change, else on the wall.
+
 Target: at every size the neighbours of the plain way in float64, in order, and memory within what is computed. Exits
 with 1 where it is missed.
 """
@@ -87,15 +89,16 @@ def peak_bytes(run: Callable[[], object], device: str) -> int:
 
 def measure(ways: Mapping[str, Callable[[], Neighbours]], repeats: int, device: str) -> dict[str, dict[str, float]]:
     """Median seconds of each way, in turns, and the peak of its memory."""
+    clock = time.process_time if device == 'cpu' and torch.get_num_threads() == 1 else time.perf_counter
     times: dict[str, list[float]] = {name: [] for name in ways}
     for repeat in range(repeats + 1):
         for name, way in ways.items():
-            start = time.perf_counter()
+            start = clock()
             way()
             if device != 'cpu':
                 torch.cuda.synchronize()
             if repeat:  # the first round warms up
-                times[name].append(time.perf_counter() - start)
+                times[name].append(clock() - start)
     return {name: dict(seconds=statistics.median(times[name]), peak_bytes=peak_bytes(way, device))
             for name, way in ways.items()}  # fmt: skip
 
