@@ -32,6 +32,7 @@ if [ -n "$cache" ]; then
     launch "$gpus" "${caching[@]}" --arguments "$found"
     mapfile -t reading <"$found"
     rm -f "$found"
-    args+=("${reading[@]}")
+    launch "$gpus" "$tools/train.py" "$config" "${args[@]}" "${reading[@]}" # checked by the first step
+    exit
 fi
 exec bash "$tools/dist_train.sh" "$config" "$gpus" "${args[@]}"

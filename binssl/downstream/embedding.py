@@ -77,11 +77,12 @@ def draw_embedding(points: np.ndarray, labels: np.ndarray, names: Sequence[str],
     FigureCanvasAgg(figure)
     panel: Any = figure.add_subplot()
     present = np.unique(labels).tolist()
-    colours = colormaps['tab10' if len(present) <= 10 else 'tab20'].colors  # type: ignore[attr-defined]
+    known = [label for label in present if label >= 0]
+    colours = colormaps['tab10' if len(known) <= 10 else 'tab20'].colors  # type: ignore[attr-defined]
     size = float(np.clip(20_000 / len(points), 2, 40))
-    for place, label in enumerate(present):
+    for label in present:
         chosen = points[labels == label]
-        colour = 'lightgrey' if label < 0 else colours[place % len(colours)]
+        colour = 'lightgrey' if label < 0 else colours[known.index(label) % len(colours)]
         panel.scatter(*chosen.T, s=size, color=[colour], label='no label' if label < 0 else names[label], linewidths=0)
     if len(present) <= MOST_NAMED:
         panel.legend(frameon=False, loc='center left', bbox_to_anchor=(1, 0.5))

@@ -17,7 +17,9 @@ def write_network(config: dict, path: Path, seed: int = 0) -> Path:
         torch.manual_seed(seed)
         model = ALGORITHMS.build(config)
         for name, value in model.state_dict().items():
-            if name.endswith(('running_mean', 'running_var')):
+            if name.endswith('running_mean'):
+                value.uniform_(-0.1, 0.1)
+            elif name.endswith('running_var'):
                 value.uniform_(0.5, 1.5)
     content = {'format_version': 1, 'state_dict': model.state_dict(), 'meta': {'model': json.dumps(config)}}
     write_checkpoint(content, path)
