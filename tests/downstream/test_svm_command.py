@@ -183,7 +183,7 @@ def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place
     subprocess.run(
         ['bash', str(script), str(place / 'train.py'), '3', 'feat4 feat5', '2', '--protocol', str(place / 'digits.py'),
          '--features', str(two / 'features'), '--work-dir', str(two / 'work'), '--jobs', '2', '--device', 'cpu'],
-        check=True, timeout=100, capture_output=True,
+        check=True, timeout=280, capture_output=True,
     )  # fmt: skip
     assert numbers(two) == numbers(tmp_path / 'one')
 

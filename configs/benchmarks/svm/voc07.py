@@ -4,9 +4,9 @@
 
 Published (OpenSelfSup, ResNet-50, feat5): 79.18 of MoCo v1, 84.26 of MoCo v2; from 1, 2, 4, ..., 96 images of a class
 45.55, 54.71, 63.15, 70.75, 76.02, 79.31, 81.44, 82.26 of MoCo v2. Here: not yet measured. The published scripts train
-all SVMs on difficult images as negatives, and leave them out of the scores; their pool cuts the borders of a map, ours
-averages all of it. Images become 224 x 224 whatever their shape, as there. For each layer about half an hour of a core
-(on made-up features of 8,192 numbers: 4 to 8 s an SVM on all images, each of which needs 1.1 GB).
+all SVMs on difficult images as negatives, and leave them out of the scores; their pool averages larger windows (of
+feat5's 7 x 7 four of 6 x 6, ours four of 4 x 4). Images become 224 x 224 whatever their shape, as there. For each layer
+about half an hour of a core, by 4 to 8 s for an SVM on all images with made-up features of 8,192 numbers; 1.1 GB each.
 """
 
 _base_ = ['../../_base_/runtime.py']
