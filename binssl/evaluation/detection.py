@@ -90,7 +90,8 @@ def _new_library_metric(recalls: list[float]) -> Any:
     except ImportError as error:
         raise ConfigError('the average precision of detections is counted by torchmetrics and pycocotools, which are '
                           'not both installed: pip install "binssl[detection]"') from error
-    return MeanAveragePrecision(iou_thresholds=OVERLAPS.tolist(), rec_thresholds=recalls, extended_summary=True)
+    return MeanAveragePrecision(iou_thresholds=OVERLAPS.tolist(), rec_thresholds=recalls, extended_summary=True,
+                                sync_on_compute=False)  # one process scores for all
 
 
 def _difficult(truth: Objects) -> Tensor:
