@@ -108,12 +108,14 @@ def _take_trunk(cfg: Config) -> None:
     """Let the file that ``pretrained`` names say which trunk it holds, where the config leaves that open.
 
     Raises:
-        ConfigError: the config names another trunk.
+        ConfigError: the config names another trunk, or the file holds none.
     """
     path = cfg.get('pretrained')
     if not path or not os.path.isfile(path) or not cfg.get('model'):
         return
     recorded = read_trained(path).model
+    if not isinstance(recorded.get('backbone'), dict):
+        raise ConfigError(f'{path} has no trunk to start from: it holds a {recorded.get("type")!r} without a backbone')
     for part in (*trunk_parts(ALGORITHMS.get(cfg.model.get('type') or 'Encoder')), 'data_preprocessor'):
         if cfg.model.get(part) is None:
             cfg.model[part] = recorded.get(part)
@@ -128,6 +130,8 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
     needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
     if needed:
         return [f'{args.config} describes no training: it has no {", ".join(needed)}']
+    if isinstance(cfg.model, dict) and cfg.model.get('backbone') is None and not cfg.get('pretrained'):
+        return [f'{args.config} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
     problems = check_parts(cfg) or _kind_problems(cfg)
     if not isinstance(cfg.model, dict):
         return problems

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from binssl.checkpoints import load_model
+from binssl.checkpoints import load_model, write_checkpoint
 from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.training import train
 from binssl.engine.training_flags import parse_training
@@ -64,7 +64,8 @@ def test_planted_classes_are_found_and_shuffled_ones_are_not(protocol, planted, 
                           '--work-dir', str(tmp_path / 'run'), '--cfg-options', *sizes, 'global_batch_size=16',
                           'train_dataloader.dataset.views.0.0.size=8', 'val_dataloader.dataset.views.0.0.size=8',
                           'val_dataloader.dataset.views.0.1.size=8', 'train_cfg.max_epochs=8', 'schedules=none',
-                          'train_cfg.val_interval=8', 'default_hooks.checkpoint.interval=8']))  # fmt: skip
+                          'train_cfg.val_interval=8', 'default_hooks.checkpoint.interval=8',
+                          f'experiment_name={protocol}_{planted}']))  # fmt: skip
     top1 = last_validation(tmp_path / 'run')['val_top1']
     assert top1 >= 99 if planted else 10 < top1 < 40
     assert load_model(tmp_path / 'run' / 'latest.pth').head.out_channels == 4
@@ -97,6 +98,19 @@ def test_file_of_others_is_refused(config, words, tmp_path):
     torch.save({'state_dict': {'conv1.weight': torch.zeros(1)}}, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=words):
         train(parse_training([config, '--pretrained', str(tmp_path / 'other.pth'), '--check', '1']))
+
+
+def test_file_without_a_trunk_is_refused(tmp_path):
+    meta = dict(model=json.dumps(dict(type='Encoder')))
+    write_checkpoint({'format_version': 1, 'state_dict': {}, 'meta': meta}, tmp_path / 'trunkless.pth')
+    with pytest.raises(ConfigError, match=r'trunkless\.pth has no trunk to start from'):
+        train(parse_training([f'{BENCHMARKS}/linear_classification/digits.py', '--pretrained',
+                              str(tmp_path / 'trunkless.pth'), '--check', '1']))  # fmt: skip
+
+
+def test_weights_that_are_not_given_are_asked_for():
+    with pytest.raises(ConfigError, match='name it with --pretrained WEIGHTS'):
+        train(parse_training([f'{BENCHMARKS}/linear_classification/digits.py', '--check', '1']))
 
 
 def test_weights_of_another_backbone_are_refused(weights):
