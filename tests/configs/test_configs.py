@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 LEAVES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts and 'recipes' not in path.parts
+    if not {'_base_', 'recipes', 'suites'} & set(path.parts)
 )
 
 
