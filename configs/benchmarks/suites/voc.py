@@ -16,6 +16,6 @@ tasks = dict(
         ),
     ),
     detection=dict(
-        kind='probe', config=f'{_HERE}/detection/voc0712_fpn.py', shows=dict(ap='AP', ap50='AP50', ap75='AP75')
+        kind='probe', config=f'{_HERE}/detection/voc0712_fpn.py', shows=dict(AP='AP', AP50='AP50', AP75='AP75')
     ),
 )
