@@ -1,4 +1,6 @@
-"""k-NN on any image folder with train/CLASS/IMAGE and val/CLASS/IMAGE (or test/); its name goes before the command:
+"""k-NN on any image folder with train/CLASS/IMAGE and val/CLASS/IMAGE (or test/).
+
+Its name goes before the command:
 
     DATA_ROOT=/path/to/flowers bash benchmarks/dist_test_knn.sh configs/benchmarks/knn/folder.py WEIGHTS
 """
