@@ -163,9 +163,10 @@ def test_a_folder_that_may_not_be_read_is_named(photos, monkeypatch, make_index)
             raise PermissionError(13, 'Permission denied', folder)
         return scandir(folder)
 
-    monkeypatch.setattr(os, 'scandir', refuse)
-    with pytest.raises(DataError, match=r"folder '.*/train/b' cannot be read: Permission denied.*chmod"):
-        make_index(photos)
+    with monkeypatch.context() as patched:  # only here: pytest itself lists folders in the end
+        patched.setattr(os, 'scandir', refuse)
+        with pytest.raises(DataError, match=r"folder '.*/train/b' cannot be read: Permission denied.*chmod"):
+            make_index(photos)
 
 
 def test_images_that_may_not_be_read_are_found_at_the_start(photos, monkeypatch):

@@ -41,7 +41,13 @@ def scans(monkeypatch) -> list[str]:
     """Every folder that is listed."""
     listed: list[str] = []
     scandir = os.scandir
-    monkeypatch.setattr(os, 'scandir', lambda folder: listed.append(os.fsdecode(folder)) or scandir(folder))
+
+    def note(folder: str | bytes | int) -> object:
+        if not isinstance(folder, int):  # a descriptor: pytest, which tidies up
+            listed.append(os.fsdecode(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, 'scandir', note)
     return listed
 
 
