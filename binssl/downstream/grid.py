@@ -13,6 +13,7 @@ from binssl.checkpoints import file_sha256
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.recipe import Step
 from binssl.engine.recipe_job import Job, current_commit
+from binssl.engine.recipe_report import read_curves
 from binssl.engine.recipe_runner import RecipeRunner, only_one
 from binssl.engine.training import default_work_dir, train, weights_name
 from binssl.engine.training_flags import parse_training
@@ -120,14 +121,7 @@ def _row(job: Job) -> dict[str, Any]:
     if not job.is_done():
         return row
     tested = json.loads(job.output.read_text())['metrics']
-    return dict(row, validation=_last_validation(job.folder), test=tested)
-
-
-def _last_validation(run: Path) -> float:
-    """Top-1 of the last validation; a run that was interrupted has a log for each start."""
-    logs = sorted(run.glob('*/vis_data/scalars.json'))
-    values = [json.loads(line).get('val_top1') for log in logs for line in log.read_text().splitlines()]
-    return [value for value in values if value is not None][-1]
+    return dict(row, validation=read_curves(job.folder)['val_top1'][-1][1], test=tested)
 
 
 def _line(row: Mapping[str, Any], is_best: bool) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +42,15 @@ def _numbers(job: Job) -> dict[str, float]:
 def read_curves(run: Path) -> dict[str, list[tuple[float, float]]]:
     """Every logged scalar of a training run as (epoch, value) points.
 
-    An interrupted run has a log for each start; where two have the same iteration, the later one counts.
+    An interrupted run has a log for each start; of two values of a name at the same iteration the later one counts.
     """
-    points: dict[int, Mapping[str, float]] = {}
+    points: dict[int, dict[str, float]] = {}
     for file in sorted(run.glob('*/vis_data/scalars.json')):
         for line in file.read_text().splitlines():
             values = json.loads(line)
-            points[values['step']] = values
-    last = points[max(points)] if points else {}
-    per_epoch = max(points) / last['epoch'] if points else 1.0
+            points.setdefault(values['step'], {}).update(values)
+    epochs = max((values['epoch'] for values in points.values() if 'epoch' in values), default=0)
+    per_epoch = max(points) / epochs if epochs else 1.0
     curves: dict[str, list[tuple[float, float]]] = {}
     for step in sorted(points):
         for name, value in points[step].items():

@@ -188,3 +188,13 @@ def test_curves_of_an_interrupted_run_are_joined(tmp_path):
         (folder / 'scalars.json').write_text('\n'.join(lines))
     assert read_curves(tmp_path)['loss'] == [(1.0, 3.0), (2.0, 2.0), (3.0, 1.0), (4.0, 0.5)]
     assert read_curves(tmp_path / 'nothing') == {}
+
+
+def test_validations_stand_beside_the_training_of_the_same_iteration(tmp_path):
+    lines = [dict(loss=2.0, epoch=1, step=4), dict(val_top1=50.0, step=4), dict(loss=1.0, epoch=2, step=7),
+             dict(val_top1=60.0, step=8)]  # fmt: skip
+    (tmp_path / 'start' / 'vis_data').mkdir(parents=True)
+    (tmp_path / 'start' / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+    curves = read_curves(tmp_path)
+    assert curves['loss'] == [(1.0, 2.0), (1.75, 1.0)]
+    assert curves['val_top1'] == [(1.0, 50.0), (2.0, 60.0)]
