@@ -14,6 +14,8 @@ from typing import Any
 
 import mmengine.config.config
 import pytest
+from mmengine.logging import MMLogger
+from mmengine.visualization import Visualizer
 
 MOST_TESTS_WITH_PROCESSES = 32
 PROPERTY = 'starts a process'
@@ -89,3 +91,14 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def unformatted_configs(monkeypatch: pytest.MonkeyPatch) -> None:
     """mmengine lays out the text of a config three times a run by yapf, a second in all; nobody reads it here."""
     monkeypatch.setattr(mmengine.config.config, 'FormatCode', lambda text, **style: (text, True))
+
+
+@pytest.fixture(autouse=True)
+def runs_of_their_own() -> Iterator[None]:
+    """What mmengine keeps of a run by its name and second ends with the test, as its folder does.
+
+    A run of the next test within that second would be given the last one's visualizer and log, which write into it.
+    """
+    yield
+    for kind in (MMLogger, Visualizer):
+        kind._instance_dict.clear()
