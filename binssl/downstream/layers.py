@@ -94,7 +94,7 @@ class LayerReader:
 
     def _pooled(self, output: Tensor, name: str) -> Tensor:
         if output.ndim == 2:
-            return output
+            return output.clone()  # what comes next may change it in place
         if output.ndim != 4:
             raise ConfigError(f'{name} gives {output.ndim} axes {tuple(output.shape)}; features have 2, maps 4')
         return F.adaptive_avg_pool2d(output, pooled_size(output.shape, self.pool)).flatten(1)

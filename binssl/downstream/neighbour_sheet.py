@@ -63,11 +63,18 @@ def draw_neighbours(
         small = [None if picture is None else fit(picture, side) for picture in pictures]
         beside = zip(others, values, strict=True)
         titles = ['query', *(f'{_told(originals, index)} {value:.3f}' for index, value in beside)]
-        alike = int((originals.labels[others] == originals.labels[query]).sum())
-        note = f'{_told(originals, query)}; {alike} of its {len(others)} neighbours are of its class'
-        samples.append(Sample(originals.name(query), note, small, titles))
+        samples.append(Sample(originals.name(query), _note(originals, query, others), small, titles))
     sheet, _ = draw_sheet(samples, side)
     sheet.save(path)
+
+
+def _note(originals: Any, query: int, others: Sequence[int]) -> str:
+    """The query's class, and how many of the others are of it; of an image without a label nothing is known."""
+    told, own = _told(originals, query), originals.labels[query]
+    if own < 0:
+        return told
+    alike = int((originals.labels[others] == own).sum())
+    return f'{told}; {alike} of its {len(others)} neighbours are of its class'
 
 
 def _told(originals: Any, index: int) -> str:

@@ -19,7 +19,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from binssl.checkpoints import load_model
 from binssl.datasets import Digits
-from binssl.downstream import embedding
+from binssl.datasets.originals import Originals
+from binssl.downstream import embedding, neighbour_sheet
 from binssl.downstream.embedding import embed_features
 from binssl.downstream.extraction import extract_to_file, parse_extraction
 from binssl.downstream.neighbour_sheet import nearest_images
@@ -143,6 +144,18 @@ def test_picture_and_sheet_are_drawn(files: list[str], tmp_path: Path, monkeypat
         assert sheet.width > 4 * 128
         assert sheet.height > 2 * 128
     assert not list(tmp_path.glob('.*'))
+
+
+def test_a_sheet_counts_no_class_of_images_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Any] = []
+    sheet = (Image.new('L', (1, 1)), None)
+    monkeypatch.setattr(neighbour_sheet, 'draw_sheet', lambda samples, side: drawn.extend(samples) or sheet)
+    originals = Originals(Digits('test'))
+    originals.labels[:4] = [3, 3, 5, -1]
+    nearest, similarity = np.array([[1, 2], [2, 1]]), np.ones((2, 2))
+    neighbour_sheet.draw_neighbours(originals, [0, 3], nearest, similarity, tmp_path / 'sheet.png')
+    assert drawn[0].note == 'label 3; 1 of its 2 neighbours are of its class'
+    assert drawn[1].note == 'no label'
 
 
 def test_neighbours_are_scikit_learns() -> None:

@@ -73,6 +73,18 @@ def test_neck_and_modules_are_what_they_give() -> None:
     assert not any(module._forward_hooks for module in model.modules())
 
 
+@torch.no_grad()
+def test_a_layer_is_as_it_was_before_an_activation_in_place() -> None:
+    torch.manual_seed(0)
+    model = ALGORITHMS.build(ENCODER).eval()
+    linear = model.neck.mlp.linear0
+    expected = linear(LayerReader(model, ['feat5']).read(images(8))['feat5'])
+    assert (expected < 0).any()
+    assert model.neck.mlp.relu0.inplace
+    name = next(name for name, module in model.named_modules() if module is linear)
+    torch.testing.assert_close(LayerReader(model, [name]).read(images(8))[name], expected)
+
+
 @pytest.mark.parametrize(('channels', 'side'), [(64, 12), (256, 6), (512, 4), (1024, 3), (2048, 2), (20_000, 1)])
 def test_svm_pool_keeps_about_nine_thousand_numbers(channels: int, side: int) -> None:
     """The sizes that OpenSelfSup's configs give ResNet-50's maps."""
