@@ -130,8 +130,11 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
     needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
     if needed:
         return [f'{args.config} describes no training: it has no {", ".join(needed)}']
-    if isinstance(cfg.model, dict) and cfg.model.get('backbone') is None and not cfg.get('pretrained'):
-        return [f'{args.config} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
+    if isinstance(cfg.model, dict) and cfg.model.get('backbone') is None:
+        if not cfg.get('pretrained'):
+            return [f'{args.config} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
+        if not os.path.isfile(cfg.pretrained):
+            return [f'pretrained is missing: {cfg.pretrained}']
     problems = check_parts(cfg) or _kind_problems(cfg)
     if not isinstance(cfg.model, dict):
         return problems

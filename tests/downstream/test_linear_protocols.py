@@ -71,6 +71,12 @@ def test_planted_classes_are_found_and_shuffled_ones_are_not(protocol, planted, 
     assert load_model(tmp_path / 'run' / 'latest.pth').head.out_channels == 4
 
 
+def test_a_missing_weights_file_is_all_that_is_told() -> None:
+    arguments = [f'{BENCHMARKS}/linear_classification/digits.py', '--pretrained', 'nowhere.pth', '--check', '1']
+    with pytest.raises(ConfigError, match='^pretrained is missing: nowhere.pth$'):
+        train(parse_training(arguments))
+
+
 def test_probe_is_within_a_point_of_scikit_learns_logistic_regression(weights, tmp_path):
     linear_model = pytest.importorskip('sklearn.linear_model')
     train(parse_training([f'{BENCHMARKS}/linear_classification/digits.py', '--pretrained', str(weights),
