@@ -121,7 +121,9 @@ def extract_features(
     lacking = by_the_first(lambda: _lacking(folder, layers))
     if lacking:
         _extract(folder, RowMaker(LayerReader(model, lacking, pool), data, device), facts, batch_size, num_workers)
-    return FeatureFolder.open(folder)
+    features = FeatureFolder.open(folder)
+    barrier()  # a caller may remove the folder: not before all have opened it
+    return features
 
 
 def _facts(weights: Path, dataset: Mapping[str, Any], data: Any, pool: str) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from binssl.checkpoints import file_sha256
+from binssl.downstream.evaluators import metric_config
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.recipe import Step
 from binssl.engine.recipe_job import Job, current_commit
@@ -53,8 +56,8 @@ def run_grid(args: argparse.Namespace, tools: Path) -> None:
         tools: folder of the command line tools.
 
     Raises:
-        ConfigError: a rate that is none, a config without a rate of the head or without top-1 in its validation, or
-            what stands in the way of a run.
+        ConfigError: a rate that is none, a config without a rate of the head or without top-1 in its validation and
+            test, or what stands in the way of a run.
         TrainingError: runs failed; the others are in the table.
     """
     jobs = grid_jobs(args)
@@ -81,9 +84,7 @@ def grid_jobs(args: argparse.Namespace) -> list[Job]:
     if 'head' not in (paramwise.get('lr_mult') or {}):
         raise ConfigError(f'{args.config} gives the head no rate of its own, which a grid would set: add '
                           'optim_wrapper.paramwise_cfg=dict(lr_mult=dict(head=10))')  # fmt: skip
-    if not any(metric.get('type') == 'Accuracy' for metric in cfg.get('val_evaluator') or []):
-        raise ConfigError(f'{args.config} validates no top-1, by which a grid chooses: set val_dataloader, val_cfg and '
-                          "val_evaluator=[dict(type='Accuracy')]")  # fmt: skip
+    _check_scores(cfg, args.config)
     folder = args.work_dir or default_work_dir(args.config) / weights_name(str(args.weights))
     # quoted: a comma in a path would make it a list
     shared = {key: repr(value) if isinstance(value, str) else value for key, value in given.items()}
@@ -92,6 +93,14 @@ def grid_jobs(args: argparse.Namespace) -> list[Job]:
                  options={**shared, RATE: rate, FACTOR: factor}), args.seed, folder)
         for rate, factor in itertools.product(args.lrs, args.head_factors)
     ]  # fmt: skip
+
+
+def _check_scores(cfg: Config, name: str) -> None:
+    for split, why in (('val', 'by which a grid chooses'), ('test', 'which its table shows')):
+        accuracy = metric_config(cfg, f'{split}_evaluator', 'Accuracy')
+        if accuracy is None or 1 not in accuracy.get('topk', (1,)) or not cfg.get(f'{split}_dataloader'):
+            raise ConfigError(f'{name} has no top-1 of its {split} data, {why}: set {split}_dataloader, '
+                              f"{split}_cfg=dict() and {split}_evaluator=[dict(type='Accuracy')]")  # fmt: skip
 
 
 def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:

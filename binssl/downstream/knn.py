@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
+from binssl.downstream.evaluators import metric_config
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
@@ -48,12 +49,9 @@ def test_knn(args: argparse.Namespace) -> None:
 
 def knn_evaluator(cfg: Config, num_neighbours: Sequence[int] | None, temperature: float | None) -> dict[str, Any]:
     """The config's KNNAccuracy, or a plain one where there is none, with what is given in the place of its settings."""
-    listed = cfg.get('test_evaluator') or []
-    metrics = listed if isinstance(listed, (list, tuple)) else [listed]
-    own = [dict(metric) for metric in metrics if metric.get('type') == 'KNNAccuracy']
+    own = metric_config(cfg, 'test_evaluator', 'KNNAccuracy') or dict(type='KNNAccuracy')
     given = dict(num_neighbours=num_neighbours, temperature=temperature)
-    return {**(own or [dict(type='KNNAccuracy')])[0],
-            **{key: value for key, value in given.items() if value is not None}}
+    return {**own, **{key: value for key, value in given.items() if value is not None}}
 
 
 def check_bank(cfg: Config, num_neighbours: Sequence[int]) -> None:

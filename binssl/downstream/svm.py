@@ -16,6 +16,7 @@ from mmengine.dist import is_main_process
 
 from binssl.checkpoints import read_trained
 from binssl.checkpoints.weights import inference_config
+from binssl.downstream.evaluators import metric_config
 from binssl.downstream.features import ROOT, FeatureFolder, extract_features
 from binssl.downstream.layers import POOLS, LayerReader
 from binssl.downstream.svm_results import Results, write_results
@@ -136,11 +137,11 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
     Raises:
         ConfigError: neither has a LinearSVM, or something in it is wrong.
     """
-    own = _metric_config(load_config(config)) is not None
+    own = metric_config(load_config(config), 'test_evaluator', 'LinearSVM') is not None
     if own and protocol:
         raise ConfigError(f'{config} is a protocol of its own: leave --protocol out')
     cfg = load_config(config if own else protocol or PROTOCOL, options)
-    found = _metric_config(cfg)
+    found = metric_config(cfg, 'test_evaluator', 'LinearSVM')
     if found is None:
         raise ConfigError(f"{cfg.filename} has no test_evaluator=[dict(type='LinearSVM')]; take one of "
                           'configs/benchmarks/svm')  # fmt: skip
@@ -149,12 +150,6 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
         raise ConfigError('\n  - '.join(['this cannot be scored:', *problems]))
     with told_as_errors('the metric cannot be built'):
         return cfg, METRICS.build(found)
-
-
-def _metric_config(cfg: Config) -> dict | None:
-    listed = cfg.get('test_evaluator') or []
-    metrics = listed if isinstance(listed, (list, tuple)) else [listed]
-    return next((dict(metric) for metric in metrics if metric.get('type') == 'LinearSVM'), None)
 
 
 def _parts_of(protocol: Config) -> tuple[dict, dict]:

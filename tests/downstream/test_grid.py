@@ -98,7 +98,10 @@ def test_default_is_the_published_grid(weights):
     (CONFIG, ['--lrs', '0.1', '0.1'], 'each once'),
     (CONFIG, ['--head-factors', '0'], 'must be positive numbers'),
     ('configs/benchmarks/linear_classification/digits.py', [], 'no rate of its own'),
-    (CONFIG, ['--cfg-options', 'val_evaluator=none'], 'validates no top-1'),
+    (CONFIG, ['--cfg-options', 'val_evaluator=none'], 'no top-1 of its val data, by which a grid chooses'),
+    (CONFIG, ['--cfg-options', 'val_evaluator=[dict(type="Accuracy", topk=[5])]'], 'no top-1 of its val data'),
+    (CONFIG, ['--cfg-options', 'test_evaluator=[dict(type="KNNAccuracy")]'], 'no top-1 of its test data, which its'),
+    (CONFIG, ['--cfg-options', 'test_dataloader=none'], 'no top-1 of its test data'),
     (CONFIG, ['--cfg-options', 'train_dataloader.dataset.percent=0'], 'percent 0 of FewLabels'),
 ])  # fmt: skip
 def test_what_makes_no_sense_is_told_before_any_run(config, flags, words, weights, tmp_path):

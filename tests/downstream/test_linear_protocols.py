@@ -73,7 +73,7 @@ def test_planted_classes_are_found_and_shuffled_ones_are_not(protocol, planted, 
 
 def test_a_missing_weights_file_is_all_that_is_told() -> None:
     arguments = [f'{BENCHMARKS}/linear_classification/digits.py', '--pretrained', 'nowhere.pth', '--check', '1']
-    with pytest.raises(ConfigError, match='^pretrained is missing: nowhere.pth$'):
+    with pytest.raises(ConfigError, match=r'^pretrained is missing: nowhere\.pth$'):
         train(parse_training(arguments))
 
 
