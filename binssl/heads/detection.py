@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
 from binssl.heads.pyramid import Pyramid
+from binssl.heads.unit_rows import at_least_float32
 from binssl.registry import HEADS, ConfigError
 
 #: of anchors, height / width
@@ -45,12 +47,12 @@ def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int]
     _check(num_classes, min_sizes, max_size)
     pyramid = Pyramid(trunk, strides, channels, LastLevelMaxPool())
     levels = [*strides, 2 * strides[-1]]
-    anchors = AnchorGenerator(tuple((8 * stride,) for stride in levels), (RATIOS,) * len(levels))
+    anchors = ExactAnchors(tuple((8 * stride,) for stride in levels), (RATIOS,) * len(levels))
     pool = MultiScaleRoIAlign([str(place) for place in range(len(strides))], output_size=7, sampling_ratio=2)
     head = detection.FasterRCNN(pyramid, num_classes + 1, min_size=tuple(min_sizes), max_size=max_size,
                                 rpn_anchor_generator=anchors, box_roi_pool=pool, size_divisible=strides[-1],
                                 box_batch_size_per_image=boxes_per_image, **AS_THEY_COME)  # fmt: skip
-    return _described(head, num_classes, first_label=1)
+    return _described(head, num_classes, 1, (head.rpn.head, head.roi_heads.box_predictor))
 
 
 @HEADS.register_module(name='RetinaNet')
@@ -77,15 +79,40 @@ def build_retinanet(trunk: nn.Module, num_classes: int, strides: Sequence[int] =
     levels = [*strides, 2 * strides[-1], 4 * strides[-1]]
     sizes = tuple(tuple(int(4 * 2 ** (step / 3) * stride) for step in range(3)) for stride in levels)
     head = detection.RetinaNet(pyramid, num_classes, min_size=tuple(min_sizes), max_size=max_size,
-                               anchor_generator=AnchorGenerator(sizes, (RATIOS,) * len(levels)),
+                               anchor_generator=ExactAnchors(sizes, (RATIOS,) * len(levels)),
                                size_divisible=strides[-1], **AS_THEY_COME)  # fmt: skip
-    return _described(head, num_classes, first_label=0)
+    return _described(head, num_classes, 0, (head.head,))
 
 
-def _described(head: Any, num_classes: int, first_label: int) -> nn.Module:
-    """What a Detector and the loops ask of a head: ``out_channels`` classes, and the number that the first one has."""
+class ExactAnchors(AnchorGenerator):
+    """torchvision's anchors, in float32 at least.
+
+    Under autocast they would have the maps' dtype: bfloat16 has steps of 2 pixels beyond 256, and of 8 beyond 1024.
+    """
+
+    def set_cell_anchors(self, dtype: torch.dtype, device: torch.device) -> None:
+        """See torchvision."""
+        super().set_cell_anchors(torch.promote_types(dtype, torch.float32), device)
+
+
+def _described(head: Any, num_classes: int, first_label: int, predictors: Sequence[nn.Module]) -> nn.Module:
+    """What a Detector and the loops ask of a head: ``out_channels`` classes, and the number that the first one has.
+
+    What ``predictors`` give becomes float32 under autocast: boxes and scores are computed in its dtype.
+    """
     head.out_channels, head.first_label = num_classes, first_label
+    for predictor in predictors:
+        predictor.register_forward_hook(_answer_exactly)
     return head
+
+
+def _answer_exactly(module: nn.Module, inputs: Any, answer: Any) -> Any:
+    """A forward hook: the answer, tensors in lists, tuples or dicts, in float32 at least."""
+    if isinstance(answer, Tensor):
+        return at_least_float32(answer)
+    if isinstance(answer, dict):
+        return {name: _answer_exactly(module, inputs, part) for name, part in answer.items()}
+    return type(answer)(_answer_exactly(module, inputs, part) for part in answer)
 
 
 def _check(num_classes: int, min_sizes: Sequence[int], max_size: int) -> None:

@@ -129,7 +129,7 @@ def test_an_answer_does_not_depend_on_the_images_beside():
 @pytest.mark.parametrize('norms', ['learn', 'frozen'])
 def test_batch_norms_of_the_backbone_learn_or_stay(norms):
     model = build(norms=norms)
-    assert model.train().norms == norms
+    assert bool(model.train().frozen) == (norms == 'frozen')
     before = copy.deepcopy(model.backbone.state_dict())
     model(**batch(model), mode='loss')['loss'].backward()
     torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.1).step()
@@ -137,6 +137,25 @@ def test_batch_norms_of_the_backbone_learn_or_stay(norms):
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
     assert any('conv' in key for key in changed)
     assert any('norm' in key for key in changed) == (norms == 'learn')
+
+
+@pytest.mark.parametrize('head', [HEAD, RETINA], ids=['FasterRCNN', 'RetinaNet'])
+def test_boxes_are_exact_under_mixed_precision(head):
+    """bfloat16 knows places from 512 to 1,024 pixels in steps of 4."""
+    model = build(head=dict(head, min_sizes=[600], max_size=1000)).eval()
+    seen = []
+    generator = model.head.rpn.anchor_generator if head is HEAD else model.head.anchor_generator
+    generator.register_forward_hook(lambda module, inputs, anchors: seen.append(anchors[0]))
+    (model.head.roi_heads if head is HEAD else model.head).score_thresh = 0.0
+    image = torch.randn(3, 60, 100)
+    with torch.no_grad():
+        model([image])
+        with torch.autocast('cpu', torch.bfloat16):
+            answer, = model([image])
+    assert torch.equal(*seen)
+    assert seen[0].max() > 512
+    assert answer['boxes'].dtype == answer['scores'].dtype == torch.float32
+    assert not torch.equal(answer['boxes'], answer['boxes'].bfloat16().float())
 
 
 def test_features_of_whole_images_are_there_too():
