@@ -28,6 +28,9 @@ class Encoder(BaseModel):
             out: it is the trunk's width.
         data_preprocessor: config, usually an ImageNormalizer; by default a batch is only moved to the device.
 
+    Attributes:
+        frozen: names of the submodules that stay as they are, see :meth:`freeze`.
+
     Raises:
         ConfigError: two parts whose widths do not fit, or a head that is another algorithm's.
     """
@@ -35,6 +38,7 @@ class Encoder(BaseModel):
     views = 1
     needs_labels = False
     head_offers: tuple[str, ...] = ()
+    frozen: tuple[str, ...] = ()
     head: Any
 
     def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
@@ -58,6 +62,20 @@ class Encoder(BaseModel):
         if not all(hasattr(self.head, name) for name in wanted):
             given = 'none is given' if self.head is None else f'{type(self.head).__name__} does not'
             raise ConfigError(f'{type(self).__name__} needs a head that offers {", ".join(wanted)}; {given}')
+
+    def freeze(self, names: Sequence[str]) -> None:
+        """Keep the submodules ``names`` as they are: they do not learn, and are in eval mode whatever the rest is."""
+        self.frozen = tuple(names)
+        for name in self.frozen:
+            self.get_submodule(name).requires_grad_(False)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Encoder:
+        """Training mode for all but what is frozen."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     @property
     def out_channels(self) -> int | None:

@@ -61,14 +61,6 @@ class Classifier(Encoder):
         if teacher is not None:
             self.teacher = ALGORITHMS.build(teacher)
             self._check_teacher(self.teacher, data_preprocessor)
-        self.train()
-
-    def train(self, mode: bool = True) -> Classifier:
-        """Training mode for all but the frozen parts."""
-        super().train(mode)
-        for name in self.frozen:
-            self.get_submodule(name).eval()
-        return self
 
     def extract(self, images: Tensor) -> Tensor:
         """Features: (N, 3, H, W) -> (N, D), the neck's output.
@@ -138,9 +130,7 @@ class Classifier(Encoder):
             for module in self.modules():
                 if isinstance(module, _BatchNorm):
                     module.requires_grad_(True)
-        self.frozen = tuple(frozen)
-        for name in self.frozen:
-            self.get_submodule(name).requires_grad_(False)
+        self.freeze(frozen)
         if not any(parameter.requires_grad for parameter in self.parameters()):
             raise ConfigError(f'frozen {list(frozen)} with learns={learns!r} leaves nothing that learns')
 

@@ -49,22 +49,9 @@ class Detector(Encoder):
                               "data_preprocessor=dict(type='ImageNormalizer', mean=[...], std=[...])")
         super().__init__(backbone, data_preprocessor=data_preprocessor)
         self.head = HEADS.build(head, default_args=dict(trunk=self.backbone))
-        self.norms = norms
         if norms == 'frozen':
-            for module in self._backbone_norms():
-                module.requires_grad_(False)
-        self.train()
-
-    def train(self, mode: bool = True) -> Detector:
-        """Training mode for all but frozen BatchNorms."""
-        super().train(mode)
-        if self.norms == 'frozen':
-            for module in self._backbone_norms():
-                module.eval()
-        return self
-
-    def _backbone_norms(self) -> list[_BatchNorm]:
-        return [module for module in self.backbone.modules() if isinstance(module, _BatchNorm)]
+            self.freeze([name for name, module in self.named_modules()
+                         if name.startswith('backbone.') and isinstance(module, _BatchNorm)])  # fmt: skip
 
     def forward(self, images: Images, labels: Any = None, indices: Tensor | None = None, mode: str = 'tensor',
                 **extras: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A frozen trunk is the same at the end, to the bit."""
+"""What is frozen is the same at the end, to the bit."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class FrozenHook(Hook):
     """Compares the model's ``frozen`` parts with what they were at the start, bit for bit.
 
     Weights and buffers, which are the statistics of BatchNorms, are looked at before each checkpoint is written and
-    when training ends: a number of a linear evaluation is one of the trunk that was given. The copy is held in the
-    memory of the CPU.
+    when training ends: a number of a linear evaluation is one of the trunk that was given. A detector's frozen
+    BatchNorms are looked at likewise. The copy is held in the memory of the CPU.
 
     Raises:
         TrainingError: a tensor differs; the checkpoint is not written.
