@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,20 @@ def test_a_checkpoint_is_a_detector_and_its_trunk_can_be_taken_out(folder, train
     assert any(not torch.equal(after[f'backbone.{key}'], value) for key, value in before.items())  # all of it learns
     extract_weights(trained, folder / 'trunk.pth')
     assert load_model(folder / 'trunk.pth').extract(torch.zeros(1, 3, 64, 64)).shape == (1, 64)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_is_the_run_that_was_not_stopped(folder):
+    """Scales, mirrored images, and the anchors and proposals that it learns from are drawn at random."""
+    flags = ['--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1',
+             'model.head.min_sizes=[64,96,128]', '--work-dir']  # fmt: skip
+    train(command(folder, *flags, str(folder / 'whole')))
+    shutil.copytree(folder / 'whole', folder / 'stopped')
+    (folder / 'stopped' / 'epoch_2.pth').unlink()
+    (folder / 'stopped' / 'last_checkpoint').write_text('epoch_1.pth')
+    train(command(folder, *flags, str(folder / 'stopped'), '--resume', 'auto'))
+    whole, stopped = (read_checkpoint(folder / run / 'epoch_2.pth') for run in ('whole', 'stopped'))
+    assert all(torch.equal(value, stopped['state_dict'][name]) for name, value in whole['state_dict'].items())
 
 
 @pytest.mark.slow
