@@ -31,6 +31,12 @@ def check_libraries(method: str) -> None:
             raise ImportError(f'the picture needs {library}: pip install "binssl[{extra}]"')
 
 
+def check_images(count: int) -> None:
+    """Raises an EvaluationError where so few images make no picture."""
+    if count < FEWEST_IMAGES:
+        raise EvaluationError(f'{count} images make no picture; at least {FEWEST_IMAGES} do')
+
+
 def embed_features(features: np.ndarray, method: str) -> np.ndarray:
     """Features (N, D) in two dimensions, (N, 2), by cosine distances; same features, same picture.
 
@@ -42,8 +48,7 @@ def embed_features(features: np.ndarray, method: str) -> np.ndarray:
         EvaluationError: there are too few.
         ImportError: the method's library is not installed.
     """
-    if len(features) < FEWEST_IMAGES:
-        raise EvaluationError(f'{len(features)} images make no picture; at least {FEWEST_IMAGES} do')
+    check_images(len(features))
     if method == 'tsne':
         return embed(torch.from_numpy(features))
     try:

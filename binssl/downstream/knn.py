@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ import torch
 from mmengine.config import Config
 
 from binssl.downstream.evaluators import metric_config
+from binssl.downstream.quiet import quiet
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
@@ -62,12 +62,8 @@ def check_bank(cfg: Config, num_neighbours: Sequence[int]) -> None:
     """
     if not cfg.get('test_dataloader'):
         raise ConfigError(f'{cfg.filename} has no test_dataloader; take a config of configs/benchmarks/knn')
-    logging.disable(logging.INFO)  # the test itself will say what it reads
-    try:
-        with told_as_errors('the data cannot be built'):
-            dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    finally:
-        logging.disable(logging.NOTSET)
+    with quiet(), told_as_errors('the data cannot be built'):
+        dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if not hasattr(dataset, 'bank') or not hasattr(dataset, 'query'):
         raise ConfigError(f'{cfg.filename}: test_dataloader.dataset is a {type(dataset).__name__}, which has no images '
                           "to learn from: take type='BankAndQuery', or a config of configs/benchmarks/knn")

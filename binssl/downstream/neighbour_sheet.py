@@ -28,15 +28,20 @@ def nearest_images(features: np.ndarray, queries: Sequence[int], count: int) -> 
     Raises:
         EvaluationError: there are not so many others.
     """
-    if not 1 <= count < len(features):
-        raise EvaluationError(f'{count} neighbours were asked for, and each image has {len(features) - 1} others: ask '
-                              'for at least one and no more than that')  # fmt: skip
+    check_others(count, len(features))
     chosen = _unit_rows(features[queries])
     parts = [features[start : start + ROWS_AT_ONCE] for start in range(0, len(features), ROWS_AT_ONCE)]
     similarity = np.concatenate([chosen @ _unit_rows(part).T for part in parts], 1)  # (Q, D) x (D, N) -> (Q, N)
     similarity[np.arange(len(queries)), queries] = -np.inf
     nearest = np.argsort(-similarity, axis=1, kind='stable')[:, :count]
     return nearest, np.take_along_axis(similarity, nearest, axis=1)
+
+
+def check_others(count: int, images: int) -> None:
+    """Raises an EvaluationError unless each of so many ``images`` has ``count`` others, and that is one at least."""
+    if not 1 <= count < images:
+        raise EvaluationError(f'{count} neighbours were asked for, and each image has {images - 1} others: ask for at '
+                              'least one and no more than that')  # fmt: skip
 
 
 def _unit_rows(rows: np.ndarray) -> np.ndarray:

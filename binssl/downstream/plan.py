@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
+from binssl.downstream.quiet import quiet
 from binssl.downstream.suite import Suite, Task
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config
@@ -59,7 +58,7 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) 
     """
     cfg = load_config(task.config, task.options)
     try:
-        with _quiet(), told_as_errors('the data cannot be built'):
+        with quiet(), told_as_errors('the data cannot be built'):
             datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
             per_image = max(_seconds_per_image(model, dataset, int(cfg[name].get('num_workers') or 0), device)
                             for name, dataset in datasets.items())  # fmt: skip
@@ -111,13 +110,3 @@ def _seconds_per_image(model: nn.Module, dataset: Any, num_workers: int, device:
 @torch.no_grad()
 def _forward(model: Any, images: torch.Tensor) -> None:
     model.extract(model.data_preprocessor(dict(images=images))['images'])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The task itself will say what it reads."""
-    logging.disable(logging.INFO)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)

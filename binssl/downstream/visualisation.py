@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from binssl.downstream.embedding import METHODS, check_libraries, draw_embedding, embed_features
+from binssl.downstream.embedding import METHODS, check_images, check_libraries, draw_embedding, embed_features
 from binssl.downstream.extraction import add_extraction_flags, check_out, chosen_data, feature_root
 from binssl.downstream.features import FeatureFolder, extract_features
-from binssl.downstream.neighbour_sheet import draw_neighbours, nearest_images
+from binssl.downstream.neighbour_sheet import check_others, draw_neighbours, nearest_images
+from binssl.engine.commands import told_as_errors
 from binssl.engine.downloads import download_data
 from binssl.engine.launch import processes
 from binssl.engine.look import spread
@@ -40,7 +41,7 @@ def visualise(args: argparse.Namespace) -> None:
     """Extract features, or take kept ones, and draw them.
 
     Raises:
-        ConfigError: an ending that is no picture's, a file that is there, numbers below 1; see also
+        ConfigError: an ending that is no picture's, a file that is there, numbers below 1, too few images; see also
             :func:`extract_features`.
         ImportError: what draws is not installed.
     """
@@ -57,6 +58,13 @@ def visualise(args: argparse.Namespace) -> None:
     name = f'{args.split}_dataloader'
     if args.download:
         download_data(cfg, [name])
+    with told_as_errors('the data set cannot be built'):
+        make_originals: Any = FUNCTIONS.get('Originals')
+        originals = make_originals(DATASETS.build(dict(dataset), default_args=dict(seed=0)))
+    if args.neighbours is None:
+        check_images(min(args.images, len(originals)))
+    else:
+        check_others(args.neighbours, len(originals))
     root = feature_root(args)
     try:
         with processes('none', args.device) as device:
@@ -64,8 +72,6 @@ def visualise(args: argparse.Namespace) -> None:
                 Path(args.weights), dataset, [args.layer], root, pool=args.pool, batch_size=cfg[name].batch_size,
                 num_workers=cfg[name].get('num_workers'), device=device,
             )  # fmt: skip
-        make_originals: Any = FUNCTIONS.get('Originals')
-        originals = make_originals(DATASETS.build(dataset, default_args=dict(seed=0)))
         (_draw_points if args.neighbours is None else _draw_sheet)(args, features, originals)
     finally:
         if not args.cache_features:

@@ -43,6 +43,8 @@ class Accuracy(GatheredMetric):
 
     Of classifiers of several learning rates (LinearRates), scores (N, rates, C), these are the numbers of the best
     rate by the first k, the lowest among equals; ``best_lr`` is that rate, and ``top1_lr0.1``, ... are every one's.
+    The best is chosen on the images that are scored: a checkpoint holds the heads of all rates, and ``tools/test.py``
+    chooses among them anew.
 
     Args:
         topk: the k to report.

@@ -177,10 +177,14 @@ def test_neighbours_are_scikit_learns() -> None:
     ('f.gif', [], '.png or .jpg or .jpeg'),
     ('f.png', ['--images', '0'], '--images 0 must be at least 1'),
     ('f.png', ['--neighbours', '-1'], '--neighbours -1 must be at least 1'),
+    ('f.png', ['--images', '4'], '4 images make no picture; at least 5 do'),
+    ('f.png', ['--neighbours', '72'], '72 neighbours were asked for, and each image has 71 others'),
     ('there.png', [], 'exists'),
 ])  # fmt: skip
-def test_a_picture_that_cannot_be_is_told(out: str, more: list[str], words: str, files: list[str],
-                                          tmp_path: Path) -> None:  # fmt: skip
+def test_a_picture_that_cannot_be_is_told_before_any_work(
+    out: str, more: list[str], words: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('binssl.downstream.visualisation.extract_features', lambda *_, **__: pytest.fail('it started'))
     (tmp_path / 'there.png').write_text('precious')
     with pytest.raises(ConfigError) as caught:
         draw(files, tmp_path / out, *more)
