@@ -8,6 +8,6 @@ if [ $# -lt 2 ]; then
 fi
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 . "$tools/python.sh"
-gpus=${GPUS:-$("$PYTHON" -c 'import torch; print(max(1, torch.cuda.device_count()))')}
+gpus=$(gpus_here)
 "$PYTHON" "$tools/extract_features.py" "$@" --check "$gpus"
 launch "$gpus" "$tools/extract_features.py" "$@"

@@ -9,6 +9,6 @@ if [ $# -lt 2 ]; then
 fi
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 . "$tools/python.sh"
-gpus=${GPUS:-$("$PYTHON" -c 'import torch; print(max(1, torch.cuda.device_count()))')}
+gpus=$(gpus_here)
 "$PYTHON" "$tools/test_knn.py" "$@" --check "$gpus"
 launch "$gpus" "$tools/test_knn.py" "$@"

@@ -10,9 +10,9 @@ if [ $# -lt 2 ]; then
 fi
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 . "$tools/python.sh"
-config=$1 weights=$2 layers=feat5 gpus=${GPUS:-}
+config=$1 weights=$2 layers=feat5 gpus=
 shift 2
 if [ $# -gt 0 ] && [[ $1 != -* ]]; then layers=$1; shift; fi
 if [ $# -gt 0 ] && [[ $1 != -* ]]; then gpus=$1; shift; fi
-gpus=${gpus:-$("$PYTHON" -c 'import torch; print(max(1, torch.cuda.device_count()))')}
+gpus=${gpus:-$(gpus_here)}
 exec bash "$tools/dist_test_svm.sh" "$config" "$weights" "$gpus" --layers "$layers" "$@"

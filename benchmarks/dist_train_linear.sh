@@ -23,7 +23,7 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-gpus=${GPUS:-$("$PYTHON" -c 'import torch; print(max(1, torch.cuda.device_count()))')}
+gpus=$(gpus_here)
 if [ -n "$cache" ]; then
     caching=("$tools/cache_features.py" "$config" "${args[@]}" --cache-features "$cache")
     "$PYTHON" "${caching[@]}" --check "$gpus"

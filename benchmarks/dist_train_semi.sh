@@ -12,7 +12,7 @@ tools=$(cd "$(dirname "$0")/../tools" && pwd)
 . "$tools/python.sh"
 config=$1 weights=$2
 shift 2
-gpus=${GPUS:-$("$PYTHON" -c 'import torch; print(max(1, torch.cuda.device_count()))')}
+gpus=$(gpus_here)
 args=() grid=
 for arg in "$@"; do
     if [ "$arg" = --grid ]; then grid=1; else args+=("$arg"); fi

@@ -8,6 +8,15 @@ if [ -z "${PYTHON:-}" ]; then
     fi
 fi
 
+# How many processes: GPUS where it is given, else one per GPU, or 1.
+gpus_here() {
+    if [ -n "${GPUS:-}" ]; then
+        echo "$GPUS"
+    else
+        "$PYTHON" -c 'import torch; print(max(1, torch.cuda.device_count()))'
+    fi
+}
+
 # launch N SCRIPT [args]: SCRIPT in N processes on this node, through torchrun.
 # Reads PORT, NNODES, NODE_RANK, MASTER_ADDR.
 launch() {
