@@ -58,13 +58,7 @@ def visualise(args: argparse.Namespace) -> None:
     name = f'{args.split}_dataloader'
     if args.download:
         download_data(cfg, [name])
-    with told_as_errors('the data set cannot be built'):
-        make_originals: Any = FUNCTIONS.get('Originals')
-        originals = make_originals(DATASETS.build(dict(dataset), default_args=dict(seed=0)))
-    if args.neighbours is None:
-        check_images(min(args.images, len(originals)))
-    else:
-        check_others(args.neighbours, len(originals))
+    originals = _open_originals(args, dataset)
     root = feature_root(args)
     try:
         with processes('none', args.device) as device:
@@ -77,6 +71,18 @@ def visualise(args: argparse.Namespace) -> None:
         if not args.cache_features:
             shutil.rmtree(root, ignore_errors=True)
     print(args.out)
+
+
+def _open_originals(args: argparse.Namespace, dataset: dict[str, Any]) -> Any:
+    """The images before any view, of which there are enough for what is to be drawn."""
+    with told_as_errors('the data set cannot be built'):
+        make_originals: Any = FUNCTIONS.get('Originals')
+        originals = make_originals(DATASETS.build(dict(dataset), default_args=dict(seed=0)))
+    if args.neighbours is None:
+        check_images(min(args.images, len(originals)))
+    else:
+        check_others(args.neighbours, len(originals))
+    return originals
 
 
 def _draw_points(args: argparse.Namespace, features: FeatureFolder, originals: Any) -> None:
