@@ -18,12 +18,13 @@ def check_split(owner: str, split: str, known: Iterable[str]) -> None:
         raise ConfigError(f'{owner} has no split {split!r}; {nearest_names(split, known)}')
 
 
-def warn_of_size(owner: str, root: Path, split: str, found: int, published: int) -> None:
+def warn_of_size(owner: str, root: Path, split: str, found: int, published: int,
+                 remedy: str = 'remove it and use --download') -> None:  # fmt: skip
     """Log a warning where a split has another number of images than was published: made smaller, or cut off."""
     if found != published:
         print_log(
             f'{owner}: {split} in {os.fspath(root)!r} has {found:,} images, the published one {published:,}. If it was '
-            'not made smaller on purpose, it is cut off: remove it and use --download',
+            f'not made smaller on purpose, it is cut off: {remedy}',
             logger='current',
             level=WARNING,
         )

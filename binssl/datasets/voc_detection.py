@@ -14,7 +14,8 @@ from binssl.datasets.counter import hash_counters, split_keys, uniforms
 from binssl.datasets.decode import UNREADABLE, read_array
 from binssl.datasets.draws import check_probability
 from binssl.datasets.errors import DataError
-from binssl.datasets.prepare.voc import CLASSES
+from binssl.datasets.prepare.voc import CLASSES, PUBLISHED, REMEDY
+from binssl.datasets.splits import warn_of_size
 from binssl.datasets.voc_boxes import read_annotation
 from binssl.registry import DATASETS, ConfigError
 
@@ -110,6 +111,8 @@ def _read_list(devkit: Path, year: str, split: str) -> list[str]:
     names = file.read_text(encoding='utf-8').split()
     if not names:
         raise DataError(f'{os.fspath(file)!r} names no image; extract the archive of its year again')
+    published = PUBLISHED.get((year, split), len(names))
+    warn_of_size('VOCDetection', devkit / year, split, len(names), published, REMEDY.format(year))
     return names
 
 

@@ -14,7 +14,7 @@ from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_list
 from binssl.datasets.images import ImageFiles
 from binssl.datasets.packed_names import PackedNames
-from binssl.datasets.prepare.voc import CLASSES, PUBLISHED, read_split
+from binssl.datasets.prepare.voc import CLASSES, PUBLISHED, REMEDY, read_split
 from binssl.datasets.splits import check_split, warn_of_size
 from binssl.registry import DATASETS
 
@@ -60,7 +60,7 @@ class VOC07(ImageFiles):
         check_split('VOC07', split, [name for year, name in PUBLISHED if year == YEAR])
         self.split, self.root = split, _find_root(root)
         index, self.labels = _read(self.root, split)
-        warn_of_size('VOC07', self.root, split, len(index), PUBLISHED[YEAR, split])
+        warn_of_size('VOC07', self.root, split, len(index), PUBLISHED[YEAR, split], REMEDY.format(YEAR))
         super().__init__(index, views, seed, most_bad_fraction)
         self.classes = list(CLASSES)
 

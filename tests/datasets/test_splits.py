@@ -6,8 +6,9 @@ import pytest
 from imagenet_folder import truncate
 from made_up_cifar import write_cifar100
 from made_up_tiny_imagenet import write_tiny_imagenet
+from made_up_voc_boxes import make_devkit
 
-from binssl.datasets import CIFAR10, CIFAR100, Digits, ImageNet, TinyImageNet, splits, tiny_imagenet
+from binssl.datasets import CIFAR10, CIFAR100, Digits, ImageNet, TinyImageNet, VOCDetection, splits, tiny_imagenet
 from binssl.registry import ConfigError
 
 
@@ -55,3 +56,12 @@ def test_a_tiny_imagenet_of_another_size_is_warned_of(tmp_path, log, monkeypatch
     monkeypatch.setitem(tiny_imagenet.IMAGES, 'val', 8)
     TinyImageNet('val', root=tmp_path)
     assert len(log) == 2
+
+
+def test_a_list_of_voc_that_is_cut_off_is_warned_of(tmp_path, log):
+    VOCDetection([('VOC2012', 'trainval')], make_devkit(tmp_path, {('VOC2012', 'trainval'): 2}))
+    line, = log
+    assert "trainval in '" in line
+    assert ' has 2 images, the published one 11,540' in line
+    assert 'extract the archive of its year again' in line
+    assert '--download' not in line  # there is none of VOC

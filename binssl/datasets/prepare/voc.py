@@ -17,7 +17,8 @@ CLASSES = (
 )  # fmt: skip
 #: images that have labels
 PUBLISHED = {('VOC2007', 'trainval'): 5011, ('VOC2007', 'test'): 4952, ('VOC2012', 'trainval'): 11540}
-_REMEDY = 'extract the archive of its year again, so that VOCdevkit/{} is whole'
+#: with the year's folder
+REMEDY = 'extract the archive of its year again, so that VOCdevkit/{} is whole'
 
 
 def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[str]:
@@ -70,7 +71,7 @@ def read_split(devkit: Path, year: str, split: str) -> tuple[list[str], np.ndarr
         if missing := [name for name in ids if name + suffix not in there]:
             raise DataError(
                 f'{os.fspath(place)!r} lacks {len(missing):,} of the {len(ids):,} files of {split}, such as '
-                f'{missing[0] + suffix!r}; {_REMEDY.format(year)}'
+                f'{missing[0] + suffix!r}; {REMEDY.format(year)}'
             )
     columns = [_read_column(_set_file(devkit, year, f'{name}_{split}'), ids, year) for name in CLASSES]
     return [f'{year}/JPEGImages/{name}.jpg' for name in ids], np.array(columns, dtype=np.int8).T
@@ -79,7 +80,7 @@ def read_split(devkit: Path, year: str, split: str) -> tuple[list[str], np.ndarr
 def _read_column(file: Path, ids: list[str], year: str) -> list[int]:
     """The values of one class, in the order of ``ids``, from lines ``ID VALUE``."""
     if not file.is_file():
-        raise DataError(f'there is no {os.fspath(file)!r}; {_REMEDY.format(year)}')
+        raise DataError(f'there is no {os.fspath(file)!r}; {REMEDY.format(year)}')
     values: dict[str, int] = {}
     for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), start=1):
         words = line.split()
@@ -88,7 +89,7 @@ def _read_column(file: Path, ids: list[str], year: str) -> list[int]:
         if words:
             values[words[0]] = int(words[1])
     if missing := [name for name in ids if name not in values]:
-        raise DataError(f'{os.fspath(file)!r} has no line for {missing[0]!r}; {_REMEDY.format(year)}')
+        raise DataError(f'{os.fspath(file)!r} has no line for {missing[0]!r}; {REMEDY.format(year)}')
     return [values[name] for name in ids]
 
 
