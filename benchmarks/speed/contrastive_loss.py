@@ -27,8 +27,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from peak_memory import peak_bytes
 from torch import Tensor
-from torch.autograd.profiler import profile
 from torch.nn import functional as F
 
 from binssl.heads.contrastive import info_nce
@@ -81,19 +81,6 @@ def passes(batch: int, channels: int, length: int) -> dict[str, Callable[[], Ans
     key = F.normalize(query + 2 * noise)
     return {'published': make_pass(published, query, key, queue.t().contiguous()),
             'ours': make_pass(ours, query, key, queue)}
-
-
-def peak_bytes(run: Callable[[], object]) -> int:
-    """The most that ``run`` holds at any moment of what it allocates itself."""
-    with profile(profile_memory=True) as profiler:
-        answer = run()
-    del answer
-    requests = [event for event in profiler.kineto_results.events() if event.name() == '[memory]']
-    live = peak = 0
-    for event in sorted(requests, key=lambda event: event.start_ns()):
-        live += event.nbytes()
-        peak = max(peak, live)
-    return peak
 
 
 def measure(runs: dict[str, Callable[[], Answer]], repeats: int) -> dict[str, dict[str, float]]:

@@ -28,8 +28,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+from peak_memory import peak_bytes
 from torch import Tensor
-from torch.autograd.profiler import profile
 
 from binssl.evaluation.neighbour_search import BYTES_AT_ONCE, Neighbours, find_nearest, rows_at_once, unit_rows
 
@@ -68,23 +68,14 @@ def computed(processes: int, bank: int, queries: int, width: int, count: int) ->
     )
 
 
-def peak_bytes(run: Callable[[], object], device: str) -> int:
+def peak_on(device: str, run: Callable[[], object]) -> int:
     """The most that ``run`` holds at any moment of what it allocates itself."""
-    if device != 'cpu':
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        answer = run()
-        del answer
-        return torch.cuda.max_memory_allocated() - before
-    with profile(profile_memory=True) as profiler:
-        answer = run()
-    del answer
-    requests = [event for event in profiler.kineto_results.events() if event.name() == '[memory]']
-    live = peak = 0
-    for event in sorted(requests, key=lambda event: event.start_ns()):
-        live += event.nbytes()
-        peak = max(peak, live)
-    return peak
+    if device == 'cpu':
+        return peak_bytes(run)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    run()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def measure(ways: Mapping[str, Callable[[], Neighbours]], repeats: int, device: str) -> dict[str, dict[str, float]]:
@@ -99,7 +90,7 @@ def measure(ways: Mapping[str, Callable[[], Neighbours]], repeats: int, device: 
                 torch.cuda.synchronize()
             if repeat:  # the first round warms up
                 times[name].append(clock() - start)
-    return {name: dict(seconds=statistics.median(times[name]), peak_bytes=peak_bytes(way, device))
+    return {name: dict(seconds=statistics.median(times[name]), peak_bytes=peak_on(device, way))
             for name, way in ways.items()}  # fmt: skip
 
 

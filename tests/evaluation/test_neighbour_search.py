@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
+from peak_memory import peak_bytes
 from torch import Tensor
-from torch.autograd.profiler import profile
 
 from binssl.evaluation import neighbour_search
 from binssl.evaluation.neighbour_search import Neighbours, find_nearest, merge_nearest, unit_rows, vote
@@ -83,13 +83,7 @@ def test_memory_does_not_grow_with_the_bank(make, monkeypatch) -> None:
     queries = unit_rows(make(300, seed=2))
     for count in (10_000, 40_000):  # similarities to all: 24 and 96 MB
         bank, places = unit_rows(make(count, seed=1)), torch.arange(count)
-        with profile(profile_memory=True) as profiler:
-            find_nearest(bank, places, queries, 20)
-        events = [event for event in profiler.kineto_results.events() if event.name() == '[memory]']
-        live = peak = 0
-        for event in sorted(events, key=lambda event: event.start_ns()):
-            live += event.nbytes()
-            peak = max(peak, live)
+        peak = peak_bytes(lambda bank=bank, places=places: find_nearest(bank, places, queries, 20))
         assert 1 << 20 < peak < 6 * (1 << 20) + 16 * 300 * 20
 
 
