@@ -114,6 +114,7 @@ def top1(run: Path) -> float:
     return [json.loads(line)['val_top1'] for line in log.read_text().splitlines() if 'val_top1' in line][-1]
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_two_processes_train_as_one(weights, tmp_path):
     options = ['train_cfg.max_epochs=3', 'train_cfg.val_interval=3', 'schedules=none', 'global_batch_size=20',

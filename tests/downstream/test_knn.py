@@ -49,6 +49,7 @@ def features(weights: str, split: str) -> tuple[torch.Tensor, torch.Tensor]:
         return model.extract(normalised[0] if isinstance(normalised, (list, tuple)) else normalised), batch['labels']
 
 
+@pytest.mark.slow
 @pytest.mark.process
 def test_script_in_two_processes_gives_the_number_of_one(weights: str, tmp_path: Path) -> None:
     """1,797 images: one of them comes twice, so that both processes have as many."""
