@@ -18,6 +18,9 @@ from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config
 from binssl.registry import DATASETS, FUNCTIONS, ConfigError
 
+#: sections of a config that a kind of task reads
+NEEDED = {'probe': ('model', 'train_dataloader', 'train_cfg', 'test_dataloader'), 'test': ('test_dataloader',),
+          'svm': ('test_dataloader',)}  # fmt: skip
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _IMAGES_TIMED = 16
 _FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
@@ -54,9 +57,12 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) 
         device: where it is timed.
 
     Raises:
-        ConfigError: the config itself is wrong.
+        ConfigError: the config itself is wrong, or has not what its kind needs.
     """
     cfg = load_config(task.config, task.options)
+    if lacking := [key for key in NEEDED[task.kind] if not cfg.get(key)]:
+        raise ConfigError(f'task {suite.name}.{task.name}: {task.config} has no {", ".join(lacking)}, and a '
+                          f'{task.kind!r} needs it: take another config, or another kind')  # fmt: skip
     try:
         with quiet(), told_as_errors('the data cannot be built'):
             datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}

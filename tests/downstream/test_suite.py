@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from binssl.downstream.evaluate import ASK_ABOVE_SECONDS, evaluate, make_jobs, make_plan, parse_evaluation
-from binssl.downstream.plan import Planned, count_passes
+from binssl.downstream.plan import NEEDED, Planned, count_passes
 from binssl.downstream.results import describe_plan, write_results
 from binssl.downstream.suite import SUITES, Task, check_tasks, read_suite, read_suites
 from binssl.engine.config import load_config
@@ -44,7 +44,7 @@ def write_suite(folder: Path, **tasks: dict) -> str:
 def test_every_suite_reads_and_its_configs_describe_their_kind(suite: Path) -> None:
     for task in read_suite(suite).tasks.values():
         cfg = load_config(task.config, task.options)
-        assert cfg.get('test_dataloader'), task.name
+        assert all(cfg.get(key) for key in NEEDED[task.kind]), task.name
         assert (task.kind == 'probe') == bool(cfg.get('train_cfg')), task.name
         assert task.protocol.endswith('.'), task.name
 
@@ -105,6 +105,16 @@ def test_what_cannot_run_is_told_and_the_rest_is_planned(tmp_path: Path, weights
     assert 'not run: mine (other): ' in text
     with pytest.raises(ConfigError, match='none of these tasks can run here'):
         evaluate(parse_evaluation([str(weights), '--suite', suite, '--tasks', 'other']), Path('tools'))
+
+
+@pytest.mark.parametrize(('kind', 'config', 'words'), [
+    ('probe', FEATURES, 'has no model, train_dataloader, train_cfg, and a .probe. needs it'),
+    ('test', 'configs/_base_/runtime.py', 'has no test_dataloader'),
+])  # fmt: skip
+def test_a_config_of_another_kind_is_told(kind: str, config: str, words: str, tmp_path: Path, weights: Path) -> None:
+    suite = write_suite(tmp_path, wrong=dict(config=config, kind=kind, shows=dict(top1='top-1')))
+    with pytest.raises(ConfigError, match=words):
+        make_plan(parse_evaluation([str(weights), '--suite', suite]))
 
 
 def test_hours_of_work_are_asked_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path) -> None:
