@@ -101,10 +101,16 @@ class Encoder(BaseModel):
             extras: whatever else the batch holds, (N,) each.
 
         Outside the loss the first view is looked at.
+
+        Raises:
+            ConfigError: the data are a detector's.
         """
         if mode == 'loss':
             return self.loss(images, labels)
         view = images if isinstance(images, Tensor) else images[0]
+        if view.dim() == 3:
+            raise ConfigError(f'{type(self).__name__} takes batches of images of one size, and the data set gave '
+                              'single ones, as a Detector takes them: is this the file of a trained detector?')
         if mode == 'tensor':
             features = self.extract(view)
             return features if self.head is None else self.head(features)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from binssl.datasets.file_index import UNKNOWN
 from binssl.datasets.images import UNREADABLE, read_image
-from binssl.registry import FUNCTIONS
+from binssl.registry import FUNCTIONS, ConfigError
 
 
 @FUNCTIONS.register_module()  # how the commands reach it
@@ -24,13 +24,20 @@ class Originals:
             or a ``bank`` and a ``query`` that have.
 
     Attributes:
-        labels: int64 (N,), -1 where unknown.
+        labels: int64 (N,), -1 where unknown or where an image has several.
         num_classes: labels lie below it; 0 where nothing is known of them.
         files: int64, the indices of those that have a file; the others' pixels are in memory.
+
+    Raises:
+        ConfigError: a set that has neither files nor images.
     """
 
     def __init__(self, dataset: Any) -> None:
         self._parts = [dataset.bank, dataset.query] if hasattr(dataset, 'bank') else [dataset]
+        for part in self._parts:
+            if not hasattr(part, 'index') and not hasattr(part, 'images'):
+                raise ConfigError(f'{type(part).__name__} keeps neither a list of files nor images in memory: its '
+                                  'originals cannot be shown; name the set that it is made from')  # fmt: skip
         self._ends = np.cumsum([len(part) for part in self._parts])
         self.labels = np.concatenate([_labels(part) for part in self._parts])
         self.num_classes = max(getattr(part, 'num_classes', None) or 0 for part in self._parts)
@@ -84,8 +91,8 @@ class Originals:
 
 
 def _labels(part: Any) -> np.ndarray:
-    labels = part.index.labels if hasattr(part, 'index') else getattr(part, 'labels', None)
-    if labels is None:
+    labels = getattr(part, 'labels', getattr(getattr(part, 'index', None), 'labels', None))
+    if labels is None or labels.ndim > 1:
         return np.full(len(part), UNKNOWN)
     return np.asarray(torch.as_tensor(labels).cpu(), dtype=np.int64)
 

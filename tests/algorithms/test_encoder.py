@@ -30,6 +30,13 @@ def test_evaluation_looks_at_the_first_view(tmp_path):
     assert torch.equal(answers['features'], model.extract(data['images'][0]))
 
 
+def test_images_of_a_detectors_data_are_refused(tmp_path):
+    model = build(ENCODER, tmp_path)
+    for mode in ('tensor', 'predict'):
+        with pytest.raises(ConfigError, match='is this the file of a trained detector'):
+            model([torch.zeros(3, 8, 8), torch.zeros(3, 8, 9)], mode=mode)
+
+
 def test_runner_steps_work(tmp_path):
     model = build(ENCODER, tmp_path).eval()
     answers, = model.val_step(batch(1))

@@ -8,10 +8,23 @@ import numpy as np
 import pytest
 import torch
 from imagenet_folder import truncate
+from made_up_voc07 import write_voc07
+from made_up_voc_boxes import make_devkit
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from binssl.datasets import CIFAR10, BankAndQuery, Digits, ImageNet, InMemoryImages, Originals, inspect_files
+from binssl.datasets import (
+    CIFAR10,
+    VOC07,
+    BankAndQuery,
+    Digits,
+    ImageNet,
+    InMemoryImages,
+    Originals,
+    VOCDetection,
+    inspect_files,
+)
+from binssl.registry import ConfigError
 
 
 def test_digits_are_shown_as_scikit_learn_has_them():
@@ -54,6 +67,18 @@ def test_an_original_that_cannot_be_decoded_is_none(imagenet):
     truncate(file)
     originals = Originals(ImageNet('train', imagenet, source='folder'))
     assert [index for index in range(12) if originals.image(index) is None] == [2]
+
+
+def test_images_of_several_classes_have_no_label(tmp_path):
+    originals = Originals(VOC07('test', write_voc07(tmp_path / 'VOCdevkit', 4, 4)))
+    assert originals.labels.tolist() == [-1] * 4
+    assert originals.num_classes == 20
+
+
+def test_a_set_that_shows_no_originals_is_refused(tmp_path):
+    data = VOCDetection([('VOC2007', 'test')], make_devkit(tmp_path, {('VOC2007', 'test'): 2}))
+    with pytest.raises(ConfigError, match='VOCDetection keeps neither a list of files nor images'):
+        Originals(data)
 
 
 def test_indices_count_through_bank_and_query(shared_imagenet):
