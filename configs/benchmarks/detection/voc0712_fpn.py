@@ -6,7 +6,9 @@ Trained on the 16,551 images of both trainvals, tested on VOC07 test by VOC07's 
 of MoCo and OpenSelfSup (arXiv:1911.05722, 24,000 steps of 16 images, x0.1 at 18,000 and 22,000), in epochs of 1,034
 steps: 23, x0.1 after 17 and 21 (23,782; 17,578; 21,714). Their detector has no pyramid (C4), so that their numbers do
 not compare: AP 57.4, AP50 82.5, AP75 64.0 of MoCo v2, ResNet-50, 800 epochs (arXiv:2003.04297); here: not yet measured.
-The weights file says which trunk it is. For one whose BatchNorms should stay: --cfg-options model.norms=frozen.
+The weights file says which trunk it is. For one whose BatchNorms should stay: --cfg-options model.norms=frozen. On
+fewer GPUs a step has 16 images all the same, but the BatchNorms see 2 a GPU: freeze them, or raise the loader's
+batch_size.
 """
 
 _base_ = ['../../_base_/datasets/voc0712_detection.py', '../../_base_/runtime.py']
