@@ -10,10 +10,10 @@ import torch
 from mmengine.config import Config
 
 from binssl.downstream.evaluators import metric_config
-from binssl.downstream.quiet import quiet
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
+from binssl.engine.quiet import quiet
 from binssl.engine.testing import in_order, test, testing_parser
 from binssl.evaluation import EvaluationError, check_neighbours
 from binssl.registry import DATASETS, METRICS, ConfigError

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from binssl.downstream.quiet import quiet
 from binssl.downstream.suite import Suite, Task
 from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config
+from binssl.engine.quiet import quiet
 from binssl.registry import DATASETS, FUNCTIONS, ConfigError
 
 #: sections of a config that a kind of task reads
@@ -64,7 +65,7 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) 
         raise ConfigError(f'task {suite.name}.{task.name}: {task.config} has no {", ".join(lacking)}, and a '
                           f'{task.kind!r} needs it: take another config, or another kind')  # fmt: skip
     try:
-        with quiet(), told_as_errors('the data cannot be built'):
+        with quiet(logging.CRITICAL), told_as_errors('the data cannot be built'):
             datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
             per_image = max(_seconds_per_image(model, dataset, int(cfg[name].get('num_workers') or 0), device)
                             for name, dataset in datasets.items())  # fmt: skip
@@ -89,7 +90,8 @@ def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
     epochs = cfg.train_cfg.max_epochs
     frozen = 'backbone' in (cfg.model.get('frozen') or ())
     trained = epochs * sizes['train_dataloader'] * (1 if frozen else _FORWARD_AND_BACKWARD)
-    validations = -(-epochs // cfg.train_cfg.get('val_interval', 1))
+    begin, interval = (cfg.train_cfg.get(key, 1) for key in ('val_begin', 'val_interval'))
+    validations = sum(epoch % interval == 0 or epoch == epochs for epoch in range(begin, epochs + 1))
     return trained + validations * sizes.get('val_dataloader', 0) + sizes.get('test_dataloader', 0)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 
 from mmengine.config import Config
 
 from binssl.engine.commands import told_as_errors
+from binssl.engine.quiet import quiet
 from binssl.registry import DATASETS, ConfigError
 
 
@@ -20,12 +20,8 @@ def settle_classes(cfg: Config) -> None:
     head = (cfg.get('model') or {}).get('head')
     if not isinstance(head, Mapping) or 'num_classes' not in head or head['num_classes'] is not None:
         return
-    logging.disable(logging.INFO)  # the run itself will say what it reads
-    try:
-        with told_as_errors('the data cannot be built'):
-            dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    finally:
-        logging.disable(logging.NOTSET)
+    with quiet(), told_as_errors('the data cannot be built'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
     classes = getattr(dataset, 'num_classes', None)
     if not classes or classes < 2:
         said = f'have {classes} class' if classes else 'do not say how many classes they have'

@@ -30,7 +30,7 @@ from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
 from binssl.engine.loader_limits import loader_problems
-from binssl.engine.run_options import accumulation, forget_pinning, settle_launcher, wrapper_options
+from binssl.engine.run_options import accumulation, batch_per_process, forget_pinning, settle_launcher, wrapper_options
 from binssl.engine.seeds import settle_seed
 from binssl.engine.starting_weights import start_from, start_from_trunk
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
@@ -68,6 +68,7 @@ class Runner(_Runner):
         if cfg.get('optim_wrapper'):
             cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
             cfg.optim_wrapper.accumulative_counts = accumulation(cfg, get_world_size())
+            cfg.train_dataloader.batch_size = batch_per_process(cfg, get_world_size())
             known_part(cfg)  # what a checkpoint records: better refused now than at the first one
         if not uses_gpu(cfg.get('device', 'auto')):
             forget_pinning(cfg)

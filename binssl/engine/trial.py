@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from mmengine.config import Config
@@ -11,9 +10,10 @@ from binssl.engine.commands import told_as_errors
 from binssl.engine.launch import check_devices
 from binssl.engine.loader_limits import loader_problems
 from binssl.engine.loops import check_labels
-from binssl.engine.run_options import accumulation
+from binssl.engine.quiet import quiet
+from binssl.engine.run_options import accumulation, batch_per_process
 from binssl.engine.starting_weights import start_from
-from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, HOOKS, ConfigError
+from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, ConfigError
 
 LOADERS = ('train_dataloader', 'val_dataloader')
 
@@ -41,14 +41,11 @@ def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on
 
 def _data_problems(cfg: Config, here: int) -> list[str]:
     """Builds the data of training and validation, and reads a sample where there are workers."""
-    logging.disable(logging.INFO)  # the run itself will say what it reads
     try:
-        with told_as_errors('the data cannot be built'):
+        with quiet(), told_as_errors('the data cannot be built'):
             return _tried_data(cfg, here)
     except ConfigError as error:
         return [str(error)]
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _tried_data(cfg: Config, here: int) -> list[str]:
@@ -69,28 +66,32 @@ def _batch_problems(cfg: Config, world_size: int) -> list[str]:
         accumulation(cfg, world_size)
     except ConfigError as error:
         return [str(error)]
-    queue_length, images = cfg.model.get('queue_length'), cfg.train_dataloader.batch_size * world_size
-    if queue_length and queue_length % images:
+    batch, queue_length = batch_per_process(cfg, world_size), cfg.model.get('queue_length')
+    if queue_length and queue_length % (batch * world_size):
         return [
-            f'model.queue_length {queue_length} must be a multiple of the {images} images of one pass, '
-            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
+            f'model.queue_length {queue_length} must be a multiple of the {batch * world_size} images of one pass, '
+            f'{batch} x {world_size} process(es); change either in the config'
         ]
     return []
 
 
 def _model_problem(cfg: Config, goes_on: bool) -> list[str]:
-    """Builds the model, with its teacher's file, loads what it is to start from, and tries its schedules."""
-    logging.disable(logging.INFO)  # the run itself will say what it loads
+    """Builds the model, with its teacher's file, and the optimiser, loads the start, and tries the schedules."""
     try:
-        with told_as_errors('the model cannot be built'):
+        with quiet(), told_as_errors('the model cannot be built'):
             model = ALGORITHMS.build(cfg.model)
             if cfg.get('load_from') and not goes_on:
                 start_from(model, cfg.load_from)
             if cfg.get('schedules'):
                 anneal: Any = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
                 anneal.check(model, cfg.train_cfg.max_epochs)
+            if any(parameter.requires_grad for parameter in model.parameters()):
+                _build_optimiser(model, cfg.optim_wrapper.to_dict())
     except ConfigError as error:
         return [str(error)]
-    finally:
-        logging.disable(logging.NOTSET)
     return []
+
+
+def _build_optimiser(model: Any, settings: dict[str, Any]) -> None:
+    kind, paramwise = settings.pop('constructor', 'DefaultOptimWrapperConstructor'), settings.pop('paramwise_cfg', None)
+    OPTIM_WRAPPER_CONSTRUCTORS.build(dict(type=kind, optim_wrapper_cfg=settings, paramwise_cfg=paramwise))(model)

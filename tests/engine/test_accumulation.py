@@ -6,7 +6,7 @@ import pytest
 import torch
 from engine.runs import Watch, build, burn, classifier, everything, moco, run
 
-from binssl.engine.run_options import accumulation
+from binssl.engine.run_options import accumulation, batch_per_process
 from binssl.registry import ConfigError
 
 
@@ -17,8 +17,14 @@ def test_global_batch_decides_on_the_batches_of_a_step(wanted, processes, counts
 
 
 def test_global_batch_that_the_processes_do_not_divide_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match=r'global_batch_size 100 must be a multiple of .* 64 x 2 process'):
-        accumulation(classifier(tmp_path, batch=64, global_batch_size=100), 2)
+    with pytest.raises(ConfigError, match=r'global_batch_size 99 must be a multiple of .* 64 x 2 process'):
+        accumulation(classifier(tmp_path, batch=64, global_batch_size=99), 2)
+
+
+@pytest.mark.parametrize(('wanted', 'processes', 'batch'), [(64, 1, 64), (64, 2, 32), (96, 2, 48), (128, 2, 64),
+                                                            (256, 2, 64), (None, 2, 64), (32, 2, 64)])  # fmt: skip
+def test_a_batch_that_one_process_takes_is_shared_out_by_several(wanted, processes, batch, tmp_path):
+    assert batch_per_process(classifier(tmp_path, batch=64, global_batch_size=wanted), processes) == batch
 
 
 def test_epoch_has_whole_steps_only(tmp_path):

@@ -11,6 +11,7 @@ model = dict(
 )
 train_dataloader = dict(dataset=dict(views=None))
 sync_bn = True
+global_batch_size = 128
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=1.0, momentum=0.9, weight_decay=1 / 1437),

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Nothing is logged below a warning: the run itself will say what it reads."""
-    logging.disable(logging.INFO)
+def quiet(level: int = logging.INFO) -> Iterator[None]:
+    """Nothing is logged up to ``level``: the run itself will say what it reads."""
+    logging.disable(level)
     try:
         yield
     finally:
