@@ -6,6 +6,7 @@ import argparse
 import enum
 import hashlib
 import os
+import re
 from collections import OrderedDict
 from pathlib import Path
 
@@ -110,6 +111,27 @@ def test_a_truncated_file_says_so(tmp_path, kept):
     data = (tmp_path / 'a.pth').read_bytes()
     (tmp_path / 'a.pth').write_bytes(data[:int(kept * len(data))])
     assert 'truncated' in refusal(tmp_path / 'a.pth')
+
+
+def test_bytes_that_changed_on_the_disk_are_an_error(tmp_path):
+    path = tmp_path / 'weights.pth'
+    values = torch.linspace(1, 2, 1000)
+    write_checkpoint({'state_dict': {'weight': values}}, path)
+    content = bytearray(path.read_bytes())
+    place = content.index(values.numpy().tobytes())
+    content[place + 3] ^= 0x80  # the sign of the first number
+    path.write_bytes(content)
+    assert torch.load(path)['state_dict']['weight'][0] == -1  # torch itself says nothing
+    assert re.search(r"damaged.*'archive/data/0'.*Bad CRC-32.*copy it again", refusal(path))
+
+
+def test_a_file_written_without_checksums_loads(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        torch.save({'weight': torch.ones(3)}, tmp_path / 'a.pth')
+    finally:
+        torch.serialization.set_crc32_options(True)
+    assert read_checkpoint(tmp_path / 'a.pth')['weight'].tolist() == [1, 1, 1]
 
 
 def test_a_file_cut_to_nothing_says_so(tmp_path):
