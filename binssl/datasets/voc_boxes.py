@@ -64,7 +64,7 @@ _REMEDY = 'extract the archive of its year again, or remove the image from the l
 def _label(item: ElementTree.Element, file: str) -> int:
     name = (item.findtext('name') or '').strip()
     if name not in CLASSES:
-        raise DataError(f"{file!r}: {name!r} is none of VOC's {len(CLASSES)} classes ({', '.join(CLASSES)})")
+        raise DataError(f"{file!r}: {name!r} is none of VOC's {len(CLASSES)} classes ({', '.join(CLASSES)}); {_REMEDY}")
     return CLASSES.index(name)
 
 

@@ -77,13 +77,13 @@ def check_shots(targets: np.ndarray, shots: Sequence[int], single: bool, classes
         EvaluationError: one has not.
     """
     most, others = max(shots), targets.shape[1] - 1
-    check_classes(targets, most, f'{most} shots draw; lower shots', classes)
+    check_classes(targets, most, f'{most} shots draw; lower test_evaluator.0.shots', classes)
     if not single:
         negatives = (targets == -1).sum(0)
         if negatives.min() < others * most:
             column = int(negatives.argmin())
             raise EvaluationError(f'class {class_name(column, classes)} has {negatives[column]:,} negative images, '
-                                  f'fewer than the {others} x {most} that {most} shots draw; lower shots')  # fmt: skip
+                                  f'fewer than the {others} x {most} that {most} shots draw; lower test_evaluator.0.shots')  # fmt: skip
 
 
 def low_shot(

@@ -201,7 +201,7 @@ def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place
         ('digits.py', ['{}/run/epoch_3.pth', '--protocol', '{}/digits.py'], 'leave --protocol out'),
         ('train.py', ['{}/run/epoch_3.pth', '--protocol', '{}/train.py'], 'has no test_evaluator=.*LinearSVM'),
         ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shots=[300]'],
-         r'class \d has 1\d\d positive images, fewer than the 300 that 300 shots draw; lower shots'),
+         r'class \d has 1\d\d positive images, fewer than the 300 that 300 shots draw; lower test_evaluator.0.shots'),
         ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shot=[3]'], "'shots'"),
         ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shots=3'], 'LinearSVM cannot be built'),
         ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', "test_dataloader.dataset={'type':'Digits','_delete_':1}"],

@@ -205,7 +205,7 @@ TARGETS = as_targets(LABELS, 4)
     [
         ([11], LABELS, LABELS, r'class 0 \(a\) has 10 positive images, fewer than the 11 that 11 shots draw'),
         ([10], TARGETS, TARGETS, None),
-        ([11], TARGETS, TARGETS, 'fewer than the 11 that 11 shots draw; lower shots'),
+        ([11], TARGETS, TARGETS, 'fewer than the 11 that 11 shots draw; lower test_evaluator.0.shots'),
         ([6], TARGETS[:, :3].repeat(2, 1)[:, :4], TARGETS, None),
         ([2], np.where(np.arange(40)[:, None] % 8 == 0, -1, 1) * np.ones((1, 4)), TARGETS, 'fewer than the 3 x 2'),
         ([1], np.zeros(40, int), LABELS, 'only one class'),
@@ -215,7 +215,7 @@ TARGETS = as_targets(LABELS, 4)
         ([1], TARGETS, TARGETS[:, :3], '3 columns; there are 4 classes'),
         ([1], 2 * TARGETS, TARGETS, 'none of 1, 0'),
         ([1], TARGETS, -np.ones((5, 4)), 'class 0 .a. has 0 positive images, fewer than the 1 that an average prec'),
-        ([1], LABELS[:8], LABELS, 'fewer than the 3 that folds of cross-validation need'),
+        ([1], LABELS[:8], LABELS, 'fewer than the 3 that folds of cross-validation need; lower test_evaluator.0.folds'),
         ([1], np.array([], int), LABELS, 'some of each'),
     ],
 )
