@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from binssl.checkpoints import load_model
+from binssl.checkpoints import load_model, read_trained
 from binssl.downstream.plan import Planned, plan_task
-from binssl.downstream.results import describe_plan, write_results
+from binssl.downstream.results import describe_plan, unknown_numbers, write_results
 from binssl.downstream.suite import check_tasks, read_suites
 from binssl.engine.launch import check_devices, processes
 from binssl.engine.recipe_job import Job
@@ -67,6 +67,8 @@ def evaluate(args: argparse.Namespace, tools: Path) -> None:
             RecipeRunner(every, tools, args.workers, args.processes, keep_going=True).run()
         finally:
             print('\n' + write_results(planned, jobs, args.weights, work_dir), flush=True)
+    if wrong := unknown_numbers(jobs):
+        raise ConfigError('\n'.join(wrong))
 
 
 def make_plan(args: argparse.Namespace) -> list[Planned]:
@@ -79,7 +81,8 @@ def make_plan(args: argparse.Namespace) -> list[Planned]:
     check_tasks(args.tasks, suites)
     with processes() as device:
         model = load_model(args.weights, device)
-        return [plan_task(suite, task, model, device) for suite in suites for task in suite.chosen(args.tasks)]
+        side = read_trained(args.weights).model['backbone'].get('input_size')
+        return [plan_task(suite, task, model, device, side) for suite in suites for task in suite.chosen(args.tasks)]
 
 
 def make_jobs(entry: Planned, weights: Path, seeds: int, work_dir: Path) -> list[Job]:

@@ -23,7 +23,7 @@ from binssl.registry import DATASETS, FUNCTIONS, ConfigError
 NEEDED = {'probe': ('model', 'train_dataloader', 'train_cfg', 'test_dataloader'), 'test': ('test_dataloader',),
           'svm': ('test_dataloader',)}  # fmt: skip
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_IMAGES_TIMED = 16
+_IMAGES_TIMED = 32
 _FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
 
 
@@ -48,7 +48,8 @@ class Planned:
     obstacle: str = ''
 
 
-def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) -> Planned:
+def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device,
+              input_size: int | None = None) -> Planned:  # fmt: skip
     """Build the data of a task, put a few images through the network, and say what it would come to.
 
     Args:
@@ -56,6 +57,7 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) 
         task: which.
         model: the network, in eval mode on ``device``.
         device: where it is timed.
+        input_size: side in pixels that the network was made for, where its file says it.
 
     Raises:
         ConfigError: the config itself is wrong, or has not what its kind needs.
@@ -67,7 +69,8 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device) 
     try:
         with quiet(logging.CRITICAL), told_as_errors('the data cannot be built'):
             datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
-            per_image = max(_seconds_per_image(model, dataset, int(cfg[name].get('num_workers') or 0), device)
+            workers = {name: int(cfg[name].get('num_workers') or 0) for name in datasets}
+            per_image = max(_seconds_per_image(model, dataset, workers[name], device, input_size)
                             for name, dataset in datasets.items())  # fmt: skip
     except (ConfigError, ImportError, OSError, RuntimeError) as error:
         return Planned(suite.name, task, obstacle=' '.join(str(error).split()))
@@ -95,16 +98,16 @@ def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
     return trained + validations * sizes.get('val_dataloader', 0) + sizes.get('test_dataloader', 0)
 
 
-def _seconds_per_image(model: nn.Module, dataset: Any, num_workers: int, device: torch.device) -> float:
+def _seconds_per_image(model: nn.Module, dataset: Any, num_workers: int, device: torch.device,
+                       input_size: int | None) -> float:  # fmt: skip
     """Of a small batch: the slower of loading it, shared by the workers, and of putting it through the network."""
     count = min(_IMAGES_TIMED, len(dataset))
     start = time.perf_counter()
-    samples = [dataset[len(dataset) * place // count] for place in range(count)]
+    batches = _some_batches(dataset, [len(dataset) * place // count for place in range(count)])
     loading = (time.perf_counter() - start) / count / max(1, num_workers)
-    images = [sample['images'][0] if isinstance(sample['images'], (list, tuple)) else sample['images']
-              for sample in samples]  # fmt: skip
-    alike = len({image.shape for image in images}) == 1
-    batches = [torch.stack(images)] if alike else [image[None] for image in images]
+    if len(batches) == 1 and input_size not in (None, batches[0].shape[-1]):
+        raise ConfigError(f'the network was made for images of {input_size} px (its backbone.input_size), these have '
+                          f'{batches[0].shape[-1]}')  # fmt: skip
     for _ in range(2):  # the first pass sets things up
         start = time.perf_counter()
         for batch in batches:
@@ -113,6 +116,16 @@ def _seconds_per_image(model: nn.Module, dataset: Any, num_workers: int, device:
             torch.cuda.synchronize(device)
         computing = (time.perf_counter() - start) / count
     return max(loading, computing) if num_workers else loading + computing
+
+
+def _some_batches(dataset: Any, places: list[int]) -> list[torch.Tensor]:
+    """The first view of these images, (N, 3, H, W), as a loader would ask for them; one by one where sizes differ."""
+    whole_batch: Any = FUNCTIONS.get('whole_batch')
+    read = dataset.__getitems__(places) if hasattr(dataset, '__getitems__') else [dataset[place] for place in places]
+    images = whole_batch(read)['images']
+    if isinstance(images, torch.Tensor):
+        return [images]
+    return [images[0]] if images[0].ndim == 4 else [image[None] for image in images]
 
 
 @torch.no_grad()

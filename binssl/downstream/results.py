@@ -14,6 +14,7 @@ from binssl.checkpoints import file_sha256, read_trained
 from binssl.downstream.plan import Planned
 from binssl.engine.recipe_job import Job, current_commit
 from binssl.evaluation.report import markdown, summarise
+from binssl.registry import nearest_names
 
 COLUMNS = ('task', 'measured', 'value', 'seconds', 'data')
 NOTE = (
@@ -34,6 +35,8 @@ def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequ
                   work_dir: Path) -> str:  # fmt: skip
     """Write ``evaluation.md`` and ``evaluation.json`` into ``work_dir``.
 
+    Tasks that were done before, and were not asked for now, stay in the table.
+
     Args:
         planned: every task that was asked for.
         jobs: the runs of those that can run, a seed each; what is not done is told as such.
@@ -43,9 +46,10 @@ def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequ
     Returns:
         What ``evaluation.md`` says.
     """
-    rows = [_row(entry, own) for entry, own in jobs]
     facts = dict(weights=str(weights), sha256=file_sha256(weights), backbone=read_trained(weights).model['backbone'],
                  commit=current_commit(), torch=torch.__version__)  # fmt: skip
+    rows = [_row(entry, own) for entry, own in jobs]
+    rows = [*_earlier(work_dir / 'evaluation.json', facts['sha256'], {row['task'] for row in rows}), *rows]
     lines = [line for row in rows for line in _lines(row)]
     text = '\n\n'.join(part for part in [
         f'# What the features of {weights} are worth',
@@ -60,6 +64,23 @@ def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequ
     record = dict(facts, tasks=rows, not_run=not_run)
     (work_dir / 'evaluation.json').write_text(json.dumps(record, indent=1) + '\n')
     return text + f'\n\nwritten: {work_dir / "evaluation.md"}, {work_dir / "evaluation.json"}'
+
+
+def unknown_numbers(jobs: Sequence[tuple[Planned, Sequence[Job]]]) -> list[str]:
+    """A sentence for each number that a suite shows and a task that is done does not give."""
+    rows = [_row(entry, own) for entry, own in jobs]
+    return [f'{row["task"]} shows {key!r}, and {row["config"]} does not give it; {nearest_names(key, metrics)}'
+            for row in rows for metrics in row['metrics'][:1] for key in row['shows'] if key not in metrics]
+
+
+def _earlier(file: Path, sha256: str, now: set[str]) -> list[dict[str, Any]]:
+    """The finished rows of an earlier table of the same weights."""
+    try:
+        record = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return []
+    same = isinstance(record, dict) and record.get('sha256') == sha256
+    return [row for row in record['tasks'] if row['task'] not in now and row['metrics']] if same else []
 
 
 def _row(entry: Planned, jobs: Sequence[Job]) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from binssl.downstream.evaluate import ASK_ABOVE_SECONDS, evaluate, make_jobs, make_plan, parse_evaluation
 from binssl.downstream.plan import NEEDED, Planned, count_passes
-from binssl.downstream.results import describe_plan, write_results
+from binssl.downstream.results import describe_plan, unknown_numbers, write_results
 from binssl.downstream.suite import SUITES, Task, check_tasks, read_suite, read_suites
 from binssl.engine.config import load_config
 from binssl.engine.initial_weights import write_initial_weights
@@ -86,6 +87,8 @@ def test_passes_are_counted_as_the_protocols_say() -> None:
     linear.model.frozen = []  # forward and backward, the latter twice the work
     linear.train_cfg.val_interval = 10
     assert count_passes(linear, 'probe', sizes) == 3 * 50 * 1000 + 5 * 100 + 100
+    linear.train_cfg.update(val_begin=45, val_interval=50)  # the last epoch is validated in any case
+    assert count_passes(linear, 'probe', sizes) == 3 * 50 * 1000 + 100 + 100
     assert count_passes(load_config(FEATURES), 'test', dict(test_dataloader=1797)) == 1797
 
 
@@ -115,6 +118,22 @@ def test_a_config_of_another_kind_is_told(kind: str, config: str, words: str, tm
     suite = write_suite(tmp_path, wrong=dict(config=config, kind=kind, shows=dict(top1='top-1')))
     with pytest.raises(ConfigError, match=words):
         make_plan(parse_evaluation([str(weights), '--suite', suite]))
+
+
+def test_images_of_another_size_than_the_network_was_made_for_are_not_run(tmp_path: Path, weights: Path) -> None:
+    large = tmp_path / 'large'
+    for split in ('train', 'val'):
+        for label in range(2):
+            (large / split / str(label)).mkdir(parents=True)
+            Image.new('RGB', (40, 40)).save(large / split / str(label) / '0.png')
+    config = tmp_path / 'large.py'
+    config.write_text(f"""_base_ = ['{Path('configs/benchmarks/knn/imagenet.py').resolve()}']
+test_dataloader = dict(num_workers=0, dataset=dict(
+    bank=dict(_delete_=True, type='SplitFolder', root='{large}', split='train'),
+    query=dict(_delete_=True, type='SplitFolder', root='{large}', split='val')))""")
+    suite = write_suite(tmp_path, knn=dict(config=str(config), shows=dict(knn_top1='k')))
+    planned, = make_plan(parse_evaluation([str(weights), '--suite', suite]))
+    assert 'made for images of 8 px (its backbone.input_size), these have 224' in planned.obstacle
 
 
 def test_hours_of_work_are_asked_about(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Path) -> None:
@@ -156,3 +175,19 @@ def test_the_table_says_numbers_spread_hashes_and_what_is_left(tmp_path: Path, w
     assert record['sha256'] in text
     assert record['torch'] == torch.__version__
     assert record['tasks'][0]['data'] == 'abcdef0123' * 6
+    # another start with other tasks keeps the rows that are finished
+    later = write_results([knn], jobs[1:], weights, tmp_path)
+    assert row in later.splitlines()
+    assert [each['task'] for each in json.loads((tmp_path / 'evaluation.json').read_text())['tasks']] == [
+        'digits.semi', 'digits.knn']  # fmt: skip
+
+
+def test_a_number_that_a_task_does_not_give_is_an_error(tmp_path: Path, weights: Path) -> None:
+    knn = Planned('digits', Task('knn', FEATURES, dict(knn_top1='k', knn_top='typo')), '0' * 64, 10, 1.0)
+    job, = make_jobs(knn, weights, 1, tmp_path)
+    assert unknown_numbers([(knn, [job])]) == []  # not done
+    job.begin()
+    job.output.write_text(json.dumps(dict(metrics=dict(knn_top1=1.0))))
+    job.finish([])
+    sentence, = unknown_numbers([(knn, [job])])
+    assert sentence == f"digits.knn shows 'knn_top', and {FEATURES} does not give it; did you mean 'knn_top1'?"
