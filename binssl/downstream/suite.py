@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
-from binssl.engine.recipe import Step
+from binssl.engine.recipe import Step, read_plan
 from binssl.registry import ConfigError, nearest_names
 
 SUITES = Path('configs/benchmarks/suites')
@@ -111,16 +109,7 @@ def read_suite(path: Path) -> Suite:
     Raises:
         ConfigError: the file cannot be read, has no tasks, or a key that nothing reads.
     """
-    try:
-        cfg = Config.fromfile(str(path)).to_dict()
-    except Exception as error:
-        # a config is Python: anything may come out of it, and what the person needs is which file and what
-        raise ConfigError(f'suite {path} cannot be read: {type(error).__name__}: {error}') from error
-    for key in cfg:
-        if key not in SUITE_KEYS and not key.startswith('_'):
-            raise ConfigError(f'suite {path}: nothing reads {key!r}; {nearest_names(key, SUITE_KEYS)}')
-    if not cfg.get('tasks'):
-        raise ConfigError(f'suite {path} has no tasks')
+    cfg = read_plan('suite', path, SUITE_KEYS, 'tasks')
     tasks = {name: _task(name, given) for name, given in cfg['tasks'].items()}
     return Suite(path.stem, cfg.get('title', path.stem), tasks)
 

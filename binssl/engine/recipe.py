@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -100,16 +100,7 @@ def read_recipe(path: str | Path) -> Recipe:
     Raises:
         ConfigError: the file cannot be read, a key or step that does not exist, an input that is not made before.
     """
-    try:
-        cfg = Config.fromfile(str(path)).to_dict()
-    except Exception as error:
-        # a config is Python: anything may come out of it, and what the person needs is which file and what
-        raise ConfigError(f'recipe {path} cannot be read: {type(error).__name__}: {error}') from error
-    for key in cfg:
-        if key not in RECIPE_KEYS and not key.startswith('_'):
-            raise ConfigError(f'recipe {path}: nothing reads {key!r}; {nearest_names(key, RECIPE_KEYS)}')
-    if not cfg.get('steps'):
-        raise ConfigError(f'recipe {path} has no steps')
+    cfg = read_plan('recipe', path, RECIPE_KEYS, 'steps')
     steps = _in_order(_step(given) for given in cfg['steps'])
     rows, picture = cfg.get('rows', {}), cfg.get('picture', {})
     for name in [*rows.values(), *picture.get('curves', []), *([picture['embedding']] if picture else [])]:
@@ -123,6 +114,31 @@ def read_recipe(path: str | Path) -> Recipe:
     steps = _in_order([*steps.values(), *tests])
     work_dir = cfg.get('work_dir', f'work_dirs/{Path(path).stem}')
     return Recipe(cfg.get('title', Path(path).stem), work_dir, steps, rows, picture)
+
+
+def read_plan(what: str, path: str | Path, known: Sequence[str], needed: str) -> dict[str, Any]:
+    """The keys of a config file that describes no run itself.
+
+    Args:
+        what: 'recipe' or 'suite', for errors.
+        path: the file.
+        known: the keys that something reads; helper variables start with an underscore.
+        needed: the key that must hold something.
+
+    Raises:
+        ConfigError: the file cannot be read, has another key, or lacks the one that is needed.
+    """
+    try:
+        cfg = Config.fromfile(str(path)).to_dict()
+    except Exception as error:
+        # a config is Python: anything may come out of it, and what the person needs is which file and what
+        raise ConfigError(f'{what} {path} cannot be read: {type(error).__name__}: {error}') from error
+    for key in cfg:
+        if key not in known and not key.startswith('_'):
+            raise ConfigError(f'{what} {path}: nothing reads {key!r}; {nearest_names(key, known)}')
+    if not cfg.get(needed):
+        raise ConfigError(f'{what} {path} has no {needed}')
+    return cfg
 
 
 def _test_of(step: Step, test: str) -> Step:
