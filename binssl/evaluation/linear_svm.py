@@ -106,7 +106,8 @@ class LinearSVM(GatheredMetric):
         test = as_targets(test_labels, count)
         shots = [part for part in self.parts if isinstance(part, int)]
         if ALL in self.parts:
-            check_classes(train, self.settings.folds, 'folds of cross-validation need; lower test_evaluator.0.folds', classes)
+            why = 'folds of cross-validation need; lower test_evaluator.0.folds'
+            check_classes(train, self.settings.folds, why, classes)
         if shots:
             check_shots(train, shots, train_labels.ndim == 1, classes)
         if train_labels.ndim == 2:

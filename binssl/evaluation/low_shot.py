@@ -83,7 +83,8 @@ def check_shots(targets: np.ndarray, shots: Sequence[int], single: bool, classes
         if negatives.min() < others * most:
             column = int(negatives.argmin())
             raise EvaluationError(f'class {class_name(column, classes)} has {negatives[column]:,} negative images, '
-                                  f'fewer than the {others} x {most} that {most} shots draw; lower test_evaluator.0.shots')  # fmt: skip
+                                  f'fewer than the {others} x {most} that {most} shots draw; lower '
+                                  'test_evaluator.0.shots')  # fmt: skip
 
 
 def low_shot(
