@@ -18,7 +18,7 @@ from binssl.datasets.errors import DataError
 from binssl.datasets.few_labels import FewLabels, ImageNetSubset
 from binssl.datasets.fingerprint import fingerprint_data
 from binssl.datasets.imagenet import ImageNet
-from binssl.datasets.images import ImageFolder, ImageList
+from binssl.datasets.images import ImageFolder, ImageList, refuse_bad_images
 from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.inspection import inspect_files
 from binssl.datasets.originals import Originals
@@ -84,5 +84,6 @@ __all__ = [
     'fingerprint_data',
     'inspect_files',
     'read_annotation',
+    'refuse_bad_images',
     'whole_batch',
 ]

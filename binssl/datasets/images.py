@@ -21,7 +21,7 @@ from binssl.datasets.decode import UNREADABLE, read_array, read_image
 from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_folder, index_list
 from binssl.datasets.views import ARRAY, ONE_IMAGE, build_views, kind_of_views
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError
 
 PLAIN_VIEW = (dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224))
 _REPLACEMENT_STREAM = -2  # views count from 0, the order of samples has -1
@@ -37,7 +37,7 @@ class ImageFiles(Dataset):
 
     An image that cannot be decoded is named in the log and replaced by another, which (seed, epoch, index)
     choose; ``indices`` stays what was asked for. Each process counts the bad images that it and its workers
-    have met.
+    have met. Where that may not be, in a test, :func:`refuse_bad_images` makes it an error.
 
     Args:
         index: which files, with which labels.
@@ -49,7 +49,10 @@ class ImageFiles(Dataset):
 
     Attributes:
         classes: names of the class folders in the order of their labels; None where a list gives the labels.
+        replaces_bad: whether another image stands in for one that cannot be decoded; else it is an error.
     """
+
+    replaces_bad = True
 
     def __init__(
         self, index: FileIndex, views: Sequence | None = None, seed: int = 0, most_bad_fraction: float = 0.01
@@ -134,12 +137,17 @@ class ImageFiles(Dataset):
         """The photo at ``index``, or the first readable one of those that replace it, and where it was.
 
         It is a PIL image, or an array uint8 (H, W, 3) where the views take arrays.
+
+        Raises:
+            DataError: too many cannot be decoded, or one where none is replaced.
         """
         decode = read_array if self.takes == ARRAY else read_image
         for source in self._sources(index, epoch):
             try:
                 return decode(self.index.path(source)), source
             except UNREADABLE as error:
+                if not self.replaces_bad:
+                    raise DataError(_unreplaced(self.index.path(source), error)) from error
                 self._note_bad(source, error)
         raise DataError(f'no readable image was found among 100 of {self.index.folder!r}')
 
@@ -167,6 +175,26 @@ class ImageFiles(Dataset):
             )
             print_log(message, logger='current', level=ERROR)
             raise DataError(message) from error
+
+
+def _unreplaced(path: str, error: Exception) -> str:
+    return (f'{path!r} cannot be decoded ({error}), and here no other image may stand in for it: repair it, or take it '
+            'out of the list or folder')  # fmt: skip
+
+
+@FUNCTIONS.register_module()  # how the commands reach it
+def refuse_bad_images(dataset: Any) -> None:
+    """From now on an image that cannot be decoded is an error: a test would score another one in its place.
+
+    Args:
+        dataset: built; of one of parts (``bank`` and ``query``) or around another (``dataset``) all inside is meant. To
+            be called before a loader starts its workers.
+    """
+    for part in ('bank', 'query', 'dataset'):
+        if hasattr(dataset, part):
+            refuse_bad_images(getattr(dataset, part))
+    if isinstance(dataset, ImageFiles):
+        dataset.replaces_bad = False
 
 
 @DATASETS.register_module()

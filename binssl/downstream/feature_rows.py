@@ -77,11 +77,15 @@ class RowMaker:
         """What a row of each file is, from the first image.
 
         Raises:
-            ConfigError: a layer is not there, or the images do not fit the network.
+            ConfigError: a layer is not there, or the images do not fit the network or have sizes of their own.
         """
         whole_batch: Any = FUNCTIONS.get('whole_batch')
         some = self.data.__getitems__([0]) if hasattr(self.data, '__getitems__') else [self.data[0]]
-        made = self._rows(whole_batch(some), first=0)
+        batch = whole_batch(some)
+        if batch['images'][0].ndim == 3:  # (3, H, W): an image, not a batch of one view
+            raise ConfigError(f'{type(self.data).__name__} gives images of their own sizes, and features are computed '
+                              'of batches of one size: take a set with views, such as VOC07 or ImageFolder')
+        made = self._rows(batch, first=0)
         return {name: (rows.shape[1:], rows.dtype.str) for name, rows in made.items()}
 
     def write(self, folder: Path, names: Iterable[str], batch_size: int, num_workers: int | None) -> None:

@@ -107,13 +107,16 @@ def extract_features(
         device: of this process.
 
     Raises:
-        ConfigError: weights without a trunk, layers that do not exist, views that are random, features that are not
-            finite, or kept ones that have changed; before the first batch where that can be known.
+        ConfigError: weights without a trunk, layers that do not exist, views that are random, images that cannot be
+            decoded, features that are not finite, or kept ones that have changed; before the first batch where that can
+            be known.
     """
     model: Any = load_model(weights, device)
     LayerReader(model, layers, pool)  # a layer that does not exist is an error now
     with told_as_errors('the data set cannot be built'):
         data = DATASETS.build(dict(dataset), default_args=dict(seed=0))
+    refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
+    refuse_bad_images(data)
     check_plain_views(data)
     facts = by_the_first(lambda: _facts(weights, dataset, data, pool))
     sources = {key: facts[key] for key in ('weights', 'data', 'views', 'pool')}

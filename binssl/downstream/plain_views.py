@@ -32,7 +32,7 @@ def check_plain_views(data: Any) -> None:
     for index in range(0, len(data), -(-len(data) // IMAGES_TRIED)):
         first = _image(data, index, epoch=0)
         for epoch in range(1, EPOCHS_TRIED):
-            if not torch.equal(_image(data, index, epoch), first) and not _is_replaced(data, index):
+            if not torch.equal(_image(data, index, epoch), first):
                 raise ConfigError(f'the views of {name} are random (image {index} looks otherwise in epoch {epoch}), '
                                   'and features are computed once: take the views of the validation, as '
                                   'tools/extract_features.py does with --views-of val')  # fmt: skip
@@ -41,16 +41,6 @@ def check_plain_views(data: Any) -> None:
 def _image(data: Any, index: int, epoch: int) -> Tensor:
     images = data[(index, epoch)]['images']
     return images if isinstance(images, Tensor) else images[0]
-
-
-def _is_replaced(data: Any, index: int) -> bool:
-    """Whether the image cannot be decoded, so that others stand in for it, another one in each epoch."""
-    if hasattr(data, 'bank'):
-        in_bank = index < len(data.bank)
-        return _is_replaced(data.bank if in_bank else data.query, index - (0 if in_bank else len(data.bank)))
-    if hasattr(data, 'dataset'):
-        return _is_replaced(data.dataset, int(data.indices[index]) if hasattr(data, 'indices') else index)
-    return hasattr(data, 'bad') and bool(data.bad[index])
 
 
 def views_of(dataset: Mapping[str, Any]) -> Any:

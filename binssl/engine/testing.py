@@ -6,6 +6,7 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -18,7 +19,7 @@ from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
-from binssl.registry import ConfigError
+from binssl.registry import FUNCTIONS, ConfigError
 
 #: what of a config a test needs; the model comes from the checkpoint
 TEST_KEYS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator', 'work_dir', 'randomness',
@@ -53,7 +54,7 @@ def test(args: argparse.Namespace) -> None:
     """Load the network from its own record, run the config's test, print and write the numbers.
 
     Raises:
-        ConfigError: a config without a test, a file that is no network of ours.
+        ConfigError: a config without a test, a file that is no network of ours, an image that cannot be decoded.
     """
     config, checkpoint = in_order(args.files)
     cfg = load_config(config, parse_options(args.cfg_options))
@@ -80,6 +81,8 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
     network = load_model(checkpoint)
     runner = Runner.from_cfg(cfg)
     load_weights(runner.model, network.state_dict())
+    refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
+    refuse_bad_images(runner.test_dataloader.dataset)
     metrics = runner.test()
     record = dict(
         metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename)

@@ -17,7 +17,7 @@ from PIL import Image
 from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader
 
-from binssl.datasets import DataError, EpochSampler, ImageFolder, ImageList, ImageNet, whole_batch
+from binssl.datasets import DataError, EpochSampler, ImageFolder, ImageList, ImageNet, refuse_bad_images, whole_batch
 from binssl.datasets import images as images_module
 from binssl.datasets.counter import hash_counters
 from binssl.datasets.decode import read_array, read_image
@@ -431,6 +431,21 @@ def test_an_image_that_vanished_is_bad(imagenet, log):
     os.unlink(data.index.path(2))
     data[2]
     assert 'No such file' in log[0]
+
+
+def test_where_none_is_replaced_a_bad_image_is_an_error(imagenet, log):
+    bank = dict(type='ImageFolder', folder=str(imagenet / 'train'), views=[PLAIN])
+    query = dict(type='SomeOfEachClass', dataset=dict(bank, views=[ARRAYS]), per_class=9)
+    data = DATASETS.build(dict(type='BankAndQuery', bank=bank, query=query))
+    path = data.bank.index.path(4)
+    truncate(path)
+    data[4]
+    refuse_bad_images(data)
+    for index in (4, len(data.bank) + 4):
+        with pytest.raises(DataError, match='cannot be decoded') as told:
+            data[index]
+        assert repr(path) in str(told.value)
+    assert len(log) == 1
 
 
 def test_one_per_cent_of_bad_images_pass_and_more_stop_the_run(tmp_path, log):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from contracts.small import ENCODER
 from downstream.networks import write_network
 from imagenet_folder import make_imagenet_folder, truncate
+from made_up_voc_boxes import make_devkit
 
 from binssl.checkpoints import CheckpointError, load_model, read_checkpoint, write_checkpoint
 from binssl.datasets import Digits, ImageFolder
@@ -147,15 +149,31 @@ def test_photos_on_disk(weights: Path, tmp_path: Path) -> None:
     folder = extract(weights, dataset, batch_size=3, num_workers=0)
     assert folder.labels.tolist() == [0] * 4 + [1] * 4
     assert folder.facts['classes'] == ImageFolder(photos).classes
-    truncate(sorted(photos.glob('*/*'))[0])  # another image stands in for it, and brings its own label
-    again = extract(weights, dataset, batch_size=3, num_workers=0)
-    assert again.path != folder.path
-    rows = again.layer('neck')
-    assert (rows[1:] == folder.layer('neck')[1:]).all()
-    assert any((rows[0] == row).all() and again.labels[0] == label
-               for row, label in zip(rows[1:], again.labels[1:], strict=True))  # fmt: skip
     both = dict(type='BankAndQuery', bank=dict(dataset), query=dict(dataset))
     assert len(extract(weights, both, batch_size=3, num_workers=0).labels) == 16
+
+
+@pytest.mark.parametrize('place', [0, 5])  # the views are tried on the first, the other is met in a batch
+@pytest.mark.parametrize('wrap', [
+    lambda data: data,
+    lambda data: dict(type='BankAndQuery', bank=data, query=data),
+    lambda data: dict(type='SomeOfEachClass', dataset=data, per_class=4),
+])  # fmt: skip
+def test_no_row_is_of_another_image(weights: Path, tmp_path: Path, wrap: Callable, place: int) -> None:
+    photos = make_imagenet_folder(tmp_path / 'photos', train=4, val=8, classes=2, size=(12, 10)) / 'val'
+    bad = sorted(photos.glob('*/*'))[place]
+    truncate(bad)
+    dataset = wrap(dict(type='ImageFolder', folder=str(photos), views=PLAIN))
+    with pytest.raises(ConfigError, match=r'cannot be decoded .*: repair it, or take it out of') as told:
+        extract(weights, dataset, batch_size=3, num_workers=0)
+    assert str(bad) in str(told.value)
+    assert not [*tmp_path.glob('kept/*'), *tmp_path.glob('kept/.*')]
+
+
+def test_images_of_their_own_sizes_are_told(weights: Path, tmp_path: Path) -> None:
+    devkit = make_devkit(tmp_path / 'devkit', {('VOC2007', 'test'): 3})
+    with pytest.raises(ConfigError, match='VOCDetection gives images of their own sizes'):
+        extract(weights, dict(type='VOCDetection', sets=[('VOC2007', 'test')], root=str(devkit)))
 
 
 def test_what_is_wrong_is_told_before_anything_is_written(weights: Path, tmp_path: Path) -> None:

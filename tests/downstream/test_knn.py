@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from contracts.small import ENCODER
-from imagenet_folder import make_imagenet_folder
+from imagenet_folder import make_imagenet_folder, truncate
 from methods.random_weights import write_random
 from mmengine.config import Config
 
 from binssl import load_model
+from binssl.datasets import DataError
 from binssl.downstream import knn
 from binssl.downstream.knn import check_bank, knn_evaluator, parse_knn
 from binssl.engine import load_config
@@ -76,6 +77,20 @@ def test_folder_of_images_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         'test_dataloader.num_workers=0', views.format('bank'), views.format('query'))  # fmt: skip
     assert list(numbers(tmp_path / 'run')) == ['knn_top1']
     assert numbers(tmp_path / 'run')['knn_top1'] >= 99
+
+
+@pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.process)])
+def test_no_other_image_is_scored_for_a_bad_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    root, weights = make_imagenet_folder(tmp_path / 'images', lists=False), str(tmp_path / 'pixels.pth')
+    bad = sorted((root / 'val').glob('*/*'))[3]
+    truncate(bad)
+    write_random(load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), weights)
+    monkeypatch.setenv('DATA_ROOT', str(root))
+    with pytest.raises(DataError, match=r'cannot be decoded .* repair it') as told:
+        run(FOLDER, weights, '--num-knn', '3', '--work-dir', str(tmp_path / 'run'), '--cfg-options',
+            f'test_dataloader.num_workers={workers}', 'test_dataloader.persistent_workers=False')  # fmt: skip
+    assert str(told.value).startswith(repr(str(bad)))
+    assert not list(tmp_path.glob('run/results.json'))
 
 
 def test_flags_take_the_place_of_the_configs_settings() -> None:
