@@ -14,27 +14,12 @@ import torch
 from binssl.checkpoints import read_checkpoint
 from binssl.downstream import grid
 from binssl.downstream.grid import grid_jobs, parse_grid, run_grid
-from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.training import train
 from binssl.engine.training_flags import parse_training
 from binssl.registry import ConfigError, TrainingError
 
 ROOT = Path(__file__).parents[2]
 CONFIG = 'configs/benchmarks/semi_classification/digits_10percent.py'
-SMALL = """
-model = dict(
-    type='Encoder',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3),
-    backbone=dict(type='TorchvisionResNet', depth=18, stem='small', widths=[8, 16], depths=[1, 1]),
-)
-"""
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    (tmp_path / 'small.py').write_text(SMALL)
-    write_initial_weights(tmp_path / 'small.py', tmp_path / 'weights.pth')
-    return tmp_path / 'weights.pth'
 
 
 class InThisProcess:

@@ -11,28 +11,12 @@ import torch
 from PIL import Image
 
 from binssl.checkpoints import load_model, write_checkpoint
-from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.training import train
 from binssl.engine.training_flags import parse_training
 from binssl.registry import DATASETS, ConfigError
 
 BENCHMARKS = 'configs/benchmarks'
 COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]])
-SMALL = """
-model = dict(
-    type='Encoder',
-    data_preprocessor=dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3),
-    backbone=dict(type='TorchvisionResNet', depth=18, stem='small', widths=[16, 32], depths=[1, 1]),
-)
-"""
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """A small real network as it is initialised."""
-    (tmp_path / 'small.py').write_text(SMALL)
-    write_initial_weights(tmp_path / 'small.py', tmp_path / 'weights.pth')
-    return tmp_path / 'weights.pth'
 
 
 def last_validation(run: Path) -> dict[str, float]:

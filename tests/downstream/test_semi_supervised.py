@@ -6,14 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
-from downstream.test_linear_protocols import last_validation, weights, write_colours
+from downstream.test_linear_protocols import last_validation, write_colours
 
 from binssl.datasets.prepare.subsets import write_subset
 from binssl.engine.training import train
 from binssl.engine.training_flags import parse_training
 from binssl.registry import ConfigError
 
-__all__ = ['weights']  # a fixture
 CONFIG = 'configs/benchmarks/semi_classification/imagenet_10percent/lr0_01_head10.py'
 
 
