@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from binssl.engine.console import quieten_start
 from binssl.registry import ConfigError, TrainingError
 
 #: where launchers write which process this is; the process group is gone when an error arrives here
@@ -39,6 +40,7 @@ def run_command(main: Callable[[], None], how_to_go_on: str = '') -> None:
     The first process of a distributed run prints for all. Ctrl-C exits with 130 and says ``how_to_go_on``.
     """
     try:
+        quieten_start()
         main()
     except (ConfigError, TrainingError, ImportError, OSError) as error:
         _tell(f'error: {error}')

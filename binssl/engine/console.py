@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from contextlib import suppress
 from typing import Any
 
 from mmengine.logging import MMLogger
@@ -38,6 +39,25 @@ def quieten(logger: MMLogger) -> None:
         if not isinstance(handler, logging.FileHandler):
             handler.addFilter(_ForPeople())
             handler.setFormatter(_Short())
+
+
+class _NoSubstitutions(logging.Filter):
+    """All but mmengine's line for each variable of the environment that a config reads, at each reading."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith('Using env variable')
+
+
+def quieten_start() -> None:
+    """Leave out what is said before a run, many times, and needs nobody's attention.
+
+    torch warns of more workers than cores; what workers cannot do here is told by
+    :func:`binssl.engine.loader_limits.loader_problems`.
+    """
+    warnings.filterwarnings('ignore', message='This DataLoader will create .* worker processes')
+    with suppress(IndexError):  # more processes than GPUs: the check of the devices tells it in a sentence
+        for handler in MMLogger.get_current_instance().handlers:
+            handler.addFilter(_NoSubstitutions())
 
 
 def say(logger: logging.Logger, message: str, *values: Any) -> None:
