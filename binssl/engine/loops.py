@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
 from binssl.engine.prefetch import prefetch
+from binssl.engine.run_options import accumulation, batch_per_process
 from binssl.registry import FUNCTIONS, LOOPS, ConfigError
 
 
@@ -37,13 +39,7 @@ class EpochLoop(EpochBasedTrainLoop):
             raise ConfigError(f'train_cfg.max_epochs is {max_epochs}; it must be a whole number of at least 1')
         super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
         self._check_data()
-        counts = runner.accumulative_counts
-        self.epoch_length = len(self.dataloader) // counts * counts
-        if not self.epoch_length:
-            raise ConfigError(
-                f'an epoch has {len(self.dataloader)} batches, fewer than the {counts} that one optimiser '
-                'step accumulates: lower the batch size or the accumulation'
-            )
+        self.epoch_length = whole_steps(runner.cfg, len(self.dataloader.dataset), get_world_size())
         self._max_iters = self._max_epochs * self.epoch_length
 
     @property
@@ -124,6 +120,37 @@ class EpochLoop(EpochBasedTrainLoop):
         sampler.start_at(start * self.dataloader.batch_size)
         batches = islice(self.dataloader, self.epoch_length - start)
         return prefetch(batches, self._unwrapped_model.data_preprocessor.device)
+
+
+def whole_steps(cfg: Config, images: int, world_size: int) -> int:
+    """Iterations of an epoch: batches of a process, as many as fill whole optimiser steps.
+
+    Args:
+        cfg: the run's config.
+        images: of the training set.
+        world_size: processes of the whole run; each takes ceil(images / world_size) images (EpochSampler).
+
+    Raises:
+        ConfigError: there are too few images for one step, or a step takes no number of batches.
+    """
+    batch, counts = batch_per_process(cfg, world_size), accumulation(cfg, world_size)
+    if not isinstance(counts, int) or counts < 1:
+        raise ConfigError(f'optim_wrapper.accumulative_counts is {counts!r}; it must be a whole number of at least 1')
+    own = -(-images // world_size)
+    batches = own // batch if cfg.train_dataloader.get('drop_last') else -(-own // batch)
+    if batches >= counts:
+        return batches // counts * counts
+    remedy = f'train_dataloader.batch_size to at most {own}' if not batches else ''
+    if cfg.get('global_batch_size'):
+        step = f'global_batch_size {cfg.global_batch_size}'
+        remedy += f'{" and " if remedy else ""}global_batch_size to {max(1, batches) * min(batch, own) * world_size}'
+    else:
+        step = f'optim_wrapper.accumulative_counts {counts}'
+        remedy = remedy or f'optim_wrapper.accumulative_counts to {batches}, or train_dataloader.batch_size'
+    raise ConfigError(
+        f'{images} training images make {batches} batch(es) an epoch, with train_dataloader.batch_size {batch} x '
+        f'{world_size} process(es), and an optimiser step takes {counts} ({step}): lower {remedy}'
+    )
 
 
 def check_labels(dataset: Any, classes: int | None) -> None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
+from contracts.small import changed
 from engine.runs import Watch, build, burn, classifier, everything, moco, run
+from mmengine.config import Config
+from torch.utils.data import DataLoader
 
+from binssl.engine.loops import whole_steps
 from binssl.engine.run_options import accumulation, batch_per_process
 from binssl.registry import ConfigError
 
@@ -37,8 +41,43 @@ def test_epoch_has_whole_steps_only(tmp_path):
 
 
 def test_step_of_more_batches_than_an_epoch_has_is_an_error(tmp_path):
-    with pytest.raises(ConfigError, match='4 batches, fewer than the 5'):
+    words = (r'^1149 training images make 4 batch\(es\) .*batch_size 256 x 1 process.* step takes 5 '
+             r'\(optim_wrapper\.accumulative_counts 5\): lower optim_wrapper\.accumulative_counts to 4, or train_')
+    with pytest.raises(ConfigError, match=words):
         run(classifier(tmp_path, optim_wrapper__accumulative_counts=5))
+
+
+@pytest.mark.parametrize('counts', [0, 1.5, '2'])
+def test_accumulation_is_a_whole_number(counts, tmp_path):
+    with pytest.raises(ConfigError, match=r'accumulative_counts is .*; it must be a whole number of at least 1'):
+        run(classifier(tmp_path, optim_wrapper__accumulative_counts=counts))
+
+
+@pytest.mark.parametrize(('images', 'processes', 'drop_last', 'iterations'), [
+    (640, 1, True, 8), (703, 1, True, 8), (705, 1, False, 12), (193, 1, False, 4), (512, 2, True, 4),
+    (769, 2, False, 6),
+])  # fmt: skip
+def test_iterations_are_those_of_the_loader(images, processes, drop_last, iterations, tmp_path):
+    """64 a batch, 256 a step, so 4 batches of one process or 2 of each of two."""
+    cfg = classifier(tmp_path, batch=64, global_batch_size=256)
+    cfg.train_dataloader.drop_last = drop_last
+    batches = len(DataLoader(range(-(-images // processes)), batch_size=64, drop_last=drop_last))
+    counts = 4 // processes
+    assert whole_steps(cfg, images, processes) == iterations == batches // counts * counts
+
+
+@pytest.mark.parametrize(('images', 'processes', 'remedy', 'changes'), [
+    (100, 1, 'global_batch_size to 64', dict(global_batch_size=64)),
+    (200, 2, 'global_batch_size to 128', dict(global_batch_size=128)),
+    (50, 1, 'train_dataloader.batch_size to at most 50 and global_batch_size to 50',
+     dict(global_batch_size=50, train_dataloader__batch_size=50)),
+])  # fmt: skip
+def test_images_that_fill_no_step_are_told_with_what_fits_them(images, processes, remedy, changes, tmp_path):
+    cfg = classifier(tmp_path, batch=64, global_batch_size=256)
+    words = rf'^{images} training images .* 64 x {processes} process.*\(global_batch_size 256\): lower {remedy}$'
+    with pytest.raises(ConfigError, match=words):
+        whole_steps(cfg, images, processes)
+    assert whole_steps(Config(changed(cfg.to_dict(), **changes)), images, processes) == 1
 
 
 @pytest.mark.parametrize('counts', [1, 2])
