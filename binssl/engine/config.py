@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
+import re
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -55,6 +57,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     try:
         cfg = Config.fromfile(str(file))
     except Exception as error:
+        empty = re.search(r'`(\w+)` cannot be found in `os\.environ`', str(error))
+        if empty and empty[1] in os.environ:
+            raise ConfigError(f'the environment variable {empty[1]}, which config {file} reads, is set but empty: give '
+                              f'it a value, or unset it for the default (unset {empty[1]})') from None
         # a config is Python: anything may come out of it, and what the person needs is which file and what
         where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = f' (line {where[-1].lineno}: {where[-1].line})' if where else ''

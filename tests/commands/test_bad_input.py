@@ -121,6 +121,16 @@ def test_config_that_cannot_be_read(text, words, tmp_path):
     assert str(tmp_path / 'config.py') in answer
 
 
+def test_variable_that_is_set_but_empty(tmp_path, monkeypatch):
+    (tmp_path / 'config.py').write_text("root = '{{$SOME_ROOT:data/folder}}'\n")
+    monkeypatch.setenv('SOME_ROOT', '')
+    answer = message(str(tmp_path / 'config.py'))
+    assert answer.startswith('the environment variable SOME_ROOT, which config ')
+    assert answer.endswith('is set but empty: give it a value, or unset it for the default (unset SOME_ROOT)')
+    monkeypatch.delenv('SOME_ROOT')
+    assert "nothing reads the config key 'root'" in message(str(tmp_path / 'config.py'))
+
+
 def test_config_that_is_not_there(tmp_path):
     (tmp_path / 'stage1.py').write_text('')
     assert "did you mean 'stage1'" in message(str(tmp_path / 'stage_1'))
