@@ -7,7 +7,7 @@ the test images. Works with any weights file of the digits.
 _base_ = ['../../_base_/datasets/digits_labeled_mild.py', '../../_base_/runtime.py']
 model = dict(type='Classifier', head=dict(type='LinearHead', num_classes=10))
 train_dataloader = dict(
-    batch_size=23,
+    batch_size=22,
     dataset=dict(
         _delete_=True,
         type='FewLabels',
@@ -21,6 +21,7 @@ val_evaluator = [dict(type='Accuracy')]
 test_cfg = val_cfg
 test_evaluator = val_evaluator
 sync_bn = True
+global_batch_size = 22
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=1e-4),
