@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import subprocess
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,11 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
-from binssl.registry import ConfigError
+from binssl.registry import ConfigError, TrainingError
+
+#: in what gloo raises where another process has left the group
+_OTHER_IS_GONE = ('Connection closed by peer', 'Connection reset by peer')
+_SECONDS_TO_SPEAK = 20.0  # twice what a process waits for the first to tell the error of all
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 
@@ -69,6 +74,7 @@ def processes(
 
     Raises:
         ConfigError: a launcher whose environment is not there, or more processes than devices.
+        TrainingError: another process has ended, in place of what the exchange with it raised.
     """
     problem = check_devices(local_processes(launcher), device)
     if problem:
@@ -85,6 +91,9 @@ def processes(
         yield torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if on_gpu else torch.device('cpu')
     except BaseException as error:
         traceback.clear_frames(error.__traceback__)  # they hold the model, which has to go before the group
+        if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OTHER_IS_GONE):
+            time.sleep(_SECONDS_TO_SPEAK)  # it says why, and the launcher ends this one
+            raise TrainingError('another process of this run has ended; its own message says why') from error
         raise
     finally:
         if dist.is_initialized():
