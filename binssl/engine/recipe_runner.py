@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import os
 import selectors
 import signal
@@ -15,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from binssl.engine.only_one import only_one
 from binssl.engine.recipe import Recipe
 from binssl.engine.recipe_job import Job
 from binssl.registry import ConfigError, TrainingError
@@ -220,22 +220,6 @@ def _signals_as_exceptions() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def only_one(work_dir: Path) -> Iterator[None]:
-    """Keep a second recipe out of ``work_dir`` while this one runs.
-
-    Raises:
-        ConfigError: another one is running there.
-    """
-    work_dir.mkdir(parents=True, exist_ok=True)
-    with (work_dir / '.lock').open('w') as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ConfigError(f'a recipe is running in {work_dir}: wait for it, or give another --work-dir') from None
-        yield
 
 
 def run_recipe(recipe: Recipe, tools: Path, work_dir: str | None = None, until: str | None = None, full: bool = False,

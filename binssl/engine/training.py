@@ -17,6 +17,7 @@ from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
 from binssl.engine.launch import processes
 from binssl.engine.loops import EpochLoop
+from binssl.engine.only_one import only_training
 from binssl.engine.optim import OptimWrapper
 from binssl.engine.parts import check_parts
 from binssl.engine.runner import Runner
@@ -47,7 +48,7 @@ def train(args: argparse.Namespace) -> None:
             '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
         )
     if not only_checked:
-        with processes(args.launcher, args.device):
+        with processes(args.launcher, args.device), only_training(Path(cfg.work_dir)):
             _train(cfg)
 
 

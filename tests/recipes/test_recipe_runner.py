@@ -15,8 +15,9 @@ import pytest
 from recipes.stand_ins import write_recipe, write_tools
 
 from binssl.checkpoints import file_sha256, read_checkpoint
+from binssl.engine.only_one import only_one
 from binssl.engine.recipe import read_recipe
-from binssl.engine.recipe_runner import only_one, run_recipe
+from binssl.engine.recipe_runner import run_recipe
 from binssl.registry import ConfigError, TrainingError
 
 _ROOT = Path(__file__).parents[2]
