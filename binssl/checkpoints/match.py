@@ -60,8 +60,9 @@ def check_match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> 
     """Compare the keys and shapes of two state dicts.
 
     Raises:
-        CheckpointError: they differ; the message is the table.
+        CheckpointError: they differ; the message is the table, or that all of the trunk is missing.
     """
+    _check_trunk(expected, given)
     missing = [key for key in expected if key not in given]
     unexpected = [key for key in given if key not in expected]
     reshaped = [key for key in given if key in expected and given[key].shape != expected[key].shape]
@@ -75,6 +76,14 @@ def check_match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> 
     fitting = len(expected) - len(missing) - len(reshaped)
     title = f'the weights do not fit the model: {fitting} of its {len(expected)} tensors match, none loaded'
     raise CheckpointError('\n'.join([title, *_table(rows), *_prefix_hint(missing, unexpected)]))
+
+
+def _check_trunk(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are the model's, but nothing of its backbone: a table of all of it would hide that."""
+    needed, there = ({key.split('.')[0]: None for key in weights} for weights in (expected, given))
+    if 'backbone' in needed and there and there.keys() <= needed.keys() - {'backbone'}:
+        raise CheckpointError(f'the file holds no trunk: of the model only {", ".join(there)}, nothing of its '
+                              'backbone; take the checkpoint or weights file of the run that trained the backbone')
 
 
 def _check_finite(state_dict: Mapping[str, Tensor]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from binssl.checkpoints import TRUNK, LoadReport, load_weights, read_trained
+from binssl.checkpoints import TRUNK, CheckpointError, LoadReport, load_weights, read_trained
 from binssl.checkpoints.match import in_parts
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it
@@ -30,8 +30,12 @@ def start_from_trunk(model: nn.Module, path: str) -> LoadReport:
     Raises:
         CheckpointError: as :func:`start_from`.
     """
-    parts = trunk_parts(model)
-    trunk = {key: value for key, value in read_trained(path).state_dict.items() if in_parts(key, parts)}
+    parts, weights = trunk_parts(model), read_trained(path).state_dict
+    trunk = {key: value for key, value in weights.items() if in_parts(key, parts)}
+    if not trunk and any(in_parts(key, parts) for key in model.state_dict()):
+        held = ', '.join(dict.fromkeys(key.split('.')[0] for key in weights)) or 'nothing'
+        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; take the checkpoint or weights file '
+                              'of the run that trained the backbone')  # fmt: skip
     others = {key.split('.')[0] for key in model.state_dict()} - set(parts)
     return _start_with(model, trunk, sorted(others))
 

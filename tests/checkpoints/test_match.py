@@ -46,6 +46,13 @@ def test_missing_and_unexpected_keys_are_listed_with_their_shapes():
     assert 'unexpected (1):\n    neck.weight (2, 3)' in message
 
 
+def test_a_file_without_a_trunk_is_told_in_a_sentence():
+    head = {key: value for key, value in weights().items() if key.startswith('head.')}
+    message = mismatch(model(), head)
+    assert message.startswith('the file holds no trunk: of the model only head, nothing of its backbone; take')
+    assert '\n' not in message
+
+
 def test_other_shapes_are_listed_with_both():
     message = mismatch(model(), weights(width=4))
     assert 'other shape (7):' in message

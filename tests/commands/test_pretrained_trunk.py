@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from binssl.checkpoints import load_model, read_checkpoint
+from binssl.checkpoints import CheckpointError, load_model, read_checkpoint, write_checkpoint
 from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.training import train, training_config
 from binssl.engine.training_flags import parse_training
@@ -42,6 +42,14 @@ def test_another_trunk_in_the_config_is_refused(weights: Path) -> None:
                             'model.backbone=dict(type="ReActNet", channels=[8, 16], strides=[1])'])  # fmt: skip
     with pytest.raises(ConfigError, match='holds another network than the config: backbone'):
         training_config(other)
+
+
+def test_a_file_with_a_head_alone_is_refused_in_a_sentence(weights: Path, tmp_path: Path) -> None:
+    content = read_checkpoint(weights)
+    content['state_dict'] = {'head.fc.weight': torch.ones(10, 128)}
+    write_checkpoint(content, tmp_path / 'head.pth')
+    with pytest.raises(CheckpointError, match=r'head\.pth holds no trunk to start from, but head; take the checkpoint'):
+        train(parse_training([LINEAR, '--pretrained', str(tmp_path / 'head.pth'), '--work-dir', str(tmp_path / 'run')]))
 
 
 def test_linear_evaluation_leaves_the_trunk_as_it_was_to_the_bit(weights: Path, tmp_path: Path) -> None:
