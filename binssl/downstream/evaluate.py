@@ -12,8 +12,9 @@ from binssl.downstream.plan import Planned, plan_task
 from binssl.downstream.results import describe_plan, unknown_numbers, write_results
 from binssl.downstream.suite import check_tasks, read_suites
 from binssl.engine.launch import check_devices, processes
+from binssl.engine.only_one import only_one
 from binssl.engine.recipe_job import Job
-from binssl.engine.recipe_runner import RecipeRunner, only_one
+from binssl.engine.recipe_runner import RecipeRunner
 from binssl.engine.training import weights_name
 from binssl.registry import ConfigError
 
@@ -61,7 +62,7 @@ def evaluate(args: argparse.Namespace, tools: Path) -> None:
     jobs = [(entry, make_jobs(entry, args.weights, args.seeds, work_dir)) for entry in able]
     left = sum(entry.seconds for entry, own in jobs for job in own if not job.is_done())
     _ask(left / args.processes, args.yes)
-    with only_one(work_dir):
+    with only_one(work_dir, 'an evaluation'):
         try:
             every = [job for _, own in jobs for job in own]
             RecipeRunner(every, tools, args.workers, args.processes, keep_going=True).run()

@@ -14,10 +14,11 @@ from mmengine.config import Config
 from binssl.checkpoints import file_sha256
 from binssl.downstream.evaluators import metric_config
 from binssl.engine.config import load_config, parse_options
+from binssl.engine.only_one import only_one
 from binssl.engine.recipe import Step
 from binssl.engine.recipe_job import Job, current_commit
 from binssl.engine.recipe_report import read_curves
-from binssl.engine.recipe_runner import RecipeRunner, only_one
+from binssl.engine.recipe_runner import RecipeRunner
 from binssl.engine.training import default_work_dir, train, weights_name
 from binssl.engine.training_flags import parse_training
 from binssl.evaluation.report import markdown
@@ -62,7 +63,7 @@ def run_grid(args: argparse.Namespace, tools: Path) -> None:
     """
     jobs = grid_jobs(args)
     _check_run(args, jobs[0])
-    with only_one(jobs[0].work_dir):
+    with only_one(jobs[0].work_dir, 'a grid'):
         try:
             RecipeRunner(jobs, tools, 1, args.processes, keep_going=True).run()
         finally:

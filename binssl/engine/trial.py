@@ -9,7 +9,7 @@ from mmengine.config import Config
 from binssl.engine.commands import told_as_errors
 from binssl.engine.launch import check_devices
 from binssl.engine.loader_limits import loader_problems
-from binssl.engine.loops import check_labels
+from binssl.engine.loops import check_labels, whole_steps
 from binssl.engine.quiet import quiet
 from binssl.engine.run_options import accumulation, batch_per_process
 from binssl.engine.starting_weights import start_from
@@ -34,21 +34,25 @@ def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on
     problems = [problem for problem in [here and check_devices(here, device)] if problem]
     if not cfg.get('train_dataloader') or not cfg.get('model'):
         return problems
-    problems += _data_problems(cfg, here)
-    problems += _batch_problems(cfg, everywhere)
+    batch_problems = _batch_problems(cfg, everywhere)
+    problems += _data_problems(cfg, here, 0 if batch_problems else everywhere)
+    problems += batch_problems
     return problems or (_model_problem(cfg, goes_on) if build_model else [])
 
 
-def _data_problems(cfg: Config, here: int) -> list[str]:
-    """Builds the data of training and validation, and reads a sample where there are workers."""
+def _data_problems(cfg: Config, here: int, everywhere: int) -> list[str]:
+    """Builds the data of training and validation, and reads a sample where there are workers.
+
+    Whether they are enough for a step is asked where ``everywhere``, the processes of the whole run, is not 0.
+    """
     try:
         with quiet(), told_as_errors('the data cannot be built'):
-            return _tried_data(cfg, here)
+            return _tried_data(cfg, here, everywhere)
     except ConfigError as error:
         return [str(error)]
 
 
-def _tried_data(cfg: Config, here: int) -> list[str]:
+def _tried_data(cfg: Config, here: int, everywhere: int) -> list[str]:
     datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
     needs_labels = getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False)
     if needs_labels:
@@ -56,6 +60,8 @@ def _tried_data(cfg: Config, here: int) -> list[str]:
     if needs_labels and len(datasets) == 2:
         check_same_classes: Any = FUNCTIONS.get('check_same_classes')
         check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
+    if everywhere:
+        whole_steps(cfg, len(datasets['train_dataloader']), everywhere)
     return [problem for name, dataset in datasets.items() if here
             for problem in loader_problems(name, cfg[name], dataset, here)]  # fmt: skip
 
