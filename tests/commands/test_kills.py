@@ -27,6 +27,8 @@ class Run:
         command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(work_dir), '--resume', 'auto']
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            # a shell starts what it puts into the background deaf to Ctrl-C, and that is inherited
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'})  # fmt: skip
         self.work_dir = work_dir
 

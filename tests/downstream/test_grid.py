@@ -102,17 +102,16 @@ def top1(run: Path) -> float:
 @pytest.mark.slow
 @pytest.mark.process
 def test_two_processes_train_as_one(weights, tmp_path):
-    options = ['train_cfg.max_epochs=3', 'train_cfg.val_interval=3', 'schedules=none', 'global_batch_size=20',
-               'default_hooks.checkpoint.interval=3']  # fmt: skip
+    options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'schedules=none', 'global_batch_size=20',
+               'train_dataloader.batch_size=20', 'default_hooks.checkpoint.interval=1']  # fmt: skip
     one, two = tmp_path / 'one', tmp_path / 'two'
-    train(parse_training([CONFIG, '--pretrained', str(weights), '--work-dir', str(one), '--cfg-options', *options,
-                          'train_dataloader.batch_size=20']))  # fmt: skip
+    train(parse_training([CONFIG, '--pretrained', str(weights), '--work-dir', str(one), '--cfg-options', *options]))
     done = subprocess.run(
         ['bash', 'benchmarks/dist_train_semi.sh', CONFIG, str(weights), '--work-dir', str(two), '--cfg-options',
-         *options, 'train_dataloader.batch_size=10'], cwd=ROOT, capture_output=True, text=True, timeout=240,
+         *options], cwd=ROOT, capture_output=True, text=True, timeout=240,
         env={**os.environ, 'PYTHON': sys.executable, 'GPUS': '2', 'OMP_NUM_THREADS': '1'})  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert top1(two) == top1(one)
     for name, weight in read_checkpoint(one / 'latest.pth')['state_dict'].items():
         other = read_checkpoint(two / 'latest.pth')['state_dict'][name]
-        torch.testing.assert_close(other, weight, rtol=1e-3, atol=1e-5, msg=name)
+        torch.testing.assert_close(other, weight, rtol=1e-3, atol=1e-4, msg=name)
