@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import os
 import pickle
 import re
@@ -173,8 +174,11 @@ def _write_beside_and_rename(content: Mapping[str, Any], path: Path) -> None:
         leftover.unlink(missing_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
+        archive = io.BytesIO()
+        # not into the file itself: Ctrl-C in its write would end the process in torch's writer, which is C++
+        torch.save(content, archive)
         with temporary.open('wb') as file:
-            torch.save(content, file)
+            file.write(archive.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
