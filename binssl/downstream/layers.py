@@ -60,7 +60,8 @@ class LayerReader:
         with self._listening(taken, sizes):
             neck = self.model.extract(images)
         by_size = [sizes[size] for size in sorted(sizes, key=math.prod)]
-        found = {NECK: neck, **taken, **dict(zip(reversed(MAPS), by_size, strict=False))}
+        named = zip(reversed(MAPS), by_size, strict=False)  # small networks have fewer sizes than names
+        found = {NECK: neck, **taken, **dict(named)}
         for layer in self.layers:
             if layer in MAPS and layer not in found:
                 raise ConfigError(f"{layer} is not there: the backbone's maps of images of {images.shape[-2]} x "

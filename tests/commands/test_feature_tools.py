@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from commands.data_configs import loader, write_config
 from contracts.small import ENCODER
 from downstream.networks import write_network
+from missing_library import hide
 from PIL import Image
 from safetensors.numpy import load_file
 from sklearn.neighbors import NearestNeighbors
@@ -100,14 +100,7 @@ def test_what_is_wrong_is_told_before_any_work(
 
 
 def test_a_library_that_is_missing_is_named(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = builtins.__import__
-
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name.startswith('safetensors'):
-            raise ImportError(name)
-        return plain(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, '__import__', without)
+    hide(monkeypatch, 'safetensors')
     with pytest.raises(ImportError, match=r'binssl\[safetensors\]'):
         extract(files, tmp_path / 'f.safetensors')
     monkeypatch.setattr(embedding, 'find_spec', lambda name: None if name == 'umap' else object())

@@ -1,6 +1,5 @@
 """Digits and their augmentation: closed forms, parameters read off images, what must change nothing."""
 
-import builtins
 import os
 import pickle
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from missing_library import hide
 from mmengine.config import Config
 from mmengine.runner import Runner
 from sklearn.datasets import load_digits
@@ -297,13 +297,7 @@ def test_a_wrong_config_is_refused_by_name():
 
 
 def test_missing_scikit_learn_names_the_extra(monkeypatch):
-    def refuse(name: str, *args: object, **kwargs: object) -> object:
-        if name.startswith('sklearn'):
-            raise ImportError(name)
-        return real_import(name, *args, **kwargs)
-
-    real_import = builtins.__import__
-    monkeypatch.setattr(builtins, '__import__', refuse)
+    hide(monkeypatch, 'sklearn')
     for name in [name for name in sys.modules if name.startswith('sklearn')]:
         monkeypatch.delitem(sys.modules, name)
     digits._read_digits.cache_clear()

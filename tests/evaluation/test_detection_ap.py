@@ -1,10 +1,9 @@
 """Average precision of detections: by hand, by a plain loop, and by the library's own example."""
 
-import builtins
-
 import numpy as np
 import pytest
 import torch
+from missing_library import hide
 
 from binssl.evaluation import DetectionAP, EvaluationError, detection_ap
 from binssl.registry import METRICS, ConfigError
@@ -172,13 +171,6 @@ def test_bad_input_is_told():
 
 
 def test_a_missing_library_is_told_at_once(monkeypatch):
-    imported = builtins.__import__
-
-    def refuse(name: str, *args: object, **kwargs: object) -> object:
-        if name.startswith('torchmetrics'):
-            raise ImportError(name)
-        return imported(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, '__import__', refuse)
+    hide(monkeypatch, 'torchmetrics')
     with pytest.raises(ConfigError, match=r'pip install "binssl\[detection\]"'):
         DetectionAP()
