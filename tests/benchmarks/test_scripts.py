@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from contracts.small import BURN
+from made_up_photos import make_photos, noise
 from mmengine.config import Config, ConfigDict
 from PIL import Image
 from torch import nn
@@ -195,9 +196,9 @@ def photos() -> ModuleType:
     return script('speed/image_loader')
 
 
-def test_noise_has_the_spectrum_of_its_exponent(photos: ModuleType) -> None:
+def test_noise_has_the_spectrum_of_its_exponent() -> None:
     height, width = 96, 128
-    field = photos.noise(np.random.RandomState(0), height, width, 1.2)
+    field = noise(np.random.RandomState(0), height, width, 1.2)
     amplitude = np.abs(np.fft.rfft2(field))[1:40, 1:40].ravel()
     frequency = np.hypot(np.fft.fftfreq(height)[1:40, None], np.fft.rfftfreq(width)[1:40]).ravel()
     slope, _ = np.polyfit(np.log(frequency), np.log(amplitude), 1)
@@ -205,8 +206,8 @@ def test_noise_has_the_spectrum_of_its_exponent(photos: ModuleType) -> None:
     assert (field.mean(), field.std()) == pytest.approx((0, 1))
 
 
-def test_made_up_photos_have_the_bytes_and_pixels_of_photos(photos: ModuleType, tmp_path: Path) -> None:
-    files = list(photos.make_photos(tmp_path, 8).glob('*/*'))
+def test_made_up_photos_have_the_bytes_and_pixels_of_photos(tmp_path: Path) -> None:
+    files = list(make_photos(tmp_path, 8).glob('*/*'))
     assert sum(file.stat().st_size for file in files) / len(files) == pytest.approx(88e3, rel=0.15)
     for file in files:
         with Image.open(file) as image:
@@ -223,7 +224,7 @@ def test_loading_speed_is_the_median_of_the_rounds_ratios(photos: ModuleType) ->
 
 
 def test_image_loaders_load_the_same_photos(photos: ModuleType, tmp_path: Path) -> None:
-    folder = photos.make_photos(tmp_path, 4)
+    folder = make_photos(tmp_path, 4)
     ways = photos.build_ways(folder, folder, list(photos.VARIANTS), batch=2, workers=0)
     for batches in zip(*(way.loader for way in ways.values()), strict=True):
         assert len({tuple(batch['indices'].tolist()) for batch in batches}) == 1
