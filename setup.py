@@ -12,8 +12,18 @@ detection = ['torchmetrics>=1.4', 'pycocotools>=2.0.8']
 umap = ['umap-learn>=0.5.7']  # numba with it
 safetensors = ['safetensors>=0.4']
 dali = ['nvidia-dali-cuda120>=2.4; platform_system == "Linux"']  # 1 GB with what it brings: not among test
-test = ['pytest>=8', 'pytest-xdist>=3.5', 'ruff>=0.6', 'mypy>=1.11', *digits, *plots, *tensorboard, *lars, *detection,
-        *safetensors]
+test = [
+    'pytest>=8',
+    'pytest-xdist>=3.5',
+    'ruff>=0.6',
+    'mypy>=1.11',
+    *digits,
+    *plots,
+    *tensorboard,
+    *lars,
+    *detection,
+    *safetensors,
+]
 
 setup(
     name='binssl',

@@ -162,9 +162,16 @@ def check_large(args: argparse.Namespace, folder: Path, precision: str) -> Resul
     apart = max(abs(a - b) / abs(b) for a, b in zip(again, losses[len(losses) - len(again) :], strict=True))
     fast = statistics.median(whole.seconds[1:] or whole.seconds)
     figures = dict(
-        first_loss=losses[0], last_loss=losses[-1], resume_apart=apart, images_per_second=args.batch / fast,
-        ms_per_iteration=1e3 * fast, peak_memory_gib=memory and memory / 2**30, batch=args.batch, size=args.size,
-        iterations=len(losses))  # fmt: skip
+        first_loss=losses[0],
+        last_loss=losses[-1],
+        resume_apart=apart,
+        images_per_second=args.batch / fast,
+        ms_per_iteration=1e3 * fast,
+        peak_memory_gib=memory and memory / 2**30,
+        batch=args.batch,
+        size=args.size,
+        iterations=len(losses),
+    )
     finite = all(map(math.isfinite, [*losses, *again]))
     # a GPU may order its sums differently in every run; a resume that lost something would be far off
     return Result(f'BURN stage 2, ReActNet-A, {precision}', finite and apart < args.tolerance, figures)
@@ -188,12 +195,30 @@ def check_digits(args: argparse.Namespace, folder: Path) -> Result:
     names = dict(teacher='model.teacher.checkpoint', stage1='load_from')
     for step, config, extraction, inputs in chain:
         options = [f'{names[name]}={folder / name / "weights.pth"}' for name in inputs]
-        command('tools/train.py', config, '--device', args.device, '--work-dir', folder / step,
-                '--cfg-options', f'train_cfg.max_epochs={args.epochs}', *options)  # fmt: skip
+        command(
+            'tools/train.py',
+            config,
+            '--device',
+            args.device,
+            '--work-dir',
+            folder / step,
+            '--cfg-options',
+            f'train_cfg.max_epochs={args.epochs}',
+            *options,
+        )
         command(f'tools/{extraction}', folder / step / 'latest.pth', folder / step / 'weights.pth')
     out = folder / 'digits.json'
-    command('tools/test.py', 'configs/benchmarks/features/digits.py', folder / 'stage2' / 'weights.pth', '--device',
-            args.device, '--work-dir', folder / 'test', '--out', out)  # fmt: skip
+    command(
+        'tools/test.py',
+        'configs/benchmarks/features/digits.py',
+        folder / 'stage2' / 'weights.pth',
+        '--device',
+        args.device,
+        '--work-dir',
+        folder / 'test',
+        '--out',
+        out,
+    )
     metrics = json.loads(out.read_text())['metrics']
     # untrained binary features give 40 to 50; a short chain has to be better than that
     return Result('digits chain, short', args.tiny or metrics['linear_top1'] > 60, dict(metrics, epochs=args.epochs))
@@ -255,8 +280,13 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def machine(on_gpu: bool) -> dict[str, Any]:
     """What the figures were measured on."""
     return dict(
-        gpu=torch.cuda.get_device_name() if on_gpu else None, torch=torch.__version__, cuda=torch.version.cuda,
-        python=platform.python_version(), machine=platform.machine(), cores=os.cpu_count())  # fmt: skip
+        gpu=torch.cuda.get_device_name() if on_gpu else None,
+        torch=torch.__version__,
+        cuda=torch.version.cuda,
+        python=platform.python_version(),
+        machine=platform.machine(),
+        cores=os.cpu_count(),
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -280,8 +310,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     minutes = (time.perf_counter() - start) / 60
     print(f'\n{table(results)}\n{minutes:.1f} minutes')
     if not on_gpu:
-        print('There was no GPU: nothing above says how binssl does on one. Not done: the tests of tests/gpu, fp16, '
-              'peak memory; what ran, ran on the CPU' + (' in miniature' if args.tiny else '') + '.')  # fmt: skip
+        print(
+            'There was no GPU: nothing above says how binssl does on one. Not done: the tests of tests/gpu, fp16, '
+            'peak memory; what ran, ran on the CPU' + (' in miniature' if args.tiny else '') + '.'
+        )
     if args.out:
         record = dict(machine=about, tiny=args.tiny, minutes=minutes, results=[vars(result) for result in results])
         args.out.write_text(json.dumps(record, indent=1) + '\n')

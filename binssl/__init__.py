@@ -10,5 +10,6 @@ def __getattr__(name: str) -> Any:
     """``binssl.load_model``, imported when it is asked for: torch and mmengine take seconds."""
     if name == 'load_model':
         from binssl.checkpoints import load_model
+
         return load_model
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

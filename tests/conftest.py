@@ -83,8 +83,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     many = len(counted) > MOST_TESTS_WITH_PROCESSES
-    terminalreporter.write_line(f'{len(counted)} tests started processes (at most {MOST_TESTS_WITH_PROCESSES})'
-                                + (': too many\n' + '\n'.join(sorted(counted)) if many else ''))  # fmt: skip
+    terminalreporter.write_line(
+        f'{len(counted)} tests started processes (at most {MOST_TESTS_WITH_PROCESSES})'
+        + (': too many\n' + '\n'.join(sorted(counted)) if many else '')
+    )
 
 
 @pytest.fixture(autouse=True)

@@ -48,9 +48,7 @@ def make_imagenet_folder(
     return root
 
 
-def write_photo(
-    path: Path, colour: np.ndarray, size: tuple[int, int], generator: np.random.RandomState
-) -> None:
+def write_photo(path: Path, colour: np.ndarray, size: tuple[int, int], generator: np.random.RandomState) -> None:
     """A JPEG of smooth noise about ``colour``: coarse noise, enlarged."""
     path.parent.mkdir(parents=True, exist_ok=True)
     coarse = np.clip(colour + generator.normal(0, 40, (6, 8, 3)), 0, 255).astype(np.uint8)

@@ -32,9 +32,17 @@ FLOORS: dict[str, set[str]] = {
 }
 #: what an installation may lack; imported where it is used, with a message that names the extra
 OPTIONAL = {
-    'sklearn', 'matplotlib', 'tensorboard', 'timm', 'nvidia', 'torchmetrics', 'pycocotools', 'umap', 'safetensors',
+    'sklearn',
+    'matplotlib',
+    'tensorboard',
+    'timm',
+    'nvidia',
+    'torchmetrics',
+    'pycocotools',
+    'umap',
+    'safetensors',
     'joblib',
-}  # fmt: skip
+}
 #: (file, module): imports inside a function that are not of an optional library
 LAZY = {('binssl/__init__.py', 'binssl.checkpoints')}
 #: parts whose forward runs on the device at every step
@@ -133,8 +141,13 @@ def test_optional_libraries_are_imported_inside_functions(path: Path) -> None:
 
 def test_a_missing_library_names_its_extra() -> None:
     setup = parse(ROOT / 'setup.py')
-    lists = {name.id: node.value for node in setup.body if isinstance(node, ast.Assign)
-             for name in node.targets if isinstance(name, ast.Name)}  # fmt: skip
+    lists = {
+        name.id: node.value
+        for node in setup.body
+        if isinstance(node, ast.Assign)
+        for name in node.targets
+        if isinstance(name, ast.Name)
+    }
     for path in BINSSL:
         for attempt in ast.walk(parse(path)):
             libraries = {name.split('.')[0] for name in imported(attempt)} & OPTIONAL

@@ -22,10 +22,36 @@ TEXT = (ROOT / 'docs/recu_options.md').read_text()
 CONFIGS = ROOT / 'configs/supervised/recu'
 ROWS = {option.strip(): typed for option, typed in re.findall(r'^\|( `--[^|]+)\|[^|]*\|([^|]+)\|$', TEXT, re.MULTILINE)}
 OPTIONS = {
-    'results_dir', 'save', 'resume', 'evaluate', 'seed', 'model', 'teacher', 'dataset', 'data_path', 'type', 'gpus',
-    'lr', 'weight_decay', 'momentum', 'workers', 'epochs', 'start_epoch', 'batch_size', 'batch_size_test', 'print_freq',
-    'time_estimate', 'lr_type', 'lr_decay_step', 'optimizer', 'warm_up', 'use_dali', 'tau_min', 'tau_max', 'stage1',
-}  # fmt: skip
+    'results_dir',
+    'save',
+    'resume',
+    'evaluate',
+    'seed',
+    'model',
+    'teacher',
+    'dataset',
+    'data_path',
+    'type',
+    'gpus',
+    'lr',
+    'weight_decay',
+    'momentum',
+    'workers',
+    'epochs',
+    'start_epoch',
+    'batch_size',
+    'batch_size_test',
+    'print_freq',
+    'time_estimate',
+    'lr_type',
+    'lr_decay_step',
+    'optimizer',
+    'warm_up',
+    'use_dali',
+    'tau_min',
+    'tau_max',
+    'stage1',
+}
 CHANGES = {
     '--seed': lambda cfg: cfg.randomness.seed is None,
     '--epochs': lambda cfg: cfg.train_cfg.max_epochs == 600,
@@ -44,8 +70,13 @@ CHANGES = {
 def with_typed(*spans: str, config: str = 'cifar10_resnet18') -> Config:
     """The config of a training as typed; spans that are neither flag nor KEY=VALUE are left out."""
     flags = [word for span in spans if span.startswith('--') for word in shlex.split(span)]
-    settings = [word for span in spans if not span.startswith('--') for word in shlex.split(span)
-                if re.fullmatch(r'[a-z_0-9.]+=.+', word)]  # fmt: skip
+    settings = [
+        word
+        for span in spans
+        if not span.startswith('--')
+        for word in shlex.split(span)
+        if re.fullmatch(r'[a-z_0-9.]+=.+', word)
+    ]
     arguments = [str(CONFIGS / config), *flags, *(['--cfg-options', *settings] if settings else [])]
     return training_config(parse_training(arguments))
 
@@ -91,19 +122,31 @@ def published_rates(lr_type: str, warm_up: bool, epochs: int, milestones: list[i
     return rates
 
 
-@pytest.mark.parametrize(('lr_type', 'warm_up', 'typed'), [
-    ('cos', True, []),
-    ('cos', False, ['schedules.lr.warmup_epochs=0', 'schedules.lr.begin_epoch=0']),
-    ('step', True, ['schedules.lr.curve=step', "'schedules.lr.milestones=[104, 204]'"]),
-    ('step', False, ['schedules.lr.curve=step', "'schedules.lr.milestones=[100, 200]'", 'schedules.lr.warmup_epochs=0',
-                     'schedules.lr.begin_epoch=0']),
-    ('linear', False, ['schedules.lr.curve=linear', 'schedules.lr.warmup_epochs=0', 'schedules.lr.begin_epoch=0']),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('lr_type', 'warm_up', 'typed'),
+    [
+        ('cos', True, []),
+        ('cos', False, ['schedules.lr.warmup_epochs=0', 'schedules.lr.begin_epoch=0']),
+        ('step', True, ['schedules.lr.curve=step', "'schedules.lr.milestones=[104, 204]'"]),
+        (
+            'step',
+            False,
+            [
+                'schedules.lr.curve=step',
+                "'schedules.lr.milestones=[100, 200]'",
+                'schedules.lr.warmup_epochs=0',
+                'schedules.lr.begin_epoch=0',
+            ],
+        ),
+        ('linear', False, ['schedules.lr.curve=linear', 'schedules.lr.warmup_epochs=0', 'schedules.lr.begin_epoch=0']),
+    ],
+)
 def test_the_rate_of_each_type_is_the_published_one_at_every_epoch(lr_type, warm_up, typed):
     assert all(f'`{setting}`' in TEXT for setting in typed)
     cfg = with_typed(*typed)
-    schedule, = (s for s in HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict())).schedules
-                 if s.target == 'lr')  # fmt: skip
+    (schedule,) = (
+        s for s in HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict())).schedules if s.target == 'lr'
+    )
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', UserWarning)  # the optimiser takes no step
         published = published_rates(lr_type, warm_up, 600, [100, 200])

@@ -1,6 +1,6 @@
 """Write contact sheets of what a config makes of its images: each original with its views, file name and label.
 
-    python tools/browse_dataset.py configs/selfsup/moco/reactnet_digits.py --out sheets
+python tools/browse_dataset.py configs/selfsup/moco/reactnet_digits.py --out sheets
 """
 
 from __future__ import annotations

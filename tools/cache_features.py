@@ -1,6 +1,6 @@
 """Compute the features that a linear evaluation reads, once: a step of benchmarks/dist_train_linear.sh.
 
-    python tools/cache_features.py CONFIG --pretrained WEIGHTS --cache-features DIR [args of tools/train.py]
+python tools/cache_features.py CONFIG --pretrained WEIGHTS --cache-features DIR [args of tools/train.py]
 """
 
 from binssl.downstream.cached_linear import cache_features, parse_caching

@@ -9,5 +9,7 @@ from binssl.downstream.evaluate import evaluate, parse_evaluation
 from binssl.engine.commands import run_command
 
 if __name__ == '__main__':
-    run_command(lambda: evaluate(parse_evaluation(), Path(__file__).parent),
-                how_to_go_on='the same command goes on where it was')  # fmt: skip
+    run_command(
+        lambda: evaluate(parse_evaluation(), Path(__file__).parent),
+        how_to_go_on='the same command goes on where it was',
+    )

@@ -1,6 +1,6 @@
 """Write the trunk of a trained model (backbone and neck) to a weights file, for evaluation and deployment.
 
-    python tools/extract_weights.py work_dirs/selfsup/burn/stage2/latest.pth weights.pth
+python tools/extract_weights.py work_dirs/selfsup/burn/stage2/latest.pth weights.pth
 """
 
 from binssl.checkpoints import TRUNK

@@ -1,7 +1,7 @@
 """Write what the next stage starts from (backbone, neck, student head, target head) to a weights file.
 
-    python tools/extract_weights_for_multi.py work_dirs/selfsup/burn/stage1/latest.pth stage1.pth
-    python tools/train.py configs/selfsup/burn/stage2.py --cfg-options load_from=stage1.pth
+python tools/extract_weights_for_multi.py work_dirs/selfsup/burn/stage1/latest.pth stage1.pth
+python tools/train.py configs/selfsup/burn/stage2.py --cfg-options load_from=stage1.pth
 """
 
 from binssl.checkpoints import MULTI_STAGE

@@ -1,6 +1,6 @@
 """Write the trunk of a config's model as it is initialised to a weights file: what training has to beat.
 
-    python tools/init_weights.py configs/selfsup/burn/stage2_digits.py random.pth --seed 0
+python tools/init_weights.py configs/selfsup/burn/stage2_digits.py random.pth --seed 0
 """
 
 from __future__ import annotations

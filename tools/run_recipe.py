@@ -1,6 +1,6 @@
 """Run a recipe: all its steps, then a table and a picture. Interrupted, the same command goes on where it was.
 
-    python tools/run_recipe.py configs/recipes/burn_digits.py --seeds 3
+python tools/run_recipe.py configs/recipes/burn_digits.py --seeds 3
 """
 
 from __future__ import annotations
@@ -32,16 +32,21 @@ def main() -> None:
     """Run, then report."""
     args = parse()
     recipe = read_recipe(args.recipe)
-    jobs = run_recipe(recipe, Path(__file__).parent, args.work_dir, args.until, args.full, args.seeds, args.workers,
-                      args.processes)  # fmt: skip
+    jobs = run_recipe(
+        recipe, Path(__file__).parent, args.work_dir, args.until, args.full, args.seeds, args.workers, args.processes
+    )
     if args.until:
         print(f'stopped after {args.until}, as asked: {jobs[-1].output}')
         return
     work_dir = jobs[0].work_dir
     print('\n' + write_tables(recipe.title, gather_records(recipe, jobs), work_dir))
     if recipe.picture:
-        curves = {name: read_curves(job.folder) for job in jobs for name in [job.step.name] if job.seed == 0
-                  and name in recipe.picture['curves']}  # fmt: skip
+        curves = {
+            name: read_curves(job.folder)
+            for job in jobs
+            for name in [job.step.name]
+            if job.seed == 0 and name in recipe.picture['curves']
+        }
         print(f'\npicture: {draw_report(curves, *gather_embedding(recipe, jobs), work_dir / "quickstart.png")}')
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that CI checks: bash tools/run_tests.sh [arguments of pytest]
-# Makes .venv and installs what is missing; then ruff, mypy, and all tests, side by side on the cores that are there
+# Makes .venv and installs what is missing; then ruff (rules and layout), mypy, and all tests, side by side on the cores that are there
 # (JOBS sets how many). Ends with pytest's own closing line; exit code 0 only where all three pass.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -12,6 +12,7 @@ export OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1
 failed=0
 echo '== ruff'
 "$PYTHON" -m ruff check . || failed=1
+"$PYTHON" -m ruff format --check . || failed=1
 echo '== mypy'
 "$PYTHON" -m mypy || failed=1
 echo '== pytest'

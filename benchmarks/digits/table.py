@@ -84,8 +84,11 @@ def longest_stage(done: dict[str, dict[str, Any]]) -> tuple[str, float]:
 def machine(workers: int) -> str:
     """What it ran on."""
     info = Path('/proc/cpuinfo')
-    names = [line.partition(': ')[2] for line in info.read_text().splitlines() if line.startswith('model name')] \
-        if info.is_file() else []  # fmt: skip
+    names = (
+        [line.partition(': ')[2] for line in info.read_text().splitlines() if line.startswith('model name')]
+        if info.is_file()
+        else []
+    )
     name = names[0] if names else platform.machine()
     return f'{len(os.sched_getaffinity(0))} cores of {name}, {workers} jobs at a time, torch {torch.__version__}'
 
@@ -107,8 +110,11 @@ def selfsup_verdicts(records: Records, longest: tuple[str, float]) -> dict[str, 
 def supervised_verdicts(records: Records) -> dict[str, bool]:
     """What the table of classifiers has to show, and whether it does."""
     top1 = means(records, 'top1')
-    return {f'{row}: {top1[row]:.1f}, {top1[row] - top1[twin]:+.1f} points from its real twin':
-            top1[row] > LEAST_TOP1 and top1[twin] - top1[row] <= MOST_LOSS for row, twin in TWINS.items()}  # fmt: skip
+    return {
+        f'{row}: {top1[row]:.1f}, {top1[row] - top1[twin]:+.1f} points from its real twin': top1[row] > LEAST_TOP1
+        and top1[twin] - top1[row] <= MOST_LOSS
+        for row, twin in TWINS.items()
+    }
 
 
 def main() -> None:
@@ -124,8 +130,10 @@ def main() -> None:
     command = ' '.join(['python', 'benchmarks/digits/table.py', *sys.argv[1:]])
     commits = ', '.join(sorted({str(record['commit']) for record in done.values()}))
     facts = f'`{command}`, commit {commits}; {args.seeds} seeds, mean (lowest..highest); {machine(args.workers)}.'
-    shown = {row: [{key: seed[key] for key in COLUMNS[args.methods] if key in seed} for seed in seeds]
-             for row, seeds in records.items()}  # fmt: skip
+    shown = {
+        row: [{key: seed[key] for key in COLUMNS[args.methods] if key in seed} for seed in seeds]
+        for row, seeds in records.items()
+    }
     lines = [f'- {claim}: {"yes" if holds else "NO"}' for claim, holds in checks.items()]
     section = '\n'.join([facts, '', markdown(table(shown)), '', *lines])
     args.results.write_text(with_section(args.results.read_text(), args.methods, section))

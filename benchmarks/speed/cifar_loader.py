@@ -50,8 +50,14 @@ class OneByOne(Dataset):
         self.images, self.labels, self.views = images, labels, views
         jitter = transforms.RandomApply([transforms.ColorJitter(**COLOURS)], p=0.8)
         colours = [jitter, transforms.RandomGrayscale(p=0.2)] if views == 2 else []
-        self.transform = transforms.Compose([transforms.RandomCrop(32, padding=4), *colours,
-                                             transforms.RandomHorizontalFlip(), transforms.PILToTensor()])  # fmt: skip
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(32, padding=4),
+                *colours,
+                transforms.RandomHorizontalFlip(),
+                transforms.PILToTensor(),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.images)
@@ -87,8 +93,9 @@ def measure(loaders: Mapping[str, DataLoader], repeats: int) -> Times:
             for clock, read in CLOCKS.items():
                 if repeat:  # the first round makes the order of the epoch
                     times[name][clock].append(1e3 * (read() - start[clock]))
-    return {name: {clock: statistics.median(values) for clock, values in clocks.items()}
-            for name, clocks in times.items()}
+    return {
+        name: {clock: statistics.median(values) for clock, values in clocks.items()} for name, clocks in times.items()
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -109,8 +116,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     init_default_scope('binssl')
     times = measure(build_loaders(args.images, args.batch, args.views), args.repeats)
     usual, ours = times.values()
-    print(f'batches of {args.batch}, {args.views} view(s), medians of {args.repeats}; {args.threads} thread(s) of '
-          f'{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')
+    print(
+        f'batches of {args.batch}, {args.views} view(s), medians of {args.repeats}; {args.threads} thread(s) of '
+        f'{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}'
+    )
     print(f'{"":26}{"ms wall":>9}{"process":>9}{"speed":>8}')
     for name, clocks in times.items():
         speed = usual[args.clock] / clocks[args.clock]

@@ -76,11 +76,14 @@ def make_pass(formula: Callable[..., Answer], query: Tensor, key: Tensor, queue:
 def passes(batch: int, channels: int, length: int) -> dict[str, Callable[[], Answer]]:
     """Both formulas on the same unit vectors; the keys are near enough to their queries to be found at times."""
     generator = torch.Generator().manual_seed(0)
-    query, noise, queue = (F.normalize(torch.randn(rows, channels, generator=generator))
-                           for rows in (batch, batch, length))
+    query, noise, queue = (
+        F.normalize(torch.randn(rows, channels, generator=generator)) for rows in (batch, batch, length)
+    )
     key = F.normalize(query + 2 * noise)
-    return {'published': make_pass(published, query, key, queue.t().contiguous()),
-            'ours': make_pass(ours, query, key, queue)}
+    return {
+        'published': make_pass(published, query, key, queue.t().contiguous()),
+        'ours': make_pass(ours, query, key, queue),
+    }
 
 
 def measure(runs: dict[str, Callable[[], Answer]], repeats: int) -> dict[str, dict[str, float]]:
@@ -93,8 +96,13 @@ def measure(runs: dict[str, Callable[[], Answer]], repeats: int) -> dict[str, di
             for clock, read in CLOCKS.items():
                 if repeat:  # the first round warms up
                     times[name][clock].append(1e3 * (read() - starts[clock]))
-    return {name: {**{f'{clock}_ms': statistics.median(values) for clock, values in times[name].items()},
-                   'peak_mb': peak_bytes(run) / 1e6} for name, run in runs.items()}
+    return {
+        name: {
+            **{f'{clock}_ms': statistics.median(values) for clock, values in times[name].items()},
+            'peak_mb': peak_bytes(run) / 1e6,
+        }
+        for name, run in runs.items()
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,14 +122,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     result = measure(runs, args.repeats)
     speed = result['published'][f'{args.clock}_ms'] / result['ours'][f'{args.clock}_ms']
     memory = result['ours']['peak_mb'] / result['published']['peak_mb']
-    print(f'{args.batch} queries of {args.channels}, {args.length} keys, float32, medians of {args.repeats}; '
-          f'{args.threads} thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')
+    print(
+        f'{args.batch} queries of {args.channels}, {args.length} keys, float32, medians of {args.repeats}; '
+        f'{args.threads} thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}'
+    )
     print(f'{"":12}{"ms wall":>9}{"process":>9}{"peak MB":>9}')
     for name, figures in result.items():
         print(f'{name:12}' + ''.join(f'{value:9.1f}' for value in figures.values()))
     met = speed >= SPEED_TARGET and memory <= MEMORY_TARGET
-    print(f'{speed:.2f}x the speed, 1/{1 / memory:.0f} of the memory; '
-          f'targets ({SPEED_TARGET}x, 1/{1 / MEMORY_TARGET:.0f}): {"met" if met else "MISSED"}')
+    print(
+        f'{speed:.2f}x the speed, 1/{1 / memory:.0f} of the memory; '
+        f'targets ({SPEED_TARGET}x, 1/{1 / MEMORY_TARGET:.0f}): {"met" if met else "MISSED"}'
+    )
     if args.out:
         args.out.write_text(json.dumps(dict(result, speed=speed, memory=memory, met=met), indent=1) + '\n')
     return 0 if met else 1

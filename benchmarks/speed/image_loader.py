@@ -91,15 +91,17 @@ class Published(Dataset):
     def __init__(self, folder: Path) -> None:
         self.paths = [str(path) for path in sorted(folder.glob('*/*'))]
         jitter = transforms.ColorJitter(0.4, 0.4, 0.4, 0.1)
-        self.transform = transforms.Compose([
-            transforms.RandomResizedCrop(224, scale=(0.2, 1.0)),
-            transforms.RandomApply([jitter], p=0.8),
-            transforms.RandomGrayscale(p=0.2),
-            transforms.RandomApply([Blur()], p=0.5),
-            transforms.RandomHorizontalFlip(),
-            transforms.ToTensor(),
-            transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
-        ])  # fmt: skip
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomResizedCrop(224, scale=(0.2, 1.0)),
+                transforms.RandomApply([jitter], p=0.8),
+                transforms.RandomGrayscale(p=0.2),
+                transforms.RandomApply([Blur()], p=0.5),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]),
+            ]
+        )
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -138,8 +140,15 @@ class Way:
     """One way of loading: its loader, and what its workers have used so far."""
 
     def __init__(self, dataset: Dataset, collate: Callable[[Any], dict], batch: int, workers: int) -> None:
-        self.loader = DataLoader(dataset, batch, sampler=EpochSampler(dataset), collate_fn=Timed(collate),
-                                 num_workers=workers, persistent_workers=workers > 0, drop_last=True)  # fmt: skip
+        self.loader = DataLoader(
+            dataset,
+            batch,
+            sampler=EpochSampler(dataset),
+            collate_fn=Timed(collate),
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            drop_last=True,
+        )
         self.workers = max(1, workers)
         self.used: dict[int, float] = {}
         self.batch_bytes = 0
@@ -214,9 +223,11 @@ def describe(name: str, figures: Figures, clock: str) -> str:
     chosen, memory = figures[clock], figures['private_mb']
     target = f'{VARIANTS[name].target:.1f}x' if name in VARIANTS else ''
     share = '' if chosen['share_of_floor'] is None else f'{chosen["share_of_floor"]:.0%}'
-    return (f'{name:31}{figures["process"]["rate"]:9.0f}{figures["wall"]["rate"]:8.0f}{chosen["speed"]:8.2f}x'
-            f'{chosen["low"]:7.2f} to {chosen["high"]:5.2f}{target:>8}{share:>9}'
-            f'{"?" if memory is None else format(memory, ".0f"):>9}{figures["batch_mb"]:9.1f}')  # fmt: skip
+    return (
+        f'{name:31}{figures["process"]["rate"]:9.0f}{figures["wall"]["rate"]:8.0f}{chosen["speed"]:8.2f}x'
+        f'{chosen["low"]:7.2f} to {chosen["high"]:5.2f}{target:>8}{share:>9}'
+        f'{"?" if memory is None else format(memory, ".0f"):>9}{figures["batch_mb"]:9.1f}'
+    )
 
 
 def find_missed(result: Mapping[str, Figures], clock: str) -> list[str]:
@@ -232,8 +243,14 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--batch', type=int, default=30, help='images a batch')
     parser.add_argument('--workers', type=int, default=2, help='of each loader; 0: none, all in this process')
     parser.add_argument('--repeats', type=int, default=9, help='epochs timed of each way, in turns')
-    parser.add_argument('--only', nargs='+', choices=VARIANTS, default=list(VARIANTS), metavar='VARIANT',
-                        help=f'of ours: {", ".join(map(repr, VARIANTS))}')  # fmt: skip
+    parser.add_argument(
+        '--only',
+        nargs='+',
+        choices=VARIANTS,
+        default=list(VARIANTS),
+        metavar='VARIANT',
+        help=f'of ours: {", ".join(map(repr, VARIANTS))}',
+    )
     parser.add_argument('--clock', choices=tuple(CLOCKS), default='process', help='which one decides')
     parser.add_argument('--out', type=Path, help='also write the numbers to this JSON file')
     args = parser.parse_args(arguments)
@@ -251,16 +268,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         photos = args.photos or make_photos(Path(folder, 'photos'), args.images)
         sizes = [path.stat().st_size for path in photos.glob('*/*')]
-        print(f'{len(sizes)} photos of {statistics.mean(sizes) / 1e3:.0f} KB, two views of 224 px, batches of '
-              f'{args.batch}, {args.workers} worker(s), medians of {args.repeats} epochs; {os.cpu_count()} cores, '
-              f'{platform.machine()}, torch {torch.__version__}, cv2 {cv2.__version__}')  # fmt: skip
+        print(
+            f'{len(sizes)} photos of {statistics.mean(sizes) / 1e3:.0f} KB, two views of 224 px, batches of '
+            f'{args.batch}, {args.workers} worker(s), medians of {args.repeats} epochs; {os.cpu_count()} cores, '
+            f'{platform.machine()}, torch {torch.__version__}, cv2 {cv2.__version__}'
+        )
         cached = any(VARIANTS[name].cached for name in args.only)
         cache = Path(folder, 'cache') if cached else photos
         if cached:
             make_cache(photos, cache, CACHED_SIDE)
         result = measure(build_ways(photos, cache, args.only, args.batch, args.workers), args.repeats)
-    print(f'{"images/s for one core":31}{"process":>9}{"wall":>8}{"speed":>9}{"quartiles":>16}{"target":>8}'
-          f'{"of floor":>9}{"MB own":>9}{"MB/batch":>9}')  # fmt: skip
+    print(
+        f'{"images/s for one core":31}{"process":>9}{"wall":>8}{"speed":>9}{"quartiles":>16}{"target":>8}'
+        f'{"of floor":>9}{"MB own":>9}{"MB/batch":>9}'
+    )
     for name, figures in result.items():
         print(describe(name, figures, args.clock))
     missed = find_missed(result, args.clock)

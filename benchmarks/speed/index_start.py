@@ -101,8 +101,10 @@ def main() -> None:
         rows = measure(ways(Path(root)), args.repeats)
     print(f'{args.images // args.folders * args.folders:,} images in {args.folders:,} folders')
     for name, row in rows.items():
-        print(f'{name:28} {row["seconds"]:8.3f} s  {row["megabytes"]:7.1f} MB at most  '
-              f'{row["sent_megabytes"]:8.3f} MB sent to a worker')  # fmt: skip
+        print(
+            f'{name:28} {row["seconds"]:8.3f} s  {row["megabytes"]:7.1f} MB at most  '
+            f'{row["sent_megabytes"]:8.3f} MB sent to a worker'
+        )
     if args.out:
         args.out.write_text(json.dumps(rows, indent=2))
 

@@ -90,8 +90,10 @@ def measure(ways: Mapping[str, Callable[[], Neighbours]], repeats: int, device: 
                 torch.cuda.synchronize()
             if repeat:  # the first round warms up
                 times[name].append(clock() - start)
-    return {name: dict(seconds=statistics.median(times[name]), peak_bytes=peak_on(device, way))
-            for name, way in ways.items()}  # fmt: skip
+    return {
+        name: dict(seconds=statistics.median(times[name]), peak_bytes=peak_on(device, way))
+        for name, way in ways.items()
+    }
 
 
 def compare(bank: int, args: argparse.Namespace) -> dict[str, object]:
@@ -101,7 +103,8 @@ def compare(bank: int, args: argparse.Namespace) -> dict[str, object]:
     known, asked = (part.to(args.device) for part in features)
     places = torch.arange(bank, device=args.device)
     ways: dict[str, Callable[[], Neighbours]] = {
-        OURS: lambda: find_nearest(known, places, asked, args.count, args.device)}
+        OURS: lambda: find_nearest(known, places, asked, args.count, args.device)
+    }
     if not args.no_plain:
         ways[PLAIN] = lambda: plain_nearest(known, asked, args.count, torch.float64)
         ways[USUAL] = lambda: plain_nearest(known, asked, args.count, torch.float32)
@@ -122,8 +125,11 @@ def print_computed(seconds_a_flop: float) -> list[dict[str, float]]:
     for row in rows:
         row['seconds'] = seconds_a_flop * row['flops']
         gigabytes = [row[f'{name}_bytes'] / 1e9 for name in ('feature', 'search', 'ledger', 'sent')]
-        print(f'{row["processes"]:9.0f}{row["flops"] / 1e12:13.1f}' + ''.join(f'{size:13.2f}' for size in gigabytes)
-              + f'{row["seconds"] / 60:13.1f}')  # fmt: skip
+        print(
+            f'{row["processes"]:9.0f}{row["flops"] / 1e12:13.1f}'
+            + ''.join(f'{size:13.2f}' for size in gigabytes)
+            + f'{row["seconds"] / 60:13.1f}'
+        )
     sizes = [plain_bytes(*(IMAGENET[name] for name in ('bank', 'queries', 'width')), each) / 1e9 for each in (8, 4)]
     print(f'the whole matrix, on one: {sizes[0]:.0f} GB in float64, {sizes[1]:.0f} GB in float32, and the features')
     return rows
@@ -143,8 +149,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, help='also write the numbers to this JSON file')
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    print(f'{args.queries:,} queries, width {args.width}, k {args.count}, {args.device}, medians of {args.repeats}; '
-          f'{args.threads} thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')
+    print(
+        f'{args.queries:,} queries, width {args.width}, k {args.count}, {args.device}, medians of {args.repeats}; '
+        f'{args.threads} thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}'
+    )
     measured = {bank: compare(bank, args) for bank in args.banks}
     bound, met = search_bytes(args.queries, args.count), True
     for bank, ways in measured.items():
@@ -152,8 +160,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'bank of {bank:,}: {"" if args.no_plain else describe(ways)}')
         for name in [name for name in (OURS, PLAIN, USUAL) if name in ways]:
             seconds, peak = ways[name]['seconds'], ways[name]['peak_bytes']
-            print(f'  {name:24}{seconds:9.3f} s{2e-9 * bank * args.queries * args.width / seconds:9.1f} GFLOP/s'
-                  f'{ways[PLAIN if PLAIN in ways else OURS]["seconds"] / seconds:8.2f}x{peak / 1e6:10.0f} MB')
+            print(
+                f'  {name:24}{seconds:9.3f} s{2e-9 * bank * args.queries * args.width / seconds:9.1f} GFLOP/s'
+                f'{ways[PLAIN if PLAIN in ways else OURS]["seconds"] / seconds:8.2f}x{peak / 1e6:10.0f} MB'
+            )
     print(f'ours may take {bound / 1e6:.0f} MB here, whatever the bank')
     largest = max(args.banks)
     rate = measured[largest][OURS]['seconds'] / (2 * largest * args.queries * args.width)

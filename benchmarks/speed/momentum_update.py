@@ -86,8 +86,9 @@ def measure(updates: Mapping[str, Callable[[], object]], before: Callable[[], No
             for clock, end in now().items():
                 if repeat:  # the first round warms up
                     times[name][clock].append(end - start[clock])
-    return {name: {clock: statistics.median(values) for clock, values in clocks.items()}
-            for name, clocks in times.items()}
+    return {
+        name: {clock: statistics.median(values) for clock, values in clocks.items()} for name, clocks in times.items()
+    }
 
 
 def compare(depth: int, batch: int, size: int, repeats: int, device: str) -> dict[str, Times]:
@@ -103,8 +104,10 @@ def compare(depth: int, batch: int, size: int, repeats: int, device: str) -> dic
         'two flat buffers': lambda: ours.lerp_(theirs, 1 - MOMENTUM),
     }
     iteration = training_iteration(student, teacher, torch.randn(batch, 3, size, size, device=device))
-    return {'alone': measure(updates, lambda: None, repeats),
-            'after a training iteration': measure(updates, iteration, repeats)}
+    return {
+        'alone': measure(updates, lambda: None, repeats),
+        'after a training iteration': measure(updates, iteration, repeats),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -121,8 +124,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     result = compare(args.depth, args.batch, args.size, args.repeats, args.device)
-    print(f'ResNet-{args.depth}, float32, {args.device}, medians of {args.repeats}; {args.threads} '
-          f'thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')
+    print(
+        f'ResNet-{args.depth}, float32, {args.device}, medians of {args.repeats}; {args.threads} '
+        f'thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}'
+    )
     for situation, times in result.items():
         print(f'{situation:28}{"ms wall":>9}{"process":>9}{"speed":>8}')
         for name, clocks in times.items():

@@ -136,20 +136,27 @@ class WindowHook(Hook):
 
 def config(iterations: int, window: int, work_dir: str) -> Config:
     """A run of ``iterations`` in epochs of ``window``; checkpoints at the end only."""
-    return Config(dict(
-        model=dict(type='OneLayer'),
-        work_dir=work_dir,
-        train_dataloader=dict(
-            batch_size=BATCH, num_workers=0, drop_last=True, sampler=dict(type='EpochSampler', shuffle=True),
-            collate_fn=dict(type='whole_batch'), dataset=dict(type='VectorsInMemory', length=window * BATCH)),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
-        schedules=dict(lr=dict(target='lr', curve='cosine', end=0.0)),
-        train_cfg=dict(type='EpochLoop', max_epochs=iterations // window),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=10**9)),
-        custom_hooks=[dict(type='WindowHook', window=window)],
-        visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]),
-        log_level='WARNING',
-    ))  # fmt: skip
+    return Config(
+        dict(
+            model=dict(type='OneLayer'),
+            work_dir=work_dir,
+            train_dataloader=dict(
+                batch_size=BATCH,
+                num_workers=0,
+                drop_last=True,
+                sampler=dict(type='EpochSampler', shuffle=True),
+                collate_fn=dict(type='whole_batch'),
+                dataset=dict(type='VectorsInMemory', length=window * BATCH),
+            ),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01, momentum=0.9)),
+            schedules=dict(lr=dict(target='lr', curve='cosine', end=0.0)),
+            train_cfg=dict(type='EpochLoop', max_epochs=iterations // window),
+            default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=10**9)),
+            custom_hooks=[dict(type='WindowHook', window=window)],
+            visualizer=dict(type='Visualizer', vis_backends=[dict(type='LocalVisBackend')]),
+            log_level='WARNING',
+        )
+    )
 
 
 def measure(iterations: int, window: int) -> WindowHook:
@@ -185,14 +192,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--iterations', type=int, default=105_000, help='of the Runner, and of the plain loop')
     parser.add_argument('--window', type=int, default=500, help='iterations timed in one piece')
     parser.add_argument('--share', type=int, default=20, help='windows at each end that count')
-    parser.add_argument('--clock', choices=('wall', 'process'), default='wall',
-                        help="which decides; on a busy machine take 'process', the processor time of this one")
+    parser.add_argument(
+        '--clock',
+        choices=('wall', 'process'),
+        default='wall',
+        help="which decides; on a busy machine take 'process', the processor time of this one",
+    )
     parser.add_argument('--out', type=Path, help='also write the numbers to this JSON file')
     args = parser.parse_args(arguments)
     torch.set_num_threads(1)
     result = summary(measure(args.iterations, args.window), args.share)
-    print(f'{args.iterations} iterations, medians of {args.share} windows of {args.window}; one thread of '
-          f'{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')  # fmt: skip
+    print(
+        f'{args.iterations} iterations, medians of {args.share} windows of {args.window}; one thread of '
+        f'{os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}'
+    )
     print(f'{"ms an iteration":16}{"plain":>8}{"Runner":>8}{"over":>8} | at the end: plain  Runner    over')
     for clock, values in result.items():
         start = [values[f'{name}_ms'] for name in ('plain', 'runner', 'overhead')]

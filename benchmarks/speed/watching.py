@@ -40,11 +40,19 @@ LIMIT = 0.02
 CLOCKS: dict[str, Callable[[], float]] = {'wall': time.perf_counter, 'process': time.process_time}
 NETWORKS: dict[str, dict[str, Any]] = {
     'digits': dict(
-        backbone=dict(type='ReActNet', channels=[16, 32, 64, 64, 128, 128], strides=[1, 2, 1, 2, 1], stem_stride=1,
-                      conv_cfg=BINARY),
-        width=128, size=8, batch=128),
+        backbone=dict(
+            type='ReActNet',
+            channels=[16, 32, 64, 64, 128, 128],
+            strides=[1, 2, 1, 2, 1],
+            stem_stride=1,
+            conv_cfg=BINARY,
+        ),
+        width=128,
+        size=8,
+        batch=128,
+    ),
     'ReActNet-A': dict(backbone=dict(type='ReActNet', conv_cfg=BINARY), width=1024, size=128, batch=16),
-}  # fmt: skip
+}
 
 
 class Training:
@@ -60,7 +68,8 @@ class Training:
         logger = logging.getLogger('watching')
         logger.setLevel(logging.ERROR)  # random images learn nothing, and the hooks would say so
         self.runner = SimpleNamespace(
-            model=self.model, iter=0, epoch=0, accumulative_counts=1, cfg={}, logger=logger, optim_wrapper=optimizer)
+            model=self.model, iter=0, epoch=0, accumulative_counts=1, cfg={}, logger=logger, optim_wrapper=optimizer
+        )
 
     def iterate(self, hooks: Sequence[Hook]) -> None:
         """One iteration, between the calls that the Runner would make."""
@@ -106,9 +115,11 @@ def measure(training: Training, interval: int, repeats: int) -> dict[str, dict[s
     windows = [(milliseconds(training.iterate, []), milliseconds(training.iterate, looking)) for _ in range(repeats)]
     calls = [milliseconds(training.call, waiting) for _ in range(1000)]
     return {
-        clock: summary([(plain[clock], watched[clock]) for plain, watched in windows],
-                       [call[clock] for call in calls], interval) for clock in CLOCKS
-    }  # fmt: skip
+        clock: summary(
+            [(plain[clock], watched[clock]) for plain, watched in windows], [call[clock] for call in calls], interval
+        )
+        for clock in CLOCKS
+    }
 
 
 def summary(windows: Sequence[tuple[float, float]], calls: Sequence[float], interval: int) -> dict[str, float]:
@@ -116,8 +127,9 @@ def summary(windows: Sequence[tuple[float, float]], calls: Sequence[float], inte
     plain = statistics.median(plain for plain, _ in windows)
     looking = statistics.median(watched - plain for plain, watched in windows)
     call = statistics.mean(calls)  # shorter than the tick of some clocks
-    return dict(plain_ms=plain, looking_ms=looking, calls_ms=call,
-                share=(looking + (interval - 1) * call) / (interval * plain))  # fmt: skip
+    return dict(
+        plain_ms=plain, looking_ms=looking, calls_ms=call, share=(looking + (interval - 1) * call) / (interval * plain)
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -133,16 +145,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', type=Path, help='also write the numbers to this JSON file')
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    print(f'one iteration of {args.interval} is watched; medians of {args.repeats}; {args.device}, {args.threads} '
-          f'thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}')  # fmt: skip
+    print(
+        f'one iteration of {args.interval} is watched; medians of {args.repeats}; {args.device}, {args.threads} '
+        f'thread(s) of {os.cpu_count()} cores, {platform.machine()}, torch {torch.__version__}'
+    )
     print(f'{"ms":20}{"plain":>9}{"looking":>9}{"calls":>8}{"share":>8}')
     result = {}
     for name in args.networks:
         network = NETWORKS[name] if args.batch is None else dict(NETWORKS[name], batch=args.batch)
         result[name] = measure(Training(**network, device=args.device), args.interval, args.repeats)
         for clock, figures in result[name].items():
-            print(f'{name:12}{clock:8}{figures["plain_ms"]:9.2f}{figures["looking_ms"]:9.2f}'
-                  f'{figures["calls_ms"]:8.4f}{figures["share"]:8.2%}')  # fmt: skip
+            print(
+                f'{name:12}{clock:8}{figures["plain_ms"]:9.2f}{figures["looking_ms"]:9.2f}'
+                f'{figures["calls_ms"]:8.4f}{figures["share"]:8.2%}'
+            )
     met = all(figures[args.clock]['share'] < LIMIT for figures in result.values())
     print(f'target (below {LIMIT:.0%}): {"met" if met else "MISSED"}')
     if args.out:

@@ -41,8 +41,9 @@ class Encoder(BaseModel):
     frozen: tuple[str, ...] = ()
     head: Any
 
-    def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
-                 data_preprocessor: dict | None = None) -> None:
+    def __init__(
+        self, backbone: dict, neck: dict | None = None, head: dict | None = None, data_preprocessor: dict | None = None
+    ) -> None:
         preprocessor = data_preprocessor or {'type': 'BaseDataPreprocessor'}
         super().__init__(data_preprocessor=ALGORITHMS.build(preprocessor))
         self.backbone = BACKBONES.build(backbone)
@@ -87,8 +88,14 @@ class Encoder(BaseModel):
         """Features: (N, 3, H, W) -> (N, D), the neck's output."""
         return self.neck(self.backbone(images))
 
-    def forward(self, images: Images, labels: Tensor | None = None, indices: Tensor | None = None,
-                mode: str = 'tensor', **extras: Tensor) -> Any:
+    def forward(
+        self,
+        images: Images,
+        labels: Tensor | None = None,
+        indices: Tensor | None = None,
+        mode: str = 'tensor',
+        **extras: Tensor,
+    ) -> Any:
         """What the runner, or a person, asks of the model.
 
         Args:
@@ -109,8 +116,10 @@ class Encoder(BaseModel):
             return self.loss(images, labels)
         view = images if isinstance(images, Tensor) else images[0]
         if view.dim() == 3:
-            raise ConfigError(f'{type(self).__name__} takes batches of images of one size, and the data set gave '
-                              'single ones, as a Detector takes them: is this the file of a trained detector?')
+            raise ConfigError(
+                f'{type(self).__name__} takes batches of images of one size, and the data set gave '
+                'single ones, as a Detector takes them: is this the file of a trained detector?'
+            )
         if mode == 'tensor':
             features = self.extract(view)
             return features if self.head is None else self.head(features)
@@ -126,8 +135,10 @@ class Encoder(BaseModel):
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of one batch, as ``loss``; other entries, for the log, are detached and never named so."""
-        raise ConfigError(f'{type(self).__name__} has no loss: it holds a trained network. To train, take an '
-                          'algorithm (BURN, MoCo, Classifier, ...)')
+        raise ConfigError(
+            f'{type(self).__name__} has no loss: it holds a trained network. To train, take an '
+            'algorithm (BURN, MoCo, Classifier, ...)'
+        )
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """What is minimised, and everything for the log; mmengine would average and add up what needs neither."""
@@ -142,8 +153,10 @@ class Encoder(BaseModel):
         given = [images] if isinstance(images, Tensor) else list(images)
         if len(given) != self.views:
             wanted = f'{self.views} view{"s" if self.views > 1 else ""}'
-            raise ConfigError(f'{type(self).__name__} needs {wanted}, the data set gave {len(given)}: '
-                              'change the views of the data set in the config')
+            raise ConfigError(
+                f'{type(self).__name__} needs {wanted}, the data set gave {len(given)}: '
+                'change the views of the data set in the config'
+            )
         return given
 
 
@@ -158,8 +171,10 @@ def fitted(head: Mapping[str, Any], width: int | None) -> dict[str, Any]:
     if wanted is None or wanted.default is not wanted.empty or head.get('in_channels') is not None:
         return dict(head)
     if width is None:
-        raise ConfigError(f'head.in_channels of {head["type"]} is left out, and how wide the trunk is cannot be told '
-                          'from its parts: give the number')
+        raise ConfigError(
+            f'head.in_channels of {head["type"]} is left out, and how wide the trunk is cannot be told '
+            'from its parts: give the number'
+        )
     return dict(head, in_channels=width)
 
 
@@ -196,5 +211,4 @@ def check_widths(taker: str, taken: int | None, giver: str, given: int | None) -
         ConfigError: they differ.
     """
     if taken is not None and given is not None and taken != given:
-        raise ConfigError(f'{taker} takes {taken} channels, {giver} gives {given}; '
-                          'change either in the config')
+        raise ConfigError(f'{taker} takes {taken} channels, {giver} gives {given}; change either in the config')

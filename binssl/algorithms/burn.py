@@ -37,9 +37,16 @@ class BURN(Encoder):
     views = 2
     head_offers = ('compares_outputs', 'target_channels', 'loss', 'information')
 
-    def __init__(self, backbone: dict, head: dict, teacher: dict, neck: dict | None = None,
-                 target_head: dict | None = None, train_target_head: bool = True,
-                 data_preprocessor: dict | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        teacher: dict,
+        neck: dict | None = None,
+        target_head: dict | None = None,
+        train_target_head: bool = True,
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
         # The release runs h in train mode, where its BatchNorm statistics drift; ours is always in eval mode.
         self.teacher = ALGORITHMS.build(teacher)
@@ -84,15 +91,16 @@ class BURN(Encoder):
         if self.head.compares_outputs and self.target_head is None:
             raise ConfigError('this loss compares the outputs of two classifiers: BURN needs a target_head')
         if not self.head.compares_outputs and self.target_head is not None:
-            raise ConfigError("kl=False with feature_similarity='features' never reads the target_head: "
-                              'set it to None')
+            raise ConfigError("kl=False with feature_similarity='features' never reads the target_head: set it to None")
         check_widths('the target_head', width_in(self.target_head), 'the teacher', width_out(self.teacher))
         if self.target_head is not None:
             check_widths('the loss', width_out(self.head), 'the target_head', width_out(self.target_head))
         wanted, given = self.head.target_channels, width_out(self.teacher)
         if wanted is not None and given is not None and wanted != given:
-            raise ConfigError(f"the teacher's features have {given} channels, the head compares {wanted}: "
-                              f"set head.feature_channels={given}, which maps the student's to that width")
+            raise ConfigError(
+                f"the teacher's features have {given} channels, the head compares {wanted}: "
+                f"set head.feature_channels={given}, which maps the student's to that width"
+            )
 
 
 def _mean_over_processes(crossings: list[dict[str, Tensor]]) -> dict[str, Tensor]:

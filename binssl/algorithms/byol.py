@@ -27,8 +27,14 @@ class BYOL(Encoder):
     views = 2
     head_offers = ('projector', 'predict', 'loss')
 
-    def __init__(self, backbone: dict, head: dict, neck: dict | None = None, teacher: dict | None = None,
-                 data_preprocessor: dict | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: dict | None = None,
+        teacher: dict | None = None,
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
         slow = teacher or {'type': 'MomentumTeacher', 'momentum': 0.996}
         self.teacher = build_momentum_teacher(slow, self, self.head.projector)

@@ -48,9 +48,18 @@ class Classifier(Encoder):
     needs_labels = True
     head_offers = ('loss', 'out_channels')
 
-    def __init__(self, backbone: dict, head: dict, neck: dict | None = None, frozen: Sequence[str] = (),
-                 learns: str = 'all', teacher: dict | None = None, soft_label_weight: float = 1.,
-                 mix: Sequence[dict] = (), data_preprocessor: dict | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: dict | None = None,
+        frozen: Sequence[str] = (),
+        learns: str = 'all',
+        teacher: dict | None = None,
+        soft_label_weight: float = 1.0,
+        mix: Sequence[dict] = (),
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
         self._choose_what_learns(frozen, learns)
         self.mixing = build_mixing(mix, self.head.out_channels)
@@ -73,9 +82,11 @@ class Classifier(Encoder):
         if images.dim() != 2:
             return super().extract(images)
         if not self.trunk_frozen:
-            raise ConfigError(f'features that are made already, {tuple(images.shape)}, are of a trunk that stays as '
-                              f"it is: set model.frozen=['backbone', 'neck'] (it is {list(self.frozen)}), or train on "
-                              'images')
+            raise ConfigError(
+                f'features that are made already, {tuple(images.shape)}, are of a trunk that stays as '
+                f"it is: set model.frozen=['backbone', 'neck'] (it is {list(self.frozen)}), or train on "
+                'images'
+            )
         return images
 
     @property
@@ -105,7 +116,7 @@ class Classifier(Encoder):
         Raises:
             ConfigError: the data set has no labels.
         """
-        view, = self.take_views(images)
+        (view,) = self.take_views(images)
         if labels is None:
             raise ConfigError('Classifier needs labels, and the data set gave none: take one with labels')
         view, targets = (view, labels) if self.mixing is None else self.mixing(view, labels)
@@ -116,8 +127,12 @@ class Classifier(Encoder):
         answers = self.teacher(view)
         soft = self.head.distill(logits, answers)
         weight = self.soft_label_weight
-        return dict(losses, loss=weight * soft['loss'] + (1 - weight) * losses['loss'], kl=soft['kl'],
-                    teacher_top1=self.head.rates(answers, targets)['top1'])
+        return dict(
+            losses,
+            loss=weight * soft['loss'] + (1 - weight) * losses['loss'],
+            kl=soft['kl'],
+            teacher_top1=self.head.rates(answers, targets)['top1'],
+        )
 
     def _choose_what_learns(self, frozen: Sequence[str], learns: str) -> None:
         for name in frozen:
@@ -136,21 +151,31 @@ class Classifier(Encoder):
 
     def _check_soft_labels(self, distils: bool, weight: float) -> None:
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight <= 1:
-            raise ConfigError(f'soft_label_weight {weight!r} must lie in (0, 1]: 1 learns from the teacher alone; '
-                              'for the labels alone leave the teacher out')
+            raise ConfigError(
+                f'soft_label_weight {weight!r} must lie in (0, 1]: 1 learns from the teacher alone; '
+                'for the labels alone leave the teacher out'
+            )
         if not distils and weight != 1:
-            raise ConfigError(f'soft_label_weight {weight} balances two losses, and Classifier without a teacher has '
-                              'one: leave it out, or give a teacher')
+            raise ConfigError(
+                f'soft_label_weight {weight} balances two losses, and Classifier without a teacher has '
+                'one: leave it out, or give a teacher'
+            )
         if distils and weight == 1 and self.head.label_smoothing:
-            raise ConfigError(f'head.label_smoothing {self.head.label_smoothing} smooths hard labels, and '
-                              'soft_label_weight=1 never reads them: leave it out, or lower soft_label_weight')
+            raise ConfigError(
+                f'head.label_smoothing {self.head.label_smoothing} smooths hard labels, and '
+                'soft_label_weight=1 never reads them: leave it out, or lower soft_label_weight'
+            )
 
     def _check_teacher(self, teacher: FrozenTeacher, data_preprocessor: dict | None) -> None:
         given = getattr(teacher, 'embedding_channels', None)
         if given is None:
-            raise ConfigError("Classifier learns from the classes of a teacher's head, and this teacher has none: give "
-                              "teacher.head, such as dict(type='LinearHead', num_classes=..., in_channels=...)")
+            raise ConfigError(
+                "Classifier learns from the classes of a teacher's head, and this teacher has none: give "
+                "teacher.head, such as dict(type='LinearHead', num_classes=..., in_channels=...)"
+            )
         if given != self.head.out_channels:
-            raise ConfigError(f'the teacher tells {given} classes apart, the head {self.head.out_channels}: take a '
-                              'teacher of the same data set, or change model.head.num_classes')
+            raise ConfigError(
+                f'the teacher tells {given} classes apart, the head {self.head.out_channels}: take a '
+                'teacher of the same data set, or change model.head.num_classes'
+            )
         check_normalisation(teacher.trained_with, data_preprocessor)

@@ -40,21 +40,28 @@ class Detector(Encoder):
     needs_labels = True
     trunk_parts = ('backbone',)
 
-    def __init__(self, backbone: dict, head: dict, norms: str = 'learn',
-                 data_preprocessor: dict | None = None) -> None:
+    def __init__(self, backbone: dict, head: dict, norms: str = 'learn', data_preprocessor: dict | None = None) -> None:
         if norms not in NORMS:
             raise ConfigError(f"norms {norms!r} of Detector is unknown: take 'learn' or 'frozen'")
         if data_preprocessor is None:
-            raise ConfigError('Detector needs images normalised as its backbone was trained with; give '
-                              "data_preprocessor=dict(type='ImageNormalizer', mean=[...], std=[...])")
+            raise ConfigError(
+                'Detector needs images normalised as its backbone was trained with; give '
+                "data_preprocessor=dict(type='ImageNormalizer', mean=[...], std=[...])"
+            )
         super().__init__(backbone, data_preprocessor=data_preprocessor)
         self.head = HEADS.build(head, default_args=dict(trunk=self.backbone))
         if norms == 'frozen':
-            self.freeze([name for name, module in self.named_modules()
-                         if name.startswith('backbone.') and isinstance(module, _BatchNorm)])  # fmt: skip
+            self.freeze(
+                [
+                    name
+                    for name, module in self.named_modules()
+                    if name.startswith('backbone.') and isinstance(module, _BatchNorm)
+                ]
+            )
 
-    def forward(self, images: Images, labels: Any = None, indices: Tensor | None = None, mode: str = 'tensor',
-                **extras: Any) -> Any:
+    def forward(
+        self, images: Images, labels: Any = None, indices: Tensor | None = None, mode: str = 'tensor', **extras: Any
+    ) -> Any:
         """See :class:`Encoder` for the modes, and above for what a batch holds."""
         if mode == 'loss':
             return self.loss(images, labels, extras.get('boxes'))
@@ -71,8 +78,10 @@ class Detector(Encoder):
             ConfigError: the data set has no boxes or labels.
         """
         if labels is None or boxes is None:
-            raise ConfigError('Detector needs boxes with labels, and the data set gave none: take one such as '
-                              "dict(type='VOCDetection')")
+            raise ConfigError(
+                'Detector needs boxes with labels, and the data set gave none: take one such as '
+                "dict(type='VOCDetection')"
+            )
         first = self.head.first_label
         targets = [dict(boxes=own, labels=kinds + first) for own, kinds in zip(boxes, labels, strict=True)]
         losses = self.head(list(images), targets)

@@ -38,8 +38,10 @@ class KeyQueue(nn.Module):
     def check_global_batch(self, global_batch: int) -> None:
         """Raise a ConfigError unless ``global_batch`` keys a step fill the queue exactly."""
         if self.length % global_batch:
-            raise ConfigError(f'queue_length {self.length} must be a multiple of the global batch {global_batch}; '
-                              'change either in the config')
+            raise ConfigError(
+                f'queue_length {self.length} must be a multiple of the global batch {global_batch}; '
+                'change either in the config'
+            )
 
     @torch.no_grad()
     def push(self, keys: Tensor) -> None:

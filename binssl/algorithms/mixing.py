@@ -42,8 +42,9 @@ def _build_one(config: Mapping[str, Any], num_classes: int) -> v2.Transform:
     for key in config:
         if key not in ('type', 'alpha'):
             raise ConfigError(f'{config["type"]} of mix does not take {key!r}; {nearest_names(key, ("alpha",))}')
-    alpha = config.get('alpha', 1.)
+    alpha = config.get('alpha', 1.0)
     if isinstance(alpha, bool) or not isinstance(alpha, (int, float)) or not 0 < alpha < float('inf'):
-        raise ConfigError(f'alpha {alpha!r} of {config["type"]} must be a positive number; 0.2 for MixUp and 1 for '
-                          'CutMix are usual')
+        raise ConfigError(
+            f'alpha {alpha!r} of {config["type"]} must be a positive number; 0.2 for MixUp and 1 for CutMix are usual'
+        )
     return KINDS[config['type']](alpha=alpha, num_classes=num_classes)

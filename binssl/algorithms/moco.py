@@ -33,8 +33,16 @@ class MoCo(Encoder):
     views = 2
     head_offers = ('embed', 'contrast', 'temperature', 'embedding_channels')
 
-    def __init__(self, backbone: dict, head: dict, neck: dict | None = None, teacher: dict | None = None,
-                 queue_length: int = 65536, shuffle_bn: bool = True, data_preprocessor: dict | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: dict | None = None,
+        teacher: dict | None = None,
+        queue_length: int = 65536,
+        shuffle_bn: bool = True,
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
         self.teacher = build_momentum_teacher(teacher or {'type': 'MomentumTeacher'}, self, self.head)
         self.queue = KeyQueue(queue_length, self.head.embedding_channels)

@@ -41,15 +41,17 @@ class ImageNormalizer(BaseDataPreprocessor):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, mean: Sequence[float], std: Sequence[float], channels_last: bool = False,
-                 views: Sequence | None = None) -> None:
+    def __init__(
+        self, mean: Sequence[float], std: Sequence[float], channels_last: bool = False, views: Sequence | None = None
+    ) -> None:
         super().__init__(non_blocking=True)
         _check(mean, std)
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.batch_part: Callable[..., list[Tensor]] | None = (
-            None if views is None else TRANSFORMS.build({'type': 'BatchPart', 'views': views}))
+            None if views is None else TRANSFORMS.build({'type': 'BatchPart', 'views': views})
+        )
 
     def forward(self, data: Mapping, training: bool = False) -> dict:
         """A batch of the data loader -> the same on the device, images normalised."""
@@ -74,10 +76,11 @@ class ImageNormalizer(BaseDataPreprocessor):
 
 def _check(mean: Sequence[float], std: Sequence[float]) -> None:
     if len(mean) != len(std):
-        raise ConfigError(f'ImageNormalizer needs a mean and a std a channel: {len(mean)} and {len(std)} '
-                          'were given')
+        raise ConfigError(f'ImageNormalizer needs a mean and a std a channel: {len(mean)} and {len(std)} were given')
     if min(std) <= 0:
         raise ConfigError(f'std {list(std)} of ImageNormalizer must be positive')
     if max(std) <= 1:
-        raise ConfigError(f'std {list(std)} of ImageNormalizer looks like units of 0 to 1; mean and std are '
-                          'in those of the pixel values, 0 to 255: multiply both by 255')
+        raise ConfigError(
+            f'std {list(std)} of ImageNormalizer looks like units of 0 to 1; mean and std are '
+            'in those of the pixel values, 0 to 255: multiply both by 255'
+        )

@@ -39,10 +39,18 @@ class S2BNN(Encoder):
 
     head_offers = ('embed', 'distill', 'contrast', 'contrastive_temperature', 'embedding_channels')
 
-    def __init__(self, backbone: dict, head: dict, teacher: dict, neck: dict | None = None,
-                 momentum_teacher: dict | None = None, queue_length: int | None = None,
-                 distillation_weight: float = 1., shuffle_bn: bool = True,
-                 data_preprocessor: dict | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        teacher: dict,
+        neck: dict | None = None,
+        momentum_teacher: dict | None = None,
+        queue_length: int | None = None,
+        distillation_weight: float = 1.0,
+        shuffle_bn: bool = True,
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
         contrasts = momentum_teacher is not None
         self._check_mode(contrasts, queue_length, distillation_weight)
@@ -76,30 +84,44 @@ class S2BNN(Encoder):
             query, views[1], self.momentum_teacher.embed, self.queue, self.head.contrast, self.shuffle_bn
         )
         contrastive = contrasted.pop('loss')
-        return dict(log, **contrasted, contrastive=contrastive.detach(),
-                    loss=contrastive + self.distillation_weight * distillation)
+        return dict(
+            log,
+            **contrasted,
+            contrastive=contrastive.detach(),
+            loss=contrastive + self.distillation_weight * distillation,
+        )
 
     def _check_mode(self, contrasts: bool, queue_length: int | None, distillation_weight: float) -> None:
         given = {'head.contrastive_temperature': self.head.contrastive_temperature, 'queue_length': queue_length}
         for name, value in given.items():
             if contrasts and value is None:
-                raise ConfigError(f'S2BNN with a momentum_teacher contrasts too: it needs {name}; '
-                                  'or leave momentum_teacher out, for distillation only')
+                raise ConfigError(
+                    f'S2BNN with a momentum_teacher contrasts too: it needs {name}; '
+                    'or leave momentum_teacher out, for distillation only'
+                )
             if not contrasts and value is not None:
-                raise ConfigError(f'S2BNN without a momentum_teacher only distils and never reads {name}: '
-                                  'leave it out, or give a momentum_teacher')
+                raise ConfigError(
+                    f'S2BNN without a momentum_teacher only distils and never reads {name}: '
+                    'leave it out, or give a momentum_teacher'
+                )
         if distillation_weight < 0:
             raise ConfigError(f'distillation_weight {distillation_weight} must not be negative')
         if not contrasts and distillation_weight != 1:
-            raise ConfigError(f'distillation_weight {distillation_weight} balances two losses, and S2BNN without a '
-                              'momentum_teacher has one: leave it out')
+            raise ConfigError(
+                f'distillation_weight {distillation_weight} balances two losses, and S2BNN without a '
+                'momentum_teacher has one: leave it out'
+            )
 
     def _check_teacher(self, data_preprocessor: dict | None) -> None:
         given = getattr(self.teacher, 'embedding_channels', None)
         if given is None:
-            raise ConfigError("S2BNN learns from the outputs of a teacher's head, and this teacher has none: give "
-                              'teacher.head, a config such as its own training had')
+            raise ConfigError(
+                "S2BNN learns from the outputs of a teacher's head, and this teacher has none: give "
+                'teacher.head, a config such as its own training had'
+            )
         if given != self.head.embedding_channels:
-            raise ConfigError(f"the teacher's embeddings have {given} channels, the student's "
-                              f'{self.head.embedding_channels}: let head.projector end with a width of {given}')
+            raise ConfigError(
+                f"the teacher's embeddings have {given} channels, the student's "
+                f'{self.head.embedding_channels}: let head.projector end with a width of {given}'
+            )
         check_normalisation(self.teacher.trained_with, data_preprocessor)

@@ -24,8 +24,9 @@ class SimSiam(Encoder):
     views = 2
     head_offers = ('predict', 'loss')
 
-    def __init__(self, backbone: dict, head: dict, neck: dict | None = None,
-                 data_preprocessor: dict | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, backbone: dict, head: dict, neck: dict | None = None, data_preprocessor: dict | None = None
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:

@@ -47,9 +47,16 @@ class SwAV(Encoder):
     head_offers = ('unit_rows', 'scores', 'assign', 'loss', 'normalize_prototypes')
     queue: Any
 
-    def __init__(self, backbone: dict, head: dict, neck: dict | None = None, global_crops: int = 2,
-                 local_crops: int = 6, queue_length: int = 0,
-                 data_preprocessor: dict | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        backbone: dict,
+        head: dict,
+        neck: dict | None = None,
+        global_crops: int = 2,
+        local_crops: int = 6,
+        queue_length: int = 0,
+        data_preprocessor: dict | None = None,
+    ) -> None:
         super().__init__(backbone, neck, head, data_preprocessor)
         _check(global_crops, local_crops, queue_length)
         self.views = global_crops + local_crops
@@ -80,8 +87,10 @@ class SwAV(Encoder):
     def _check_sizes(self, crops: Sequence[Tensor]) -> None:
         sides = [min(crop.shape[-2:]) for crop in crops]
         if min(sides[: self.global_crops]) < max(sides[self.global_crops :], default=0):
-            raise ConfigError(f'the views have sides of {sides} px, and the first {self.global_crops} are to be the '
-                              'large ones, whose codes the others predict: change the order of the views')
+            raise ConfigError(
+                f'the views have sides of {sides} px, and the first {self.global_crops} are to be the '
+                'large ones, whose codes the others predict: change the order of the views'
+            )
 
     def _extract_by_size(self, crops: Sequence[Tensor]) -> Tensor:
         """Features of all crops, one after the other: (crops N, D); neighbours of one size share a batch."""
@@ -111,7 +120,9 @@ def _check(global_crops: int, local_crops: int, queue_length: int) -> None:
     if local_crops < 0:
         raise ConfigError(f'local_crops {local_crops} of SwAV must not be negative; 0 for none')
     if global_crops + local_crops < 2:
-        raise ConfigError('SwAV needs at least 2 crops, a code is predicted from another crop; this is 1: raise '
-                          'local_crops or global_crops')  # fmt: skip
+        raise ConfigError(
+            'SwAV needs at least 2 crops, a code is predicted from another crop; this is 1: raise '
+            'local_crops or global_crops'
+        )
     if queue_length < 0:
         raise ConfigError(f'queue_length {queue_length} of SwAV must not be negative; 0 for no queue')

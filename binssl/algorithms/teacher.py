@@ -42,13 +42,21 @@ class FrozenTeacher(nn.Module):
         ConfigError: no checkpoint, no such file, one that does not fit, with a table, or an unknown precision.
     """
 
-    def __init__(self, backbone: dict, neck: dict | None = None, head: dict | None = None,
-                 checkpoint: str | None = None, layout: str | None = None,
-                 precision: str | None = None) -> None:
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        head: dict | None = None,
+        checkpoint: str | None = None,
+        layout: str | None = None,
+        precision: str | None = None,
+    ) -> None:
         super().__init__()
         if precision not in (None, *PRECISIONS):
-            raise ConfigError(f'precision {precision!r} of FrozenTeacher is unknown; '
-                              f'{nearest_names(str(precision), PRECISIONS)}; None runs it as the algorithm')
+            raise ConfigError(
+                f'precision {precision!r} of FrozenTeacher is unknown; '
+                f'{nearest_names(str(precision), PRECISIONS)}; None runs it as the algorithm'
+            )
         encoder = Encoder(backbone, neck, head)
         file = read_teacher(checkpoint, layout)
         self.sha256 = load_teacher(encoder, file)
@@ -80,8 +88,11 @@ class FrozenTeacher(nn.Module):
         return self._run(self._hidden[0], images)
 
     def _run(self, part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        lower = contextlib.nullcontext() if self.precision is None else torch.autocast(
-            images.device.type, PRECISIONS[self.precision])
+        lower = (
+            contextlib.nullcontext()
+            if self.precision is None
+            else torch.autocast(images.device.type, PRECISIONS[self.precision])
+        )
         with lower:
             outputs = part(images)
         return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
@@ -111,8 +122,7 @@ class MomentumTeacher(nn.Module):
 
     head: Any
 
-    def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module | None,
-                 momentum: float = 0.999) -> None:
+    def __init__(self, backbone: nn.Module, neck: nn.Module, head: nn.Module | None, momentum: float = 0.999) -> None:
         super().__init__()
         self.check_scheduled('momentum', momentum)
         self.momentum = momentum
@@ -127,8 +137,9 @@ class MomentumTeacher(nn.Module):
             ConfigError: ``name`` is the momentum, and ``value`` lies outside [0, 1].
         """
         if name == 'momentum' and not (isinstance(value, (int, float)) and 0 <= value <= 1):
-            raise ConfigError(f'momentum {value} of MomentumTeacher must lie in [0, 1]; '
-                              '0.999 keeps 99.9 % of the teacher')
+            raise ConfigError(
+                f'momentum {value} of MomentumTeacher must lie in [0, 1]; 0.999 keeps 99.9 % of the teacher'
+            )
 
     @torch.no_grad()
     def extract(self, images: Tensor) -> Tensor:

@@ -90,11 +90,15 @@ def load_teacher(encoder: nn.Module, file: TeacherFile) -> str:
     except ConfigError as error:
         published = 'head' in parts and not any(key.startswith('head.') for key in file.weights)
         remedy = f'\n  a published head is read by its layout: teacher.layout=NAME, of {", ".join(CONVERSIONS)}'
-        raise ConfigError(f'the frozen teacher does not fit its checkpoint {file.path}: {error}'
-                          f'{remedy if published else ""}') from error
+        raise ConfigError(
+            f'the frozen teacher does not fit its checkpoint {file.path}: {error}{remedy if published else ""}'
+        ) from error
     digest = file_sha256(file.path)
-    print_log(f'teacher: all of its {len(taken)} tensors loaded from {file.path}, SHA-256 {digest[:12]}...; '
-              f'{file.tensors - len(taken)} others of the file (heads, copies, queues) not used', 'current')
+    print_log(
+        f'teacher: all of its {len(taken)} tensors loaded from {file.path}, SHA-256 {digest[:12]}...; '
+        f'{file.tensors - len(taken)} others of the file (heads, copies, queues) not used',
+        'current',
+    )
     return digest
 
 
@@ -104,8 +108,12 @@ def check_network(file: TeacherFile, wanted: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: they contradict each other; a real network and a binary one have the same keys and shapes.
     """
-    rows = [row for part, config in wanted.items() if config and file.model.get(part)
-            for row in differing_network(file.model[part], config, part)]
+    rows = [
+        row
+        for part, config in wanted.items()
+        if config and file.model.get(part)
+        for row in differing_network(file.model[part], config, part)
+    ]
     if rows:
         raise ConfigError(f'the checkpoint {file.path} is of another network than the teacher: ' + '; '.join(rows))
 
@@ -121,8 +129,10 @@ def check_normalisation(trained_with: Mapping[str, Any] | None, given: Mapping[s
     ours, theirs = _normalisation(given), _normalisation(trained_with)
     rows = differing_network(theirs, ours, 'data_preprocessor')
     if rows:
-        raise ConfigError(f'the teacher was trained on images normalised otherwise: {"; ".join(rows)}; give the '
-                          f'algorithm data_preprocessor={dict(trained_with)}, or train a teacher with its own')
+        raise ConfigError(
+            f'the teacher was trained on images normalised otherwise: {"; ".join(rows)}; give the '
+            f'algorithm data_preprocessor={dict(trained_with)}, or train a teacher with its own'
+        )
 
 
 def _normalisation(preprocessor: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -44,9 +44,7 @@ def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int]) -> Non
     if stem not in ('imagenet', 'small'):
         raise ConfigError(f"stem {stem!r} must be 'imagenet' or 'small'")
     if not widths or len(widths) != len(depths) or min(*widths, *depths) < 1:
-        raise ConfigError(
-            f'widths {tuple(widths)} and depths {tuple(depths)} must have one number >= 1 for each stage'
-        )
+        raise ConfigError(f'widths {tuple(widths)} and depths {tuple(depths)} must have one number >= 1 for each stage')
 
 
 def count_from_start(out_indices: Sequence[int], total: int, kind: str) -> tuple[int, ...]:

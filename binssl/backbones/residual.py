@@ -88,8 +88,15 @@ class Unit(nn.Module):
         conv_cfg: precision of the convolution.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int, shift: bool, activation: str | None,
-                 conv_cfg: dict | ConfigDict) -> None:  # fmt: skip
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int,
+        shift: bool,
+        activation: str | None,
+        conv_cfg: dict | ConfigDict,
+    ) -> None:
         super().__init__()
         self.shift = Shift(in_channels) if shift else nn.Identity()
         self.conv = build_conv(conv_cfg, in_channels, out_channels, 3, stride, padding=1)
@@ -119,8 +126,9 @@ class Block(nn.Module):
         return self.units[-1](x, shortcut)
 
 
-def build_block(unit: Callable[[int, int, int], Unit], convs: int, shortcut: str, in_channels: int,
-                out_channels: int, halve: bool) -> Block:  # fmt: skip
+def build_block(
+    unit: Callable[[int, int, int], Unit], convs: int, shortcut: str, in_channels: int, out_channels: int, halve: bool
+) -> Block:
     """A block of ``convs`` units, by ``unit(in_channels, out_channels, stride)``; one that halves has a shortcut."""
     first = unit(in_channels, out_channels, 2 if halve else 1)
     later = [unit(out_channels, out_channels, 1) for _ in range(convs - 1)]

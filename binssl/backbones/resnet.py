@@ -123,8 +123,9 @@ class ResNet(nn.Module):
         return collect_maps(self.stem(images), self.stages, self.out_indices)
 
 
-def _check_kinds(stem_activation: str | None, activation: str | None, shortcut: str, convs_per_shortcut: int,
-                 widths: Sequence[int]) -> None:  # fmt: skip
+def _check_kinds(
+    stem_activation: str | None, activation: str | None, shortcut: str, convs_per_shortcut: int, widths: Sequence[int]
+) -> None:
     for name, value in (('stem_activation', stem_activation), ('activation', activation)):
         if value not in ACTIVATIONS:
             raise ConfigError(f'{name} {value!r} is none of {", ".join(map(repr, ACTIVATIONS))}')

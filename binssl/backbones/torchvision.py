@@ -98,8 +98,20 @@ def _stage(
 # what stands behind the last map, where a child of that name is there
 BEHIND_THE_MAP = ('avgpool', 'classifier', 'fc')
 # networks whose other children, one after the other, are the trunk
-CHAINS = ('AlexNet', 'ConvNeXt', 'DenseNet', 'EfficientNet', 'MNASNet', 'MobileNetV2', 'MobileNetV3', 'RegNet',
-          'ResNet', 'ShuffleNetV2', 'SqueezeNet', 'VGG')  # fmt: skip
+CHAINS = (
+    'AlexNet',
+    'ConvNeXt',
+    'DenseNet',
+    'EfficientNet',
+    'MNASNet',
+    'MobileNetV2',
+    'MobileNetV3',
+    'RegNet',
+    'ResNet',
+    'ShuffleNetV2',
+    'SqueezeNet',
+    'VGG',
+)
 
 
 @BACKBONES.register_module()

@@ -34,8 +34,9 @@ class ConvNorm(nn.Module):
     Shape: (N, C, H, W) -> (N, C_out, ceil(H/stride), ceil(W/stride)).
     """
 
-    def __init__(self, conv_cfg: dict | ConfigDict, in_channels: int, out_channels: int, kernel_size: int,
-                 stride: int = 1) -> None:  # fmt: skip
+    def __init__(
+        self, conv_cfg: dict | ConfigDict, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1
+    ) -> None:
         super().__init__()
         self.conv = build_conv(conv_cfg, in_channels, out_channels, kernel_size, stride, kernel_size // 2)
         self.norm = nn.BatchNorm2d(out_channels)

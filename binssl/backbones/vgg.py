@@ -29,8 +29,9 @@ class VGGUnit(nn.Module):
         conv_cfg: precision of the convolution.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, halve: bool, activation: str | None,
-                 conv_cfg: dict | ConfigDict) -> None:  # fmt: skip
+    def __init__(
+        self, in_channels: int, out_channels: int, halve: bool, activation: str | None, conv_cfg: dict | ConfigDict
+    ) -> None:
         super().__init__()
         self.conv = build_conv(conv_cfg, in_channels, out_channels, 3, padding=1)
         self.pool = nn.MaxPool2d(2) if halve else nn.Identity()

@@ -97,7 +97,7 @@ class BinaryConv2d(nn.Conv2d):
             bias = None if bias is None else bias * gain.flatten()
         return binary_conv2d(
             x, weight, bias, gain, activation_rule, weight_rule, self.stride, self.padding, self.pad_value
-        )  # fmt: skip
+        )
 
     def extra_repr(self) -> str:
         return super().extra_repr() + (f', pad_value={self.pad_value:g}' if self.pad_value else '')

@@ -16,7 +16,27 @@ from binssl.checkpoints.match import LoadReport, check_match, load_weights, sele
 from binssl.checkpoints.same_network import differing_network
 from binssl.checkpoints.weights import Trained, load_model, read_trained
 
-__all__ = ['CONVERSIONS', 'FORMAT_VERSION', 'MULTI_STAGE', 'TRUNK', 'CheckpointError', 'Conversion',
-           'LoadReport', 'Trained', 'check_match', 'convert_checkpoint', 'differing_network', 'extract_weights',
-           'file_sha256', 'find_state_dict', 'load_model', 'load_weights', 'published_trunk', 'published_weights',
-           'read_checkpoint', 'read_trained', 'select_part', 'write_checkpoint']
+__all__ = [
+    'CONVERSIONS',
+    'FORMAT_VERSION',
+    'MULTI_STAGE',
+    'TRUNK',
+    'CheckpointError',
+    'Conversion',
+    'LoadReport',
+    'Trained',
+    'check_match',
+    'convert_checkpoint',
+    'differing_network',
+    'extract_weights',
+    'file_sha256',
+    'find_state_dict',
+    'load_model',
+    'load_weights',
+    'published_trunk',
+    'published_weights',
+    'read_checkpoint',
+    'read_trained',
+    'select_part',
+    'write_checkpoint',
+]

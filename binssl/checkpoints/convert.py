@@ -36,8 +36,7 @@ class _Taken:
     reshaped: int
 
 
-def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: str,
-                       force: bool = False) -> str:
+def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: str, force: bool = False) -> str:
     """Write a published checkpoint as a weights file of ours.
 
     Args:
@@ -130,12 +129,12 @@ def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str
     """The weights in a published file; BURN's multi-stage ones hold a state dict for each of three parts."""
     if not all(isinstance(content.get(part), dict) for part in BURN_PARTS):
         return find_state_dict(content, path)
-    return {f'{part}.{key}': value for part in BURN_PARTS
-            for key, value in find_state_dict(content[part], path).items()}
+    return {
+        f'{part}.{key}': value for part in BURN_PARTS for key, value in find_state_dict(content[part], path).items()
+    }
 
 
-def _strip_prefix(published: Mapping[str, Tensor],
-                  prefixes: tuple[str, ...]) -> tuple[str, dict[str, Tensor]]:
+def _strip_prefix(published: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> tuple[str, dict[str, Tensor]]:
     for prefix in prefixes:
         inside = select_part(published, prefix)
         if inside:
@@ -153,8 +152,9 @@ def _expected(conversion: Conversion) -> dict[str, Tensor]:
     return expected
 
 
-def _in_our_shapes(expected: Mapping[str, Tensor], published: Mapping[str, Tensor],
-                   names: Mapping[str, str | None]) -> tuple[dict[str, Tensor], int]:
+def _in_our_shapes(
+    expected: Mapping[str, Tensor], published: Mapping[str, Tensor], names: Mapping[str, str | None]
+) -> tuple[dict[str, Tensor], int]:
     """The weights under our names and, where the file has them flattened to (n, 1), in our shapes."""
     weights, reshaped = {}, 0
     for key, ours in names.items():

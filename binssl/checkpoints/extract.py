@@ -23,8 +23,9 @@ FACTS = ('algorithm', 'epoch', 'iter', 'seed', 'weight_average_decay')
 MULTI_STAGE = (*INFERENCE_PARTS, HANDED_OVER)
 
 
-def extract_weights(source: str | os.PathLike, out: str | os.PathLike, parts: Sequence[str] = TRUNK,
-                    force: bool = False) -> str:
+def extract_weights(
+    source: str | os.PathLike, out: str | os.PathLike, parts: Sequence[str] = TRUNK, force: bool = False
+) -> str:
     """Write the given parts of a trained model into a weights file.
 
     Momentum copies (``teacher``) and queues are never written. Of a run with a WeightAverageHook the average is.
@@ -45,8 +46,10 @@ def extract_weights(source: str | os.PathLike, out: str | os.PathLike, parts: Se
     check_output(source, out, force)
     config = inference_config(trained.model, parts)
     if 'head' in parts and 'head' not in config:
-        raise CheckpointError(f'{source} has no head to hand to a next stage; take a training checkpoint, or '
-                              'tools/extract_weights.py for the trunk alone')
+        raise CheckpointError(
+            f'{source} has no head to hand to a next stage; take a training checkpoint, or '
+            'tools/extract_weights.py for the trunk alone'
+        )
     kept = {key: value for key, value in trained.state_dict.items() if in_parts(key, parts)}
     facts: dict[str, Any] = {key: trained.meta[key] for key in FACTS if key in trained.meta}
     write_weights(out, kept, config, source, {'algorithm': trained.model.get('type'), **facts})

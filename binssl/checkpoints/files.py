@@ -111,8 +111,10 @@ def _check_records(path: Path) -> None:
                     while record.CRC and content.read(_BLOCK):
                         pass
             except zipfile.BadZipFile as error:
-                raise CheckpointError(f'{path} is damaged: its record {record.filename!r} is not as it was written '
-                                      f'({error}); copy it again or take an earlier checkpoint') from error
+                raise CheckpointError(
+                    f'{path} is damaged: its record {record.filename!r} is not as it was written '
+                    f'({error}); copy it again or take an earlier checkpoint'
+                ) from error
 
 
 def _is_archive(path: Path) -> bool:
@@ -123,8 +125,10 @@ def _is_archive(path: Path) -> bool:
 def _why_unreadable(path: Path, error: Exception) -> str:
     forbidden = re.search(r'(?:GLOBAL|unsupported global) ([\w.]+)', str(error))
     if forbidden:
-        return (f'{path} is refused: it asks for {forbidden[1]}, and a file that needs more than tensors and '
-                'plain data could run code; save its state dict alone where it was made')
+        return (
+            f'{path} is refused: it asks for {forbidden[1]}, and a file that needs more than tensors and '
+            'plain data could run code; save its state dict alone where it was made'
+        )
     if _is_archive(path) and not zipfile.is_zipfile(path):
         return f'{path} is truncated: its end is missing; copy it again or take an earlier checkpoint'
     return f'{path} is no checkpoint, or a damaged one: torch.load cannot read it'
@@ -146,8 +150,10 @@ def find_state_dict(content: Mapping[str, Any], path: str | os.PathLike = 'the f
         raise CheckpointError(f'{path} holds an empty state dict')
     strange = [str(key) for key, value in inside.items() if not isinstance(value, Tensor)]
     if strange:
-        raise CheckpointError(f'{path} holds no state dict, neither under `state_dict` or `model` nor bare: '
-                              f'no tensor stands at {", ".join(map(repr, strange[:5]))}')
+        raise CheckpointError(
+            f'{path} holds no state dict, neither under `state_dict` or `model` nor bare: '
+            f'no tensor stands at {", ".join(map(repr, strange[:5]))}'
+        )
     return dict(inside)
 
 
@@ -199,8 +205,20 @@ def _sync_folder(folder: Path) -> None:
 
 
 # exact types: a numpy.float64 is a float and an IntEnum an int, but neither reads back safely
-_LEAVES = (type(None), bool, int, float, complex, str, bytes, Tensor, torch.nn.Parameter, torch.Size,
-           torch.dtype, torch.device)
+_LEAVES = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    Tensor,
+    torch.nn.Parameter,
+    torch.Size,
+    torch.dtype,
+    torch.device,
+)
 
 
 def _check_plain(value: Any, where: str) -> None:
@@ -213,8 +231,10 @@ def _check_plain(value: Any, where: str) -> None:
             _check_plain(item, f'{where}[{position}]')
     elif type(value) not in _LEAVES:
         kind = f'{type(value).__module__}.{type(value).__qualname__}'
-        raise CheckpointError(f'{where} is a {kind}, which a checkpoint that loads safely cannot hold; '
-                              'make it a tensor or a plain Python value first')
+        raise CheckpointError(
+            f'{where} is a {kind}, which a checkpoint that loads safely cannot hold; '
+            'make it a tensor or a plain Python value first'
+        )
 
 
 def file_sha256(path: str | os.PathLike) -> str:

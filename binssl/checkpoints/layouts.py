@@ -12,5 +12,8 @@ from binssl.checkpoints.layouts_resnet import resnet_conversions
 from binssl.checkpoints.layouts_selfsup import selfsup_conversions
 
 CONVERSIONS: dict[str, Conversion] = {
-    **reactnet_conversions(), **resnet_conversions(), **recu_conversions(), **selfsup_conversions(),
-}  # fmt: skip
+    **reactnet_conversions(),
+    **resnet_conversions(),
+    **recu_conversions(),
+    **selfsup_conversions(),
+}

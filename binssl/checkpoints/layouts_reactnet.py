@@ -21,15 +21,24 @@ from binssl.checkpoints.layout import (
 )
 
 REACTNET_UNITS = {
-    'move11': 'spatial.shift', 'binary_3x3': 'spatial.conv', 'bn1': 'spatial.norm',
-    'move12': 'spatial.activation.shift_in', 'prelu1': 'spatial.activation.prelu',
-    'move13': 'spatial.activation.shift_out', 'move21': 'pointwise.shift',
-    'move22': 'pointwise.activation.shift_in', 'prelu2': 'pointwise.activation.prelu',
+    'move11': 'spatial.shift',
+    'binary_3x3': 'spatial.conv',
+    'bn1': 'spatial.norm',
+    'move12': 'spatial.activation.shift_in',
+    'prelu1': 'spatial.activation.prelu',
+    'move13': 'spatial.activation.shift_out',
+    'move21': 'pointwise.shift',
+    'move22': 'pointwise.activation.shift_in',
+    'prelu2': 'pointwise.activation.prelu',
     'move23': 'pointwise.activation.shift_out',
 }
 KEPT_WIDTH = {'binary_pw': 'pointwise.convs.0', 'bn2': 'pointwise.norms.0'}
-DOUBLED_WIDTH = {'binary_pw_down1': 'pointwise.convs.0', 'binary_pw_down2': 'pointwise.convs.1',
-                 'bn2_1': 'pointwise.norms.0', 'bn2_2': 'pointwise.norms.1'}
+DOUBLED_WIDTH = {
+    'binary_pw_down1': 'pointwise.convs.0',
+    'binary_pw_down2': 'pointwise.convs.1',
+    'bn2_1': 'pointwise.norms.0',
+    'bn2_2': 'pointwise.norms.1',
+}
 
 
 def reactnet_name(key: str, shapes: Shapes) -> str | None:
@@ -56,9 +65,12 @@ BURN_NECK = {'type': 'PoolMLP', 'in_channels': 1024, 'widths': [1024], 'norm': N
 BURN_HEAD = {'type': 'BURNHead', 'projector': {'type': 'MLP', 'in_channels': 1024, 'widths': [2000, 2000]}}
 BURN_TARGET_HEAD = {'type': 'MLP', 'in_channels': 2048, 'widths': [2000, 2000]}
 # the release's joint classifiers, of student and target
-BURN_CLASSIFIERS = {f'{theirs}.{layer}{index}': f'{ours}.{name}{index}'
-                    for theirs, ours in (('classifier', 'head.projector'), ('teacher_classifier', 'target_head'))
-                    for layer, name in (('fc', 'linear'), ('bn', 'norm')) for index in (0, 1)}  # fmt: skip
+BURN_CLASSIFIERS = {
+    f'{theirs}.{layer}{index}': f'{ours}.{name}{index}'
+    for theirs, ours in (('classifier', 'head.projector'), ('teacher_classifier', 'target_head'))
+    for layer, name in (('fc', 'linear'), ('bn', 'norm'))
+    for index in (0, 1)
+}
 
 
 def _reactnet(activation: dict, weight: dict | None, kind: str = 'Encoder', **parts: dict) -> dict[str, Any]:

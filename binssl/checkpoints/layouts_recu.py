@@ -12,15 +12,29 @@ from typing import Any
 from binssl.checkpoints.layout import IMAGENET, STEM, Conversion, Rename, Shapes, with_layers
 from binssl.checkpoints.layouts_resnet import UNITS, imagenet_classifier, one_conv_name
 
-RECU_CONV = {'type': 'BinaryConv2d', 'activation': {'type': 'UnitVarianceSign'}, 'weight': {'type': 'RectifiedSign'},
-             'scale': {'type': 'ChannelScale'}}  # fmt: skip
+RECU_CONV = {
+    'type': 'BinaryConv2d',
+    'activation': {'type': 'UnitVarianceSign'},
+    'weight': {'type': 'RectifiedSign'},
+    'scale': {'type': 'ChannelScale'},
+}
 SETTINGS = {'tau': ('backbone', 'conv_cfg', 'weight', 'tau')}
 LEAVES = {'alpha': 'scale.alpha'}
 TWO_STAGE = {**UNITS, 'conv': 'units.0.conv', 'bn': 'units.0.norm', 'nonlinear': 'units.0.activation.prelu'}
-VGG_SMALL = {'conv0': 'stem.conv', 'bn0': 'stem.norm', 'conv1': 'stages.0.0.conv', 'bn1': 'stages.0.0.norm',
-             'conv2': 'stages.1.0.conv', 'bn2': 'stages.1.0.norm', 'conv3': 'stages.1.1.conv',
-             'bn3': 'stages.1.1.norm', 'conv4': 'stages.2.0.conv', 'bn4': 'stages.2.0.norm',
-             'conv5': 'stages.2.1.conv', 'bn5': 'stages.2.1.norm'}  # fmt: skip
+VGG_SMALL = {
+    'conv0': 'stem.conv',
+    'bn0': 'stem.norm',
+    'conv1': 'stages.0.0.conv',
+    'bn1': 'stages.0.0.norm',
+    'conv2': 'stages.1.0.conv',
+    'bn2': 'stages.1.0.norm',
+    'conv3': 'stages.1.1.conv',
+    'bn3': 'stages.1.1.norm',
+    'conv4': 'stages.2.0.conv',
+    'bn4': 'stages.2.0.norm',
+    'conv5': 'stages.2.1.conv',
+    'bn5': 'stages.2.1.norm',
+}
 
 
 def two_conv_name(blocks: int) -> Rename:
@@ -30,9 +44,14 @@ def two_conv_name(blocks: int) -> Rename:
         blocks: of ours in a published one: 2 with a shortcut around each convolution, 1 with one around both.
     """
     offset, unit = (1, 0) if blocks == 2 else (0, 1)  # of the second convolution
-    layers = {'conv1': (0, 'units.0.conv'), 'bn1': (0, 'units.0.norm'),
-              'conv2': (offset, f'units.{unit}.conv'), 'bn2': (offset, f'units.{unit}.norm'),
-              'downsample.0': (0, 'shortcut.conv'), 'downsample.1': (0, 'shortcut.norm')}  # fmt: skip
+    layers = {
+        'conv1': (0, 'units.0.conv'),
+        'bn1': (0, 'units.0.norm'),
+        'conv2': (offset, f'units.{unit}.conv'),
+        'bn2': (offset, f'units.{unit}.norm'),
+        'downsample.0': (0, 'shortcut.conv'),
+        'downsample.1': (0, 'shortcut.norm'),
+    }
 
     def rename(key: str, shapes: Shapes) -> str | None:
         layer, _, leaf = key.rpartition('.')
@@ -55,9 +74,13 @@ def vgg_small_name(key: str, shapes: Shapes) -> str | None:
 
 
 def _cifar10(backbone: Mapping[str, Any], width: int, rename: Rename, neck: dict[str, Any]) -> Conversion:
-    model = {'type': 'Classifier', 'backbone': {**backbone, 'conv_cfg': RECU_CONV}, 'neck': neck,
-             'head': {'type': 'LinearHead', 'in_channels': width, 'num_classes': 10},
-             'data_preprocessor': IMAGENET}  # fmt: skip
+    model = {
+        'type': 'Classifier',
+        'backbone': {**backbone, 'conv_cfg': RECU_CONV},
+        'neck': neck,
+        'head': {'type': 'LinearHead', 'in_channels': width, 'num_classes': 10},
+        'data_preprocessor': IMAGENET,
+    }
     return Conversion(model, rename, settings=SETTINGS)
 
 
@@ -78,15 +101,20 @@ def recu_conversions() -> dict[str, Conversion]:
     cifar = {'type': 'ResNet', 'stem': 'small', 'activation': 'Hardtanh', 'shortcut': 'pad'}
     resnet20 = {**cifar, 'widths': [16, 32, 64], 'depths': [6, 6, 6], 'stem_activation': 'Hardtanh'}
     resnet18 = {**cifar, 'depths': [2, 2, 2, 2], 'convs_per_shortcut': 2}
-    imagenet: dict[str, Any] = {'stem_activation': 'Hardtanh', 'activation': 'Hardtanh', 'shortcut': 'conv',
-                                'neck': _neck(512)}  # fmt: skip
+    imagenet: dict[str, Any] = {
+        'stem_activation': 'Hardtanh',
+        'activation': 'Hardtanh',
+        'shortcut': 'conv',
+        'neck': _neck(512),
+    }
     vgg = with_layers(vgg_small_name, {'fc': 'head.fc'})
     two_stage = one_conv_name(TWO_STAGE, {'conv': 'stem.conv', 'bn': 'stem.norm'})
     return {
         'recu_resnet20_cifar': _cifar10(resnet20, 64, around_each, _neck(64)),
         'recu_resnet18_cifar': _cifar10(resnet18, 512, around_both, _neck(512)),
-        'recu_vgg_small_cifar': _cifar10({'type': 'VGG', 'input_size': 32}, 8192, vgg,
-                                         {'type': 'PoolMLP', 'pool': 'flatten'}),
+        'recu_vgg_small_cifar': _cifar10(
+            {'type': 'VGG', 'input_size': 32}, 8192, vgg, {'type': 'PoolMLP', 'pool': 'flatten'}
+        ),
         'recu_resnet18_imagenet': _imagenet(around_each, **imagenet),
         'recu_resnet34_imagenet': _imagenet(around_each, **imagenet, depths=[6, 8, 12, 6]),
         'recu_twostage_resnet18': _imagenet(two_stage, shift=True, activation='RPReLU', shortcut='pool'),

@@ -21,15 +21,26 @@ from binssl.checkpoints.layout import (
 )
 
 UNITS = {
-    'move0': 'units.0.shift', 'binary_conv': 'units.0.conv', 'bn1': 'units.0.norm',
-    'move1': 'units.0.activation.shift_in', 'prelu': 'units.0.activation.prelu',
-    'move2': 'units.0.activation.shift_out', 'downsample.1': 'shortcut.conv', 'downsample.2': 'shortcut.norm',
-}  # fmt: skip
+    'move0': 'units.0.shift',
+    'binary_conv': 'units.0.conv',
+    'bn1': 'units.0.norm',
+    'move1': 'units.0.activation.shift_in',
+    'prelu': 'units.0.activation.prelu',
+    'move2': 'units.0.activation.shift_out',
+    'downsample.1': 'shortcut.conv',
+    'downsample.2': 'shortcut.norm',
+}
 BOTTLENECK = {
-    'conv1': 'reduce.conv', 'bn1': 'reduce.norm', 'conv2': 'spatial.conv', 'bn2': 'spatial.norm',
-    'conv3': 'expand.conv', 'bn3': 'expand.norm', 'down_conv1x1': 'narrow_shortcut',
-    'downsample.1': 'wide_shortcut.conv', 'downsample.2': 'wide_shortcut.norm',
-}  # fmt: skip
+    'conv1': 'reduce.conv',
+    'bn1': 'reduce.norm',
+    'conv2': 'spatial.conv',
+    'bn2': 'spatial.norm',
+    'conv3': 'expand.conv',
+    'bn3': 'expand.norm',
+    'down_conv1x1': 'narrow_shortcut',
+    'downsample.1': 'wide_shortcut.conv',
+    'downsample.2': 'wide_shortcut.norm',
+}
 DEPTHS_50 = (3, 4, 6, 3)
 
 

@@ -62,20 +62,38 @@ def _swav(widen: int, hidden: int) -> Conversion:
 
 def _simsiam() -> Conversion:
     # the published last layer keeps the bias of the fc that it was made of, in front of a BatchNorm
-    projector = {'type': 'MLP', 'in_channels': 2048, 'widths': [2048, 2048, 2048], 'bias': False, 'last_bias': True,
-                 'last_norm': True, 'last_norm_affine': False}  # fmt: skip
+    projector = {
+        'type': 'MLP',
+        'in_channels': 2048,
+        'widths': [2048, 2048, 2048],
+        'bias': False,
+        'last_bias': True,
+        'last_norm': True,
+        'last_norm_affine': False,
+    }
     predictor = {'type': 'MLP', 'in_channels': 2048, 'widths': [512, 2048], 'bias': False, 'last_bias': True}
     head = {'type': 'LatentPredictionHead', 'projector': projector, 'predictor': predictor}
-    layers = {**_layers('encoder.fc', 'head.projector', SIMSIAM_PROJECTOR),
-              **_layers('predictor', 'head.predictor', SEQUENTIAL)}  # fmt: skip
+    layers = {
+        **_layers('encoder.fc', 'head.projector', SIMSIAM_PROJECTOR),
+        **_layers('predictor', 'head.predictor', SEQUENTIAL),
+    }
     return Conversion(_encoder(head), with_layers(behind('encoder.', torchvision_name), layers))
 
 
-def _byol(trunk: str, projector: str, predictor: str, names: Mapping[str, str], copies: tuple[str, ...],
-          last_bias: bool = True) -> Conversion:  # fmt: skip
+def _byol(
+    trunk: str,
+    projector: str,
+    predictor: str,
+    names: Mapping[str, str],
+    copies: tuple[str, ...],
+    last_bias: bool = True,
+) -> Conversion:
     mlp = {'type': 'MLP', 'widths': [4096, 256], 'last_bias': last_bias}
-    head = {'type': 'LatentPredictionHead', 'projector': {**mlp, 'in_channels': 2048},
-            'predictor': {**mlp, 'in_channels': 256}}  # fmt: skip
+    head = {
+        'type': 'LatentPredictionHead',
+        'projector': {**mlp, 'in_channels': 2048},
+        'predictor': {**mlp, 'in_channels': 256},
+    }
     layers = {**_layers(projector, 'head.projector', names), **_layers(predictor, 'head.predictor', names)}
     return Conversion(_encoder(head), with_layers(behind(trunk, _without_classifier), layers), copies=copies)
 
@@ -89,8 +107,16 @@ def selfsup_conversions() -> dict[str, Conversion]:
     """Every published layout of a label-free ResNet-50."""
     moco = with_layers(torchvision_name, MOCO_LAYERS)
     query = ('module.encoder_q.', 'encoder_q.', 'module.', '')
-    trunk = ('module.encoder_q.', 'encoder_q.', 'module.encoder.', 'encoder.', 'module.backbone.', 'backbone.',
-             'module.', '')  # fmt: skip
+    trunk = (
+        'module.encoder_q.',
+        'encoder_q.',
+        'module.encoder.',
+        'encoder.',
+        'module.backbone.',
+        'backbone.',
+        'module.',
+        '',
+    )
     return {
         'moco_v2_resnet50': Conversion(_encoder(moco_head(2048)), moco, query),
         'swav_resnet50': _swav(1, 2048),

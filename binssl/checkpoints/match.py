@@ -30,8 +30,9 @@ class LoadReport:
         return ', '.join(parts)
 
 
-def load_weights(model: nn.Module, state_dict: Mapping[str, Tensor], may_miss: Sequence[str] = (),
-                 ignore: Sequence[str] = ()) -> LoadReport:
+def load_weights(
+    model: nn.Module, state_dict: Mapping[str, Tensor], may_miss: Sequence[str] = (), ignore: Sequence[str] = ()
+) -> LoadReport:
     """Load ``state_dict`` into ``model``, strictly; on any mismatch nothing is loaded.
 
     Args:
@@ -82,16 +83,20 @@ def _check_trunk(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) ->
     """Refuse weights that are the model's, but nothing of its backbone: a table of all of it would hide that."""
     needed, there = ({key.split('.')[0]: None for key in weights} for weights in (expected, given))
     if 'backbone' in needed and there and there.keys() <= needed.keys() - {'backbone'}:
-        raise CheckpointError(f'the file holds no trunk: of the model only {", ".join(there)}, nothing of its '
-                              'backbone; take the checkpoint or weights file of the run that trained the backbone')
+        raise CheckpointError(
+            f'the file holds no trunk: of the model only {", ".join(there)}, nothing of its '
+            'backbone; take the checkpoint or weights file of the run that trained the backbone'
+        )
 
 
 def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
     ill = [key for key, value in state_dict.items() if value.is_floating_point() and not value.isfinite().all()]
     if ill:
         more = f' and {len(ill) - 1} more' if len(ill) > 1 else ''
-        raise CheckpointError(f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
-                              'that went wrong; take another file')
+        raise CheckpointError(
+            f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
+            'that went wrong; take another file'
+        )
 
 
 def in_parts(key: str, parts: Iterable[str]) -> bool:
@@ -134,7 +139,8 @@ def _prefix_hint(missing: Sequence[str], unexpected: Sequence[str]) -> list[str]
 def _common_prefix(longer: Sequence[str], shorter: Sequence[str]) -> str | None:
     """The prefix that turns most of ``shorter`` into keys of ``longer``, if there is one."""
     known = set(shorter)
-    found = Counter(key[:cut] for key in longer
-                    for cut in range(1, len(key)) if key[cut - 1] == '.' and key[cut:] in known)
+    found = Counter(
+        key[:cut] for key in longer for cut in range(1, len(key)) if key[cut - 1] == '.' and key[cut:] in known
+    )
     prefix, hits = found.most_common(1)[0] if found else (None, 0)
     return prefix if 2 * hits > len(shorter) else None

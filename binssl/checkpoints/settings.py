@@ -25,8 +25,9 @@ def split_settings(published: Mapping[str, Tensor], paths: Paths) -> tuple[dict[
     return {key: value for key, value in published.items() if key not in settings}, settings
 
 
-def set_settings(model: Mapping[str, Any], settings: Mapping[str, Tensor], paths: Paths,
-                 source: str | os.PathLike) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
+def set_settings(
+    model: Mapping[str, Any], settings: Mapping[str, Tensor], paths: Paths, source: str | os.PathLike
+) -> tuple[dict[str, Any], list[str]]:
     """A copy of a model's config with the settings of a file in it, and a line for a person on each.
 
     Args:
@@ -45,8 +46,10 @@ def set_settings(model: Mapping[str, Any], settings: Mapping[str, Tensor], paths
             continue
         values = sorted({number for numbers in layers.values() for number in numbers})
         if len(values) != 1:
-            raise CheckpointError(f'{source} has not one {name} for all layers but {_shown(values)}; set the same in '
-                                  'each where the file was made: our config has one for the whole network')
+            raise CheckpointError(
+                f'{source} has not one {name} for all layers but {_shown(values)}; set the same in '
+                'each where the file was made: our config has one for the whole network'
+            )
         inner = config
         for part in parts:
             inner = inner[part]

@@ -70,11 +70,15 @@ def read_trained(path: str | os.PathLike) -> Trained:
     meta = content.get('meta')
     text = meta.get('model') if isinstance(meta, dict) else None
     if 'format_version' not in content or not isinstance(meta, dict) or not isinstance(text, str):
-        raise CheckpointError(f"{path} is not binssl's: it does not say which model it holds; a published "
-                              'checkpoint goes through tools/convert_checkpoint.py SRC OUT --from NAME')
+        raise CheckpointError(
+            f"{path} is not binssl's: it does not say which model it holds; a published "
+            'checkpoint goes through tools/convert_checkpoint.py SRC OUT --from NAME'
+        )
     if content['format_version'] > FORMAT_VERSION:
-        raise CheckpointError(f'{path} has format {content["format_version"]}, this binssl reads up to '
-                              f'{FORMAT_VERSION}; install a later one')
+        raise CheckpointError(
+            f'{path} has format {content["format_version"]}, this binssl reads up to '
+            f'{FORMAT_VERSION}; install a later one'
+        )
     return Trained(_state_dict(content, path), _model_config(text, path), meta)
 
 
@@ -116,8 +120,13 @@ def check_output(source: str | os.PathLike, out: str | os.PathLike, force: bool)
         raise CheckpointError(f'{out} exists; remove it, name another file, or give --force to overwrite it')
 
 
-def write_weights(out: str | os.PathLike, state_dict: Mapping[str, Tensor], model: Mapping[str, Any],
-                  source: str | os.PathLike, facts: Mapping[str, Any]) -> None:
+def write_weights(
+    out: str | os.PathLike,
+    state_dict: Mapping[str, Tensor],
+    model: Mapping[str, Any],
+    source: str | os.PathLike,
+    facts: Mapping[str, Any],
+) -> None:
     """Write a weights file, after making sure that its weights fit the model that it names.
 
     Args:
@@ -132,8 +141,13 @@ def write_weights(out: str | os.PathLike, state_dict: Mapping[str, Tensor], mode
     """
     fitting = {key: value for key, value in state_dict.items() if not in_parts(key, [HANDED_OVER])}
     _explain(source, lambda: check_match(build_inference_model(model).state_dict(), fitting))
-    meta = {**facts, 'kind': 'weights', 'model': json.dumps(model), 'source': Path(source).name,
-            'sha256_source': file_sha256(source)}
+    meta = {
+        **facts,
+        'kind': 'weights',
+        'model': json.dumps(model),
+        'source': Path(source).name,
+        'sha256_source': file_sha256(source),
+    }
     weights = {key: value.detach().clone() for key, value in state_dict.items()}  # no larger storage behind
     write_checkpoint({'format_version': FORMAT_VERSION, 'state_dict': weights, 'meta': meta}, out)
 
@@ -170,8 +184,10 @@ def _check_types(value: Any, path: str | os.PathLike) -> None:
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     kind = value.get('type') if isinstance(value, dict) else None
     if isinstance(kind, str) and '.' in kind:
-        raise CheckpointError(f'{path} is refused: its model has a part of type {kind!r}, an import path, with which a '
-                              'file could run any function; types in a file are names in the registries')
+        raise CheckpointError(
+            f'{path} is refused: its model has a part of type {kind!r}, an import path, with which a '
+            'file could run any function; types in a file are names in the registries'
+        )
     for item in inside:
         _check_types(item, path)
 

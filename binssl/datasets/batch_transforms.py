@@ -54,8 +54,12 @@ class BatchCrop:
         image, channel, row, column = bordered.stride()
         corners = send(image * np.arange(len(images)) + row * top + left, images.device)
         # a view: the square that starts at each pixel (an eighth of the time that indexing by four axes takes)
-        squares = (bordered.numel() - channel * (images.shape[1] - 1) - (row + column) * (self.size - 1),
-                   images.shape[1], self.size, self.size)  # fmt: skip
+        squares = (
+            bordered.numel() - channel * (images.shape[1] - 1) - (row + column) * (self.size - 1),
+            images.shape[1],
+            self.size,
+            self.size,
+        )
         return bordered.as_strided(squares, (1, channel, row, column)).index_select(0, corners)
 
     def draw(self, keys: np.ndarray, places: list[int]) -> np.ndarray:

@@ -49,8 +49,10 @@ class CachedFeatures(Dataset):
         except (OSError, ValueError) as error:
             raise DataError(f'{folder} is not whole ({error}): remove it, and it is made again') from error
         if len(self.features) != len(self.labels) or self.features.shape[1] != facts['layers'][layer]:
-            raise DataError(f'{folder} is not whole: {len(self.features)} rows of features, {len(self.labels)} of '
-                            'labels; remove it, and it is made again')  # fmt: skip
+            raise DataError(
+                f'{folder} is not whole: {len(self.features)} rows of features, {len(self.labels)} of '
+                'labels; remove it, and it is made again'
+            )
         self.num_classes, self.classes = facts['num_classes'], facts['classes']
         self._sha256 = facts['files'][f'{layer}.npy'] + facts['files']['labels.npy']
 
@@ -81,5 +83,7 @@ def _read_facts(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / 'features.json').read_text(encoding='utf-8'))
     except (OSError, ValueError) as error:
-        raise DataError(f'{folder} holds no features (features.json: {error}); benchmarks/dist_train_linear.sh CONFIG '
-                        'WEIGHTS --cache-features DIR makes them') from error  # fmt: skip
+        raise DataError(
+            f'{folder} holds no features (features.json: {error}); benchmarks/dist_train_linear.sh CONFIG '
+            'WEIGHTS --cache-features DIR makes them'
+        ) from error

@@ -77,9 +77,7 @@ CIFAR10_FILES = CIFARFiles(
     1,
     b'labels',
     (
-        CIFARVersion(
-            'cifar-10-batches-bin', 'cifar-10-binary.tar.gz', 'c32a1d4ab5d03f1284b67883e8d87530', '.bin'
-        ),
+        CIFARVersion('cifar-10-batches-bin', 'cifar-10-binary.tar.gz', 'c32a1d4ab5d03f1284b67883e8d87530', '.bin'),
         CIFARVersion('cifar-10-batches-py', 'cifar-10-python.tar.gz', 'c58f30108f718f92721af3b95e74349a', ''),
     ),
 )

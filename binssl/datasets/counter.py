@@ -24,9 +24,7 @@ def mix(state: np.ndarray) -> np.ndarray:
     return state ^ (state >> np.uint64(31))
 
 
-def hash_counters(
-    seed: int, epochs: np.ndarray | int, indices: np.ndarray | int, stream: int = 0
-) -> np.ndarray:
+def hash_counters(seed: int, epochs: np.ndarray | int, indices: np.ndarray | int, stream: int = 0) -> np.ndarray:
     """One key for each sample.
 
     Args:

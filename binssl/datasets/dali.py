@@ -72,7 +72,7 @@ class DaliImages(BatchedDataset):
         import_dali()
         self.dataset = DATASETS.build(dataset, default_args=dict(seed=seed))
         if not isinstance(self.dataset, ImageFiles):
-            raise ConfigError(f"DaliImages reads image files; {dataset['type']} has none, and needs no decoder")
+            raise ConfigError(f'DaliImages reads image files; {dataset["type"]} has none, and needs no decoder')
         self.views = [CropAndFlip(view) for view in self.dataset.views]
         self.device, self.threads, self.seed = device, threads, self.dataset.seed
         self.index, self.classes = self.dataset.index, self.dataset.classes

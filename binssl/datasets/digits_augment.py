@@ -71,11 +71,7 @@ class DigitsAugment:
         noise: float = 0.0,
         size: int = 8,
     ) -> None:
-        for name, value, most in (
-            ('degrees', degrees, 180),
-            ('translate', translate, 1),
-            ('shear', shear, 89),
-        ):
+        for name, value, most in (('degrees', degrees, 180), ('translate', translate, 1), ('shear', shear, 89)):
             if not 0 <= value <= most:
                 raise ConfigError(f'DigitsAugment: {name} {value} must lie between 0 and {most}')
         if len(scale) != 2 or not 0 < scale[0] <= scale[1]:

@@ -30,8 +30,14 @@ class ImageNetSubset(ImageNet):
         DataError: the list is not there, with how to write it.
     """
 
-    def __init__(self, percent: float, root: str | Path | None = None, views: Sequence | None = None, seed: int = 0,
-                 most_bad_fraction: float = 0.01) -> None:  # fmt: skip
+    def __init__(
+        self,
+        percent: float,
+        root: str | Path | None = None,
+        views: Sequence | None = None,
+        seed: int = 0,
+        most_bad_fraction: float = 0.01,
+    ) -> None:
         _check_percent('ImageNetSubset', percent)
         self.lists, self.labeled_lists = (), (f'meta/train_labeled_{percent:g}percent.txt',)
         self.layout = (

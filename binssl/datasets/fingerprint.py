@@ -58,8 +58,10 @@ def _digest_of(dataset: Any) -> Any:
     elif hasattr(dataset, 'images'):
         _add_arrays(digest, dataset, ('images', 'labels'))
     else:
-        raise DataError(f'{type(dataset).__name__} has neither files nor pixels in memory to know it again by: give it '
-                        'a method fingerprint()')  # fmt: skip
+        raise DataError(
+            f'{type(dataset).__name__} has neither files nor pixels in memory to know it again by: give it '
+            'a method fingerprint()'
+        )
     return digest
 
 
@@ -83,8 +85,9 @@ def _add_files(digest: Any, paths: Sequence[str], folder: str) -> None:
         try:
             found = os.stat(path)
         except OSError as error:
-            raise DataError(f'{path!r} cannot be read: {error.strerror}; the data set was changed since it was '
-                            'indexed') from error  # fmt: skip
+            raise DataError(
+                f'{path!r} cannot be read: {error.strerror}; the data set was changed since it was indexed'
+            ) from error
         facts[place] = found.st_size, found.st_mtime_ns
         digest.update(os.fsencode(os.path.relpath(path, folder)) + b'\0')
     _add_array(digest, facts)

@@ -178,8 +178,10 @@ class ImageFiles(Dataset):
 
 
 def _unreplaced(path: str, error: Exception) -> str:
-    return (f'{path!r} cannot be decoded ({error}), and here no other image may stand in for it: repair it, or take it '
-            'out of the list or folder')  # fmt: skip
+    return (
+        f'{path!r} cannot be decoded ({error}), and here no other image may stand in for it: repair it, or take it '
+        'out of the list or folder'
+    )
 
 
 @FUNCTIONS.register_module()  # how the commands reach it

@@ -36,14 +36,17 @@ class Originals:
         self._parts = [dataset.bank, dataset.query] if hasattr(dataset, 'bank') else [dataset]
         for part in self._parts:
             if not hasattr(part, 'index') and not hasattr(part, 'images'):
-                raise ConfigError(f'{type(part).__name__} keeps neither a list of files nor images in memory: its '
-                                  'originals cannot be shown; name the set that it is made from')  # fmt: skip
+                raise ConfigError(
+                    f'{type(part).__name__} keeps neither a list of files nor images in memory: its '
+                    'originals cannot be shown; name the set that it is made from'
+                )
         self._ends = np.cumsum([len(part) for part in self._parts])
         self.labels = np.concatenate([_labels(part) for part in self._parts])
         self.num_classes = max(getattr(part, 'num_classes', None) or 0 for part in self._parts)
         ranges = zip(self._parts, [0, *self._ends[:-1]], self._ends, strict=True)
-        self.files = np.concatenate([np.arange(start, end if hasattr(part, 'index') else start)
-                                     for part, start, end in ranges])  # fmt: skip
+        self.files = np.concatenate(
+            [np.arange(start, end if hasattr(part, 'index') else start) for part, start, end in ranges]
+        )
 
     def __len__(self) -> int:
         return int(self._ends[-1])

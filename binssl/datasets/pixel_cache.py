@@ -96,7 +96,10 @@ def _keep(cache: Path, pixels: np.ndarray) -> bool:
     except OSError as error:
         if part is not None:
             part.unlink(missing_ok=True)
-        print_log(f'{os.fspath(cache)!r} cannot be written ({error}): the images are decoded at every start',
-                  logger='current', level=WARNING)  # fmt: skip
+        print_log(
+            f'{os.fspath(cache)!r} cannot be written ({error}): the images are decoded at every start',
+            logger='current',
+            level=WARNING,
+        )
         return False
     return True

@@ -60,7 +60,5 @@ class EpochSampler(Sampler):
     def start_at(self, position: int) -> None:
         """The next iteration, and it alone, begins at this process's ``position``-th sample."""
         if not 0 <= position <= len(self):
-            raise ValueError(
-                f'an epoch has {len(self)} samples on this process; it cannot start at {position}'
-            )
+            raise ValueError(f'an epoch has {len(self)} samples on this process; it cannot start at {position}')
         self._first = position

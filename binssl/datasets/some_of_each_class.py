@@ -44,8 +44,9 @@ class SomeOfEachClass(Dataset):
         known = getattr(self.dataset, 'labels', getattr(getattr(self.dataset, 'index', None), 'labels', None))
         labels = np.zeros((0, 0)) if known is None else torch.as_tensor(known).cpu().numpy()
         if labels.ndim != 1:
-            raise ConfigError(f'SomeOfEachClass needs images of one class each, known before they are read; {name} '
-                              'has none of them')  # fmt: skip
+            raise ConfigError(
+                f'SomeOfEachClass needs images of one class each, known before they are read; {name} has none of them'
+            )
         if (labels < 0).any():
             raise DataError(f'{int((labels < 0).sum()):,} of {len(labels):,} images of {name} have no label')
         self.indices = choose(labels, per_class, draw)

@@ -33,8 +33,14 @@ class SplitFolder(ImageFolder):
         DataError: the folder, its ``train/`` or the split is not there, or their class folders differ.
     """
 
-    def __init__(self, root: str | Path, split: str = 'train', views: Sequence | None = None, seed: int = 0,
-                 most_bad_fraction: float = 0.01) -> None:  # fmt: skip
+    def __init__(
+        self,
+        root: str | Path,
+        split: str = 'train',
+        views: Sequence | None = None,
+        seed: int = 0,
+        most_bad_fraction: float = 0.01,
+    ) -> None:
         check_split('SplitFolder', split, FOLDERS)
         root = Path(root)
         self.split = split

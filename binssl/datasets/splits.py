@@ -18,8 +18,9 @@ def check_split(owner: str, split: str, known: Iterable[str]) -> None:
         raise ConfigError(f'{owner} has no split {split!r}; {nearest_names(split, known)}')
 
 
-def warn_of_size(owner: str, root: Path, split: str, found: int, published: int,
-                 remedy: str = 'remove it and use --download') -> None:  # fmt: skip
+def warn_of_size(
+    owner: str, root: Path, split: str, found: int, published: int, remedy: str = 'remove it and use --download'
+) -> None:
     """Log a warning where a split has another number of images than was published: made smaller, or cut off."""
     if found != published:
         print_log(

@@ -53,8 +53,13 @@ class VOCDetection(Dataset):
     num_views = 1
     num_classes = len(CLASSES)
 
-    def __init__(self, sets: Sequence[Sequence[str]] = VOC0712, root: str | Path | None = None,
-                 flip_probability: float = 0.0, seed: int = 0) -> None:  # fmt: skip
+    def __init__(
+        self,
+        sets: Sequence[Sequence[str]] = VOC0712,
+        root: str | Path | None = None,
+        flip_probability: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         check_probability('VOCDetection: flip_probability', flip_probability)
         if not sets or not all(len(part) == 2 and all(isinstance(word, str) for word in part) for part in sets):
             raise ConfigError(f"VOCDetection: sets are {sets!r}; give pairs such as ('VOC2007', 'trainval')")
@@ -79,8 +84,13 @@ class VOCDetection(Dataset):
         if uniforms(hash_counters(self.seed, epochs, indices), 1)[0, 0] < self.flip_probability:
             image = image.flip(-1)
             boxes[:, [0, 2]] = image.shape[-1] - boxes[:, [2, 0]]
-        return dict(images=image, boxes=boxes, labels=torch.from_numpy(known.labels.copy()),
-                    difficult=torch.from_numpy(known.difficult.copy()), indices=index)  # fmt: skip
+        return dict(
+            images=image,
+            boxes=boxes,
+            labels=torch.from_numpy(known.labels.copy()),
+            difficult=torch.from_numpy(known.difficult.copy()),
+            indices=index,
+        )
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
         """The batch of ``keys``: sizes differ, so that nothing but the indices is stacked."""
@@ -95,8 +105,10 @@ class VOCDetection(Dataset):
         except UNREADABLE as error:
             raise DataError(f'{path!r} cannot be decoded ({error}); extract the archive of its year again') from error
         if image.shape[1:] != (height, width):
-            raise DataError(f'{path!r} has {image.shape[2]} x {image.shape[1]} pixels, its annotation says {width} x '
-                            f'{height}: the boxes belong to another image')  # fmt: skip
+            raise DataError(
+                f'{path!r} has {image.shape[2]} x {image.shape[1]} pixels, its annotation says {width} x '
+                f'{height}: the boxes belong to another image'
+            )
         return image
 
 
@@ -121,5 +133,7 @@ def _check_images(paths: Sequence[str]) -> None:
     there = {folder: set(os.listdir(folder)) if os.path.isdir(folder) else set() for folder in folders}
     missing = [path for path in paths if os.path.basename(path) not in there[os.path.dirname(path)]]
     if missing:
-        raise DataError(f'{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]!r}; extract the '
-                        'archive of their year again')  # fmt: skip
+        raise DataError(
+            f'{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]!r}; extract the '
+            'archive of their year again'
+        )

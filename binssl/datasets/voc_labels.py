@@ -93,8 +93,10 @@ def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
         paths, targets = read_split(root, YEAR, split)
         names = PackedNames(paths)
     else:
-        raise DataError(f'{os.fspath(root)!r} has neither {YEAR}/ImageSets/Main/{split}.txt nor lists/'
-                        f'{list_file.name} with {targets_file.name}; {_LAYOUT}')  # fmt: skip
+        raise DataError(
+            f'{os.fspath(root)!r} has neither {YEAR}/ImageSets/Main/{split}.txt nor lists/'
+            f'{list_file.name} with {targets_file.name}; {_LAYOUT}'
+        )
     if not len(names):
         raise DataError(f'{split} of {YEAR} in {os.fspath(root)!r} names no image; {_LAYOUT}')
     return FileIndex(os.fspath(root), names, np.arange(len(names))), targets
@@ -107,8 +109,10 @@ def _read_targets(file: Path, images: int) -> np.ndarray:
     except (OSError, ValueError) as error:
         raise DataError(f'{os.fspath(file)!r} cannot be read ({error}); {remedy}') from error
     if targets.shape != (images, len(CLASSES)):
-        raise DataError(f'{os.fspath(file)!r} holds targets {targets.shape}, its list names {images:,} images and '
-                        f'there are {len(CLASSES)} classes; {remedy}')  # fmt: skip
+        raise DataError(
+            f'{os.fspath(file)!r} holds targets {targets.shape}, its list names {images:,} images and '
+            f'there are {len(CLASSES)} classes; {remedy}'
+        )
     if not np.isin(targets, (1, 0, -1)).all():
         raise DataError(f'{os.fspath(file)!r} holds other targets than 1, 0 and -1; {remedy}')
     return targets.astype(np.int8)

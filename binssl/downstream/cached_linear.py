@@ -62,12 +62,16 @@ def _check_frozen(cfg: Config) -> None:
     model = cfg.get('model') or {}
     learning = [part for part in ('backbone', 'neck') if part not in (model.get('frozen') or ())]
     if learning:
-        raise ConfigError(f'features can be kept only of a trunk that stays as it is, and {" and ".join(learning)} '
-                          "learns here: set model.frozen=['backbone', 'neck'], or leave --cache-features out")
+        raise ConfigError(
+            f'features can be kept only of a trunk that stays as it is, and {" and ".join(learning)} '
+            "learns here: set model.frozen=['backbone', 'neck'], or leave --cache-features out"
+        )
     given = [key for key in NEEDS_IMAGES if model.get(key)]
     if given:
-        raise ConfigError(f'model.{given[0]} needs images, and with --cache-features there are only features of them: '
-                          'leave one of the two out')  # fmt: skip
+        raise ConfigError(
+            f'model.{given[0]} needs images, and with --cache-features there are only features of them: '
+            'leave one of the two out'
+        )
     if not cfg.get('pretrained'):
         raise ConfigError('--cache-features needs the weights whose features are kept: --pretrained WEIGHTS')
 
@@ -85,9 +89,15 @@ def _extract(cfg: Config, name: str, args: argparse.Namespace, device: torch.dev
     if is_main_process():
         whose = "the validation's views, no augmentation" if name == 'train_dataloader' else 'the views of the config'
         print(f'features of {name}, {whose}', file=sys.stderr, flush=True)
-    return extract_features(Path(cfg.pretrained), dataset, ('neck',), Path(args.cache_features),
-                            batch_size=plain_loader.batch_size, num_workers=plain_loader.get('num_workers', 0),
-                            device=device)  # fmt: skip
+    return extract_features(
+        Path(cfg.pretrained),
+        dataset,
+        ('neck',),
+        Path(args.cache_features),
+        batch_size=plain_loader.batch_size,
+        num_workers=plain_loader.get('num_workers', 0),
+        device=device,
+    )
 
 
 def _options(cfg: Config, folders: dict[str, FeatureFolder]) -> list[str]:

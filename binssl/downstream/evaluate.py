@@ -28,8 +28,13 @@ def parse_evaluation(arguments: Sequence[str] | None = None) -> argparse.Namespa
     )
     parser.add_argument('weights', type=Path, help='a weights file or training checkpoint')
     parser.add_argument('--tasks', nargs='+', default=[], metavar='TASK', help='such as knn linear semi; default: all')
-    parser.add_argument('--suite', nargs='+', default=[], metavar='NAME',
-                        help='of configs/benchmarks/suites, or a file of your own; default: all')  # fmt: skip
+    parser.add_argument(
+        '--suite',
+        nargs='+',
+        default=[],
+        metavar='NAME',
+        help='of configs/benchmarks/suites, or a file of your own; default: all',
+    )
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/evaluate/ and the name of the weights')
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='of what trains: mean and spread of N')
     parser.add_argument('--processes', type=int, default=1, metavar='N', help='of each task: one a GPU')

@@ -76,9 +76,15 @@ def extract_to_file(args: argparse.Namespace) -> None:
         with processes(args.launcher, args.device) as device:
             loader = cfg[f'{args.split}_dataloader']
             features = extract_features(
-                Path(args.weights), dataset, args.layers, root, pool=args.pool, batch_size=loader.batch_size,
-                num_workers=loader.get('num_workers'), device=device,
-            )  # fmt: skip
+                Path(args.weights),
+                dataset,
+                args.layers,
+                root,
+                pool=args.pool,
+                batch_size=loader.batch_size,
+                num_workers=loader.get('num_workers'),
+                device=device,
+            )
             by_the_first(lambda: _write(features, args.layers, write, Path(args.out)))
     finally:
         if not args.cache_features and int(os.environ.get('RANK', 0)) == 0:

@@ -83,8 +83,10 @@ class RowMaker:
         some = self.data.__getitems__([0]) if hasattr(self.data, '__getitems__') else [self.data[0]]
         batch = whole_batch(some)
         if batch['images'][0].ndim == 3:  # (3, H, W): an image, not a batch of one view
-            raise ConfigError(f'{type(self.data).__name__} gives images of their own sizes, and features are computed '
-                              'of batches of one size: take a set with views, such as VOC07 or ImageFolder')
+            raise ConfigError(
+                f'{type(self.data).__name__} gives images of their own sizes, and features are computed '
+                'of batches of one size: take a set with views, such as VOC07 or ImageFolder'
+            )
         made = self._rows(batch, first=0)
         return {name: (rows.shape[1:], rows.dtype.str) for name, rows in made.items()}
 
@@ -113,8 +115,13 @@ class RowMaker:
         here = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
         if problems := loader_problems('the loader of features', options, self.data, here):
             raise ConfigError('; '.join(problems))
-        loader: Any = DataLoader(self.data, batch_sampler=places, num_workers=workers,
-                                 collate_fn=FUNCTIONS.get('whole_batch'), generator=torch.Generator())  # fmt: skip
+        loader: Any = DataLoader(
+            self.data,
+            batch_sampler=places,
+            num_workers=workers,
+            collate_fn=FUNCTIONS.get('whole_batch'),
+            generator=torch.Generator(),
+        )
         return zip(starts, loader, strict=True)
 
     def _workers(self, batch_size: int) -> int:
@@ -131,7 +138,9 @@ class RowMaker:
         rows = {name: values.cpu().numpy() for name, values in self.reader.read(images.to(self.device)).items()}
         for name, values in rows.items():
             if not np.isfinite(values).all():
-                raise EvaluationError(f'{name}: features of images from {first} on are not finite: the network '
-                                      'diverged or its weights are damaged')  # fmt: skip
+                raise EvaluationError(
+                    f'{name}: features of images from {first} on are not finite: the network '
+                    'diverged or its weights are damaged'
+                )
         labels = torch.as_tensor(batch['labels']).cpu().numpy()
         return {**rows, LABELS: labels.astype(np.int64 if labels.ndim == 1 else np.int8)}

@@ -75,8 +75,9 @@ class FeatureFolder:
         """
         for name, sha256 in self.facts['files'].items():
             if not (self.path / name).is_file() or file_sha256(self.path / name) != sha256:
-                raise ConfigError(f'{self.path / name} is not as it was written: remove the folder, and it is made '
-                                  'again')  # fmt: skip
+                raise ConfigError(
+                    f'{self.path / name} is not as it was written: remove the folder, and it is made again'
+                )
 
 
 def extract_features(
@@ -132,12 +133,19 @@ def extract_features(
 def _facts(weights: Path, dataset: Mapping[str, Any], data: Any, pool: str) -> dict[str, Any]:
     fingerprint: Any = FUNCTIONS.get('fingerprint_data')
     return dict(
-        weights=file_sha256(weights), weights_name=Path(weights).name, data=fingerprint(data),
-        dataset=plain(dict(dataset)), views=views_of(dataset), pool=pool, images=len(data),
-        num_classes=getattr(data, 'num_classes', None), classes=getattr(data, 'classes', None),
+        weights=file_sha256(weights),
+        weights_name=Path(weights).name,
+        data=fingerprint(data),
+        dataset=plain(dict(dataset)),
+        views=views_of(dataset),
+        pool=pool,
+        images=len(data),
+        num_classes=getattr(data, 'num_classes', None),
+        classes=getattr(data, 'classes', None),
         versions=dict(binssl=binssl.__version__, torch=torch.__version__, numpy=np.__version__),
-        layers={}, files={},
-    )  # fmt: skip
+        layers={},
+        files={},
+    )
 
 
 def _lacking(folder: Path, layers: Sequence[str]) -> list[str]:
@@ -149,9 +157,7 @@ def _lacking(folder: Path, layers: Sequence[str]) -> list[str]:
     return [layer for layer in layers if layer not in kept.facts['layers']]
 
 
-def _extract(
-    folder: Path, maker: RowMaker, facts: dict[str, Any], batch_size: int, num_workers: int | None
-) -> None:
+def _extract(folder: Path, maker: RowMaker, facts: dict[str, Any], batch_size: int, num_workers: int | None) -> None:
     layout = maker.layout()  # what cannot be computed is an error now
     unfinished = Path(by_the_first(lambda: str(_begin(folder, layout, facts['images']))))
     try:

@@ -40,8 +40,14 @@ def parse_grid(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='path of a config with optim_wrapper.paramwise_cfg.lr_mult.head')
     parser.add_argument('weights', type=Path, help='what every run starts from')
     parser.add_argument('--lrs', type=float, nargs='+', default=list(RATES), metavar='LR', help="the trunk's rates")
-    parser.add_argument('--head-factors', type=float, nargs='+', default=list(HEAD_FACTORS), metavar='N',
-                        help="the head's rate is so many times the trunk's")  # fmt: skip
+    parser.add_argument(
+        '--head-factors',
+        type=float,
+        nargs='+',
+        default=list(HEAD_FACTORS),
+        metavar='N',
+        help="the head's rate is so many times the trunk's",
+    )
     parser.add_argument('--work-dir', type=Path, help="default: the config's path under work_dirs/, the weights' name")
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--processes', type=int, default=1, metavar='N', help='of each run: one a GPU')
@@ -83,25 +89,38 @@ def grid_jobs(args: argparse.Namespace) -> list[Job]:
     cfg = load_config(args.config, given)
     paramwise = (cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
     if 'head' not in (paramwise.get('lr_mult') or {}):
-        raise ConfigError(f'{args.config} gives the head no rate of its own, which a grid would set: add '
-                          'optim_wrapper.paramwise_cfg=dict(lr_mult=dict(head=10))')  # fmt: skip
+        raise ConfigError(
+            f'{args.config} gives the head no rate of its own, which a grid would set: add '
+            'optim_wrapper.paramwise_cfg=dict(lr_mult=dict(head=10))'
+        )
     _check_scores(cfg, args.config)
     folder = args.work_dir or default_work_dir(args.config) / weights_name(str(args.weights))
     # quoted: a comma in a path would make it a list
     shared = {key: repr(value) if isinstance(value, str) else value for key, value in given.items()}
     return [
-        Job(Step(_name(rate, factor), args.config, 'probe', files=dict(pretrained=str(args.weights)),
-                 options={**shared, RATE: rate, FACTOR: factor}), args.seed, folder)
+        Job(
+            Step(
+                _name(rate, factor),
+                args.config,
+                'probe',
+                files=dict(pretrained=str(args.weights)),
+                options={**shared, RATE: rate, FACTOR: factor},
+            ),
+            args.seed,
+            folder,
+        )
         for rate, factor in itertools.product(args.lrs, args.head_factors)
-    ]  # fmt: skip
+    ]
 
 
 def _check_scores(cfg: Config, name: str) -> None:
     for split, why in (('val', 'by which a grid chooses'), ('test', 'which its table shows')):
         accuracy = metric_config(cfg, f'{split}_evaluator', 'Accuracy')
         if accuracy is None or 1 not in accuracy.get('topk', (1,)) or not cfg.get(f'{split}_dataloader'):
-            raise ConfigError(f'{name} has no top-1 of its {split} data, {why}: set {split}_dataloader, '
-                              f"{split}_cfg=dict() and {split}_evaluator=[dict(type='Accuracy')]")  # fmt: skip
+            raise ConfigError(
+                f'{name} has no top-1 of its {split} data, {why}: set {split}_dataloader, '
+                f"{split}_cfg=dict() and {split}_evaluator=[dict(type='Accuracy')]"
+            )
 
 
 def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:
@@ -112,13 +131,23 @@ def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:
     lines = [_line(row, row is best) for row in rows]
     digest = file_sha256(args.weights)
     title = f'# {args.config}, rates of trunk and head\n\nweights: {args.weights}, SHA-256 {digest}  '
-    note = ('Top-1 in percent after the last epoch, of the validation, which chooses (**), and of the test.'
-            if best else 'No run is done.')  # fmt: skip
+    note = (
+        'Top-1 in percent after the last epoch, of the validation, which chooses (**), and of the test.'
+        if best
+        else 'No run is done.'
+    )
     head = ['run', 'rate of the trunk', 'of the head', 'validation top-1', 'test top-1']
     text = '\n'.join([title, f'seed {args.seed}, code {current_commit()}\n', markdown([head, *lines]), '', note])
     folder = jobs[0].work_dir
-    record = dict(config=args.config, weights=str(args.weights), sha256=digest, seed=args.seed,
-                  commit=current_commit(), runs=rows, best=best and best['run'])  # fmt: skip
+    record = dict(
+        config=args.config,
+        weights=str(args.weights),
+        sha256=digest,
+        seed=args.seed,
+        commit=current_commit(),
+        runs=rows,
+        best=best and best['run'],
+    )
     (folder / 'grid.md').write_text(text + '\n')
     (folder / 'grid.json').write_text(json.dumps(record, indent=1) + '\n')
     return f'{text}\n\nwritten: {folder / "grid.md"}, {folder / "grid.json"}'
@@ -149,5 +178,20 @@ def _name(rate: float, factor: float) -> str:
 def _check_run(args: argparse.Namespace, job: Job) -> None:
     """What stands in the way of one run stands in the way of all: told once, before any."""
     options = [f'{key}={value}' for key, value in job.step.options.items()]
-    train(parse_training([args.config, '--pretrained', str(args.weights), '--work-dir', str(job.folder), '--resume',
-                          'auto', '--check', str(args.processes), '--cfg-options', *options]))  # fmt: skip
+    train(
+        parse_training(
+            [
+                args.config,
+                '--pretrained',
+                str(args.weights),
+                '--work-dir',
+                str(job.folder),
+                '--resume',
+                'auto',
+                '--check',
+                str(args.processes),
+                '--cfg-options',
+                *options,
+            ]
+        )
+    )

@@ -22,8 +22,14 @@ from binssl.registry import DATASETS, METRICS, ConfigError
 def parse_knn(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/test_knn.py``."""
     parser = testing_parser('tools/test_knn.py', "k-NN accuracy of a network's features, on the data of a config.")
-    parser.add_argument('--num-knn', '--num_knn', type=int, nargs='+', metavar='K',
-                        help="how many neighbours vote, for each accuracy; default: the config's")
+    parser.add_argument(
+        '--num-knn',
+        '--num_knn',
+        type=int,
+        nargs='+',
+        metavar='K',
+        help="how many neighbours vote, for each accuracy; default: the config's",
+    )
     parser.add_argument('--temperature', type=float, help="of the votes' weights exp(cos / T); default: the config's")
     return parser.parse_args(arguments)
 
@@ -65,8 +71,10 @@ def check_bank(cfg: Config, num_neighbours: Sequence[int]) -> None:
     with quiet(), told_as_errors('the data cannot be built'):
         dataset = DATASETS.build(cfg.test_dataloader.dataset)
     if not hasattr(dataset, 'bank') or not hasattr(dataset, 'query'):
-        raise ConfigError(f'{cfg.filename}: test_dataloader.dataset is a {type(dataset).__name__}, which has no images '
-                          "to learn from: take type='BankAndQuery', or a config of configs/benchmarks/knn")
+        raise ConfigError(
+            f'{cfg.filename}: test_dataloader.dataset is a {type(dataset).__name__}, which has no images '
+            "to learn from: take type='BankAndQuery', or a config of configs/benchmarks/knn"
+        )
     check_neighbours(num_neighbours, len(dataset.bank))
     for name in ('bank', 'query'):
         check_labels(getattr(dataset, name), name)
@@ -88,7 +96,9 @@ def check_labels(dataset: Any, name: str) -> None:
     labels = torch.as_tensor(labels)
     unknown = int((labels < 0).sum())
     if unknown:
-        raise EvaluationError(f'{unknown} of the {len(labels)} images of the {name} have no label: take lists with '
-                              'lines PATH LABEL, class folders, or labeled=True')
+        raise EvaluationError(
+            f'{unknown} of the {len(labels)} images of the {name} have no label: take lists with '
+            'lines PATH LABEL, class folders, or labeled=True'
+        )
     if name == 'bank' and len(labels.unique()) < 2:
         raise EvaluationError(f'the bank has only class {int(labels[0])}; at least two are needed')

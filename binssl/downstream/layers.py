@@ -45,8 +45,10 @@ class LayerReader:
         known = (NECK, *MAPS, *self.modules)
         for layer in layers:
             if layer not in known:
-                raise ConfigError(f'the network has no layer {layer!r}; {nearest_names(layer, known)} (feat1 to feat5 '
-                                  "are the backbone's maps by size, neck is what goes downstream)")  # fmt: skip
+                raise ConfigError(
+                    f'the network has no layer {layer!r}; {nearest_names(layer, known)} (feat1 to feat5 '
+                    "are the backbone's maps by size, neck is what goes downstream)"
+                )
         self.model, self.layers, self.pool = model, tuple(layers), pool
 
     def read(self, images: Tensor) -> dict[str, Tensor]:
@@ -64,9 +66,11 @@ class LayerReader:
         found = {NECK: neck, **taken, **dict(named)}
         for layer in self.layers:
             if layer in MAPS and layer not in found:
-                raise ConfigError(f"{layer} is not there: the backbone's maps of images of {images.shape[-2]} x "
-                                  f'{images.shape[-1]} px have {len(by_size)} size(s), {MAPS[-len(by_size)]} is the '
-                                  'largest')  # fmt: skip
+                raise ConfigError(
+                    f"{layer} is not there: the backbone's maps of images of {images.shape[-2]} x "
+                    f'{images.shape[-1]} px have {len(by_size)} size(s), {MAPS[-len(by_size)]} is the '
+                    'largest'
+                )
             if layer not in found:
                 raise ConfigError(f'{layer} does nothing on the way to the features; take a layer of backbone or neck')
         return {layer: found[layer].float() for layer in self.layers}
@@ -76,6 +80,7 @@ class LayerReader:
         def keep_named(name: str) -> Any:
             def hook(_: nn.Module, __: Any, output: Any) -> None:
                 taken[name] = self._pooled(_stream(output, name), name)
+
             return hook
 
         def keep_size(_: nn.Module, __: Any, output: Any) -> None:

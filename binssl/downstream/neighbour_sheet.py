@@ -40,8 +40,10 @@ def nearest_images(features: np.ndarray, queries: Sequence[int], count: int) -> 
 def check_others(count: int, images: int) -> None:
     """Raises an EvaluationError unless each of so many ``images`` has ``count`` others, and that is one at least."""
     if not 1 <= count < images:
-        raise EvaluationError(f'{count} neighbours were asked for, and each image has {images - 1} others: ask for at '
-                              'least one and no more than that')  # fmt: skip
+        raise EvaluationError(
+            f'{count} neighbours were asked for, and each image has {images - 1} others: ask for at '
+            'least one and no more than that'
+        )
 
 
 def _unit_rows(rows: np.ndarray) -> np.ndarray:

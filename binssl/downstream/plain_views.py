@@ -33,9 +33,11 @@ def check_plain_views(data: Any) -> None:
         first = _image(data, index, epoch=0)
         for epoch in range(1, EPOCHS_TRIED):
             if not torch.equal(_image(data, index, epoch), first):
-                raise ConfigError(f'the views of {name} are random (image {index} looks otherwise in epoch {epoch}), '
-                                  'and features are computed once: take the views of the validation, as '
-                                  'tools/extract_features.py does with --views-of val')  # fmt: skip
+                raise ConfigError(
+                    f'the views of {name} are random (image {index} looks otherwise in epoch {epoch}), '
+                    'and features are computed once: take the views of the validation, as '
+                    'tools/extract_features.py does with --views-of val'
+                )
 
 
 def _image(data: Any, index: int, epoch: int) -> Tensor:

@@ -20,8 +20,11 @@ from binssl.engine.quiet import quiet
 from binssl.registry import DATASETS, FUNCTIONS, ConfigError
 
 #: sections of a config that a kind of task reads
-NEEDED = {'probe': ('model', 'train_dataloader', 'train_cfg', 'test_dataloader'), 'test': ('test_dataloader',),
-          'svm': ('test_dataloader',)}  # fmt: skip
+NEEDED = {
+    'probe': ('model', 'train_dataloader', 'train_cfg', 'test_dataloader'),
+    'test': ('test_dataloader',),
+    'svm': ('test_dataloader',),
+}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _IMAGES_TIMED = 32
 _FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
@@ -48,8 +51,9 @@ class Planned:
     obstacle: str = ''
 
 
-def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device,
-              input_size: int | None = None) -> Planned:  # fmt: skip
+def plan_task(
+    suite: Suite, task: Task, model: nn.Module, device: torch.device, input_size: int | None = None
+) -> Planned:
     """Build the data of a task, put a few images through the network, and say what it would come to.
 
     Args:
@@ -64,14 +68,18 @@ def plan_task(suite: Suite, task: Task, model: nn.Module, device: torch.device,
     """
     cfg = load_config(task.config, task.options)
     if lacking := [key for key in NEEDED[task.kind] if not cfg.get(key)]:
-        raise ConfigError(f'task {suite.name}.{task.name}: {task.config} has no {", ".join(lacking)}, and a '
-                          f'{task.kind!r} needs it: take another config, or another kind')  # fmt: skip
+        raise ConfigError(
+            f'task {suite.name}.{task.name}: {task.config} has no {", ".join(lacking)}, and a '
+            f'{task.kind!r} needs it: take another config, or another kind'
+        )
     try:
         with quiet(logging.CRITICAL), told_as_errors('the data cannot be built'):
             datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
             workers = {name: int(cfg[name].get('num_workers') or 0) for name in datasets}
-            per_image = max(_seconds_per_image(model, dataset, workers[name], device, input_size)
-                            for name, dataset in datasets.items())  # fmt: skip
+            per_image = max(
+                _seconds_per_image(model, dataset, workers[name], device, input_size)
+                for name, dataset in datasets.items()
+            )
     except (ConfigError, ImportError, OSError, RuntimeError) as error:
         return Planned(suite.name, task, obstacle=' '.join(str(error).split()))
     fingerprint: Any = FUNCTIONS.get('fingerprint_data')
@@ -98,16 +106,19 @@ def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
     return trained + validations * sizes.get('val_dataloader', 0) + sizes.get('test_dataloader', 0)
 
 
-def _seconds_per_image(model: nn.Module, dataset: Any, num_workers: int, device: torch.device,
-                       input_size: int | None) -> float:  # fmt: skip
+def _seconds_per_image(
+    model: nn.Module, dataset: Any, num_workers: int, device: torch.device, input_size: int | None
+) -> float:
     """Of a small batch: the slower of loading it, shared by the workers, and of putting it through the network."""
     count = min(_IMAGES_TIMED, len(dataset))
     start = time.perf_counter()
     batches = _some_batches(dataset, [len(dataset) * place // count for place in range(count)])
     loading = (time.perf_counter() - start) / count / max(1, num_workers)
     if len(batches) == 1 and input_size not in (None, batches[0].shape[-1]):
-        raise ConfigError(f'the network was made for images of {input_size} px (its backbone.input_size), these have '
-                          f'{batches[0].shape[-1]}')  # fmt: skip
+        raise ConfigError(
+            f'the network was made for images of {input_size} px (its backbone.input_size), these have '
+            f'{batches[0].shape[-1]}'
+        )
     for _ in range(2):  # the first pass sets things up
         start = time.perf_counter()
         for batch in batches:

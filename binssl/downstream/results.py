@@ -31,8 +31,9 @@ def describe_plan(planned: Sequence[Planned]) -> str:
     return '\n'.join([text, *_obstacles(planned)]).strip()
 
 
-def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequence[Job]]], weights: Path,
-                  work_dir: Path) -> str:  # fmt: skip
+def write_results(
+    planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequence[Job]]], weights: Path, work_dir: Path
+) -> str:
     """Write ``evaluation.md`` and ``evaluation.json`` into ``work_dir``.
 
     Tasks that were done before, and were not asked for now, stay in the table.
@@ -46,19 +47,29 @@ def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequ
     Returns:
         What ``evaluation.md`` says.
     """
-    facts = dict(weights=str(weights), sha256=file_sha256(weights), backbone=read_trained(weights).model['backbone'],
-                 commit=current_commit(), torch=torch.__version__)  # fmt: skip
+    facts = dict(
+        weights=str(weights),
+        sha256=file_sha256(weights),
+        backbone=read_trained(weights).model['backbone'],
+        commit=current_commit(),
+        torch=torch.__version__,
+    )
     rows = [_row(entry, own) for entry, own in jobs]
     rows = [*_earlier(work_dir / 'evaluation.json', facts['sha256'], {row['task'] for row in rows}), *rows]
     lines = [line for row in rows for line in _lines(row)]
-    text = '\n\n'.join(part for part in [
-        f'# What the features of {weights} are worth',
-        f'weights: SHA-256 {facts["sha256"]}  \ncode: {facts["commit"] or "no repository"}, torch {torch.__version__}',
-        markdown([COLUMNS, *lines]),
-        NOTE.format(seeds=', '.join(map(str, sorted({seed for row in rows for seed in row['seeds']}))) or 'none'),
-        '\n'.join(f'- {row["task"]}: {row["protocol"]} ({row["config"]})' for row in rows),
-        '\n'.join(f'- {line}' for line in _obstacles(planned)),
-    ] if part)  # fmt: skip
+    text = '\n\n'.join(
+        part
+        for part in [
+            f'# What the features of {weights} are worth',
+            f'weights: SHA-256 {facts["sha256"]}  ',
+            f'code: {facts["commit"] or "no repository"}, torch {torch.__version__}',
+            markdown([COLUMNS, *lines]),
+            NOTE.format(seeds=', '.join(map(str, sorted({seed for row in rows for seed in row['seeds']}))) or 'none'),
+            '\n'.join(f'- {row["task"]}: {row["protocol"]} ({row["config"]})' for row in rows),
+            '\n'.join(f'- {line}' for line in _obstacles(planned)),
+        ]
+        if part
+    )
     (work_dir / 'evaluation.md').write_text(text + '\n')
     not_run = {_name(entry): entry.obstacle for entry in planned if entry.obstacle}
     record = dict(facts, tasks=rows, not_run=not_run)
@@ -69,8 +80,13 @@ def write_results(planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequ
 def unknown_numbers(jobs: Sequence[tuple[Planned, Sequence[Job]]]) -> list[str]:
     """A sentence for each number that a suite shows and a task that is done does not give."""
     rows = [_row(entry, own) for entry, own in jobs]
-    return [f'{row["task"]} shows {key!r}, and {row["config"]} does not give it; {nearest_names(key, metrics)}'
-            for row in rows for metrics in row['metrics'][:1] for key in row['shows'] if key not in metrics]
+    return [
+        f'{row["task"]} shows {key!r}, and {row["config"]} does not give it; {nearest_names(key, metrics)}'
+        for row in rows
+        for metrics in row['metrics'][:1]
+        for key in row['shows']
+        if key not in metrics
+    ]
 
 
 def _earlier(file: Path, sha256: str, now: set[str]) -> list[dict[str, Any]]:
@@ -87,11 +103,18 @@ def _row(entry: Planned, jobs: Sequence[Job]) -> dict[str, Any]:
     """All that is known of a task: the numbers of each seed that is done, how they came about."""
     done = [job for job in jobs if job.is_done()]
     records = [json.loads((job.folder / 'done.json').read_text()) for job in done]
-    return dict(task=_name(entry), protocol=entry.task.protocol, config=entry.task.config, data=entry.data,
-                shows=dict(entry.task.shows), seeds=[job.seed for job in done],
-                metrics=[json.loads(job.output.read_text())['metrics'] for job in done],
-                seconds=[record['seconds'] for record in records], commits=[record['commit'] for record in records],
-                commands=[record['commands'] for record in records])  # fmt: skip
+    return dict(
+        task=_name(entry),
+        protocol=entry.task.protocol,
+        config=entry.task.config,
+        data=entry.data,
+        shows=dict(entry.task.shows),
+        seeds=[job.seed for job in done],
+        metrics=[json.loads(job.output.read_text())['metrics'] for job in done],
+        seconds=[record['seconds'] for record in records],
+        commits=[record['commit'] for record in records],
+        commands=[record['commands'] for record in records],
+    )
 
 
 def _lines(row: Mapping[str, Any]) -> list[list[str]]:

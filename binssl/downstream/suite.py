@@ -61,8 +61,14 @@ class Task:
             weights: the file to be evaluated.
             data: SHA-256 of the data.
         """
-        return Step(f'{suite}.{self.name}', self.config, self.kind, files={TAKES[self.kind]: weights}, data=data,
-                    options=self.options)  # fmt: skip
+        return Step(
+            f'{suite}.{self.name}',
+            self.config,
+            self.kind,
+            files={TAKES[self.kind]: weights},
+            data=data,
+            options=self.options,
+        )
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,9 @@ class Suite:
 
     def chosen(self, wanted: Sequence[str]) -> list[Task]:
         """The tasks that ``wanted`` names, by their names or their groups; all where nothing is wanted."""
-        return [task for name, task in self.tasks.items()
-                if not wanted or name in wanted or name.split('_')[0] in wanted]  # fmt: skip
+        return [
+            task for name, task in self.tasks.items() if not wanted or name in wanted or name.split('_')[0] in wanted
+        ]
 
 
 def read_suites(wanted: Sequence[str]) -> list[Suite]:

@@ -61,21 +61,32 @@ def parse_svm(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/test_svm.py``."""
     parser = argparse.ArgumentParser(prog='tools/test_svm.py', description='Score features by linear SVMs.')
     parser.add_argument('config', help='a config of configs/benchmarks/svm, or one that trains a network: --protocol')
-    parser.add_argument('weights', nargs='?', help="a weights file or training checkpoint; 'random': the network of a "
-                        'training config as it is initialised')  # fmt: skip
+    parser.add_argument(
+        'weights',
+        nargs='?',
+        help="a weights file or training checkpoint; 'random': the network of a training config as it is initialised",
+    )
     parser.add_argument('--epoch', type=int, metavar='N', help="instead of WEIGHTS: epoch_N.pth of the config's run")
-    parser.add_argument('--layers', nargs='+', default=['feat5'], metavar='LAYER',
-                        help='feat1 to feat5 (the default), neck, or modules: backbone.blocks.5')  # fmt: skip
+    parser.add_argument(
+        '--layers',
+        nargs='+',
+        default=['feat5'],
+        metavar='LAYER',
+        help='feat1 to feat5 (the default), neck, or modules: backbone.blocks.5',
+    )
     parser.add_argument('--protocol', metavar='CONFIG', help=f'for a training config; default: {PROTOCOL}')
-    parser.add_argument('--pool', choices=POOLS, default='svm',
-                        help='of maps: to about 9,000 numbers as published, or to 1 x 1')  # fmt: skip
+    parser.add_argument(
+        '--pool', choices=POOLS, default='svm', help='of maps: to about 9,000 numbers as published, or to 1 x 1'
+    )
     parser.add_argument('--features', type=Path, default=ROOT, metavar='DIR', help=f'kept there; default: {ROOT}')
     parser.add_argument('--jobs', type=int, metavar='N', help='SVMs fitted at a time; default: by cores and memory')
-    parser.add_argument('--work-dir', '--work_dir', help="default: the protocol's path under work_dirs/ and the "
-                        "weights' name")  # fmt: skip
+    parser.add_argument(
+        '--work-dir', '--work_dir', help="default: the protocol's path under work_dirs/ and the weights' name"
+    )
     parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
-    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value',
-                        help='of the protocol')  # fmt: skip
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='of the protocol'
+    )
     add_download_flag(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
@@ -98,10 +109,18 @@ def test_svm(args: argparse.Namespace) -> None:
     loader = run.protocol.test_dataloader
     with processes(args.launcher, args.device) as device:
         train, test = (
-            extract_features(run.weights, part, run.layers, args.features, pool=args.pool, device=device,
-                             batch_size=loader.batch_size, num_workers=loader.get('num_workers'))
+            extract_features(
+                run.weights,
+                part,
+                run.layers,
+                args.features,
+                pool=args.pool,
+                device=device,
+                batch_size=loader.batch_size,
+                num_workers=loader.get('num_workers'),
+            )
             for part in run.parts
-        )  # fmt: skip
+        )
         measures = is_main_process()
     if measures:
         measure(run, train, test, args.jobs, Path(args.out) if args.out else None)
@@ -143,8 +162,9 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
     cfg = load_config(config if own else protocol or PROTOCOL, options)
     found = metric_config(cfg, 'test_evaluator', 'LinearSVM')
     if found is None:
-        raise ConfigError(f"{cfg.filename} has no test_evaluator=[dict(type='LinearSVM')]; take one of "
-                          'configs/benchmarks/svm')  # fmt: skip
+        raise ConfigError(
+            f"{cfg.filename} has no test_evaluator=[dict(type='LinearSVM')]; take one of configs/benchmarks/svm"
+        )
     read = {key: cfg[key] for key in ('test_dataloader', 'test_evaluator') if cfg.get(key)}
     if problems := check_parts(Config(read)):
         raise ConfigError('\n  - '.join(['this cannot be scored:', *problems]))
@@ -155,8 +175,10 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
 def _parts_of(protocol: Config) -> tuple[dict, dict]:
     dataset: Any = (protocol.get('test_dataloader') or {}).get('dataset') or {}
     if not all(dataset.get(part) for part in ('bank', 'query')):
-        raise ConfigError(f'{protocol.filename}: SVMs learn from a bank and score a query: give '
-                          "test_dataloader.dataset=dict(type='BankAndQuery', bank=..., query=...)")  # fmt: skip
+        raise ConfigError(
+            f'{protocol.filename}: SVMs learn from a bank and score a query: give '
+            "test_dataloader.dataset=dict(type='BankAndQuery', bank=..., query=...)"
+        )
     return dataset.bank.to_dict(), dataset.query.to_dict()
 
 
@@ -208,8 +230,11 @@ def measure(run: SVMRun, train: FeatureFolder, test: FeatureFolder, jobs: int | 
             count = jobs or jobs_that_fit(*_size(run.metric, part, task))
             what = 'all images' if part == ALL else f'{part} a class'
             done = results.find(layer, part)
-            print(f'{layer}, {what}: {"there already" if done else f"fitting, {count} at a time"}', file=sys.stderr,
-                  flush=True)  # fmt: skip
+            print(
+                f'{layer}, {what}: {"there already" if done else f"fitting, {count} at a time"}',
+                file=sys.stderr,
+                flush=True,
+            )
             if not done:
                 results.keep(layer, part, run.metric.measure(part, task, count))
     print(write_results(results, run.layers, run.weights, str(run.protocol.filename), out), flush=True)

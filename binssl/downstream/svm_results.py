@@ -91,18 +91,32 @@ def write_results(
     metric = results.metric
     records = {layer: {part: results.find(layer, part) or {} for part in metric.parts} for layer in layers}
     source = results.source(layers[0])
-    text = '\n\n'.join([
-        f'# Linear SVMs on features of {weights}',
-        markdown(_table(metric, records)),
-        _note(metric, records),
-        f'protocol: {protocol}  \nweights: SHA-256 {file_sha256(weights)}  \n'
-        f'data: SHA-256 {source["train"]["data"]} to learn from, {source["test"]["data"]} to score  \n'
-        f'seed {metric.seed}, commit {current_commit() or "unknown"}',
-    ])  # fmt: skip
-    metrics = {_named(key, layer, layers): value for layer, parts in records.items()
-               for part, record in parts.items() for key, value in metric.flat(part, record).items()}  # fmt: skip
-    facts = dict(metrics=metrics, checkpoint=str(weights), sha256=file_sha256(weights), config=protocol, source=source,
-                 commit=current_commit(), torch=torch.__version__, records=records)  # fmt: skip
+    text = '\n\n'.join(
+        [
+            f'# Linear SVMs on features of {weights}',
+            markdown(_table(metric, records)),
+            _note(metric, records),
+            f'protocol: {protocol}  \nweights: SHA-256 {file_sha256(weights)}  \n'
+            f'data: SHA-256 {source["train"]["data"]} to learn from, {source["test"]["data"]} to score  \n'
+            f'seed {metric.seed}, commit {current_commit() or "unknown"}',
+        ]
+    )
+    metrics = {
+        _named(key, layer, layers): value
+        for layer, parts in records.items()
+        for part, record in parts.items()
+        for key, value in metric.flat(part, record).items()
+    }
+    facts = dict(
+        metrics=metrics,
+        checkpoint=str(weights),
+        sha256=file_sha256(weights),
+        config=protocol,
+        source=source,
+        commit=current_commit(),
+        torch=torch.__version__,
+        records=records,
+    )
     for file in [results.folder / 'results.json', *([out] if out else [])]:
         _write(file, facts)
     (results.folder / 'table.md').write_text(text + '\n', encoding='utf-8')
@@ -114,10 +128,13 @@ def _table(metric: LinearSVM, records: Mapping[str, Mapping[Part, Mapping[str, A
     numbers = [key for key in HEADINGS if key in every]
     shots = [part for part in metric.parts if part != ALL]
     head = ['layer', *(HEADINGS[key] for key in numbers), *(str(part) for part in shots)]
-    return [head, *(
-        [layer, *(f'{parts[ALL][key]:.2f}' for key in numbers), *(_spread(parts[part]) for part in shots)]
-        for layer, parts in records.items()
-    )]  # fmt: skip
+    return [
+        head,
+        *(
+            [layer, *(f'{parts[ALL][key]:.2f}' for key in numbers), *(_spread(parts[part]) for part in shots)]
+            for layer, parts in records.items()
+        ),
+    ]
 
 
 def _spread(record: Mapping[str, Any]) -> str:
@@ -127,9 +144,12 @@ def _spread(record: Mapping[str, Any]) -> str:
 def _note(metric: LinearSVM, records: Mapping[str, Mapping[Part, Mapping[str, Any]]]) -> str:
     """What the numbers are."""
     stopped = sum(record['not_converged'] for parts in records.values() for record in parts.values())
-    notes = ['In percent.', ALL_NOTE if ALL in metric.parts else '',
-             SHOTS_NOTE.format(repeats=metric.repeats) if metric.parts != (ALL,) else '',
-             f'{stopped:,} SVMs were stopped before they had converged.' if stopped else '']  # fmt: skip
+    notes = [
+        'In percent.',
+        ALL_NOTE if ALL in metric.parts else '',
+        SHOTS_NOTE.format(repeats=metric.repeats) if metric.parts != (ALL,) else '',
+        f'{stopped:,} SVMs were stopped before they had converged.' if stopped else '',
+    ]
     return ' '.join(note for note in notes if note)
 
 

@@ -63,9 +63,15 @@ def visualise(args: argparse.Namespace) -> None:
     try:
         with processes('none', args.device) as device:
             features = extract_features(
-                Path(args.weights), dataset, [args.layer], root, pool=args.pool, batch_size=cfg[name].batch_size,
-                num_workers=cfg[name].get('num_workers'), device=device,
-            )  # fmt: skip
+                Path(args.weights),
+                dataset,
+                [args.layer],
+                root,
+                pool=args.pool,
+                batch_size=cfg[name].batch_size,
+                num_workers=cfg[name].get('num_workers'),
+                device=device,
+            )
         (_draw_points if args.neighbours is None else _draw_sheet)(args, features, originals)
     finally:
         if not args.cache_features:

@@ -79,13 +79,18 @@ class Analysis:
     def __str__(self) -> str:
         how = f'{self.files:,} files decoded' if self.files else 'in memory'
         lines = [f'{self.split}: {self.dataset}, {self.images:,} images, {how}']
-        lines += [f'  {name:8} {_counted(counter)}' for name, counter in (('mode', self.modes), ('format', self.kinds))
-                  if counter]  # fmt: skip
+        lines += [
+            f'  {name:8} {_counted(counter)}'
+            for name, counter in (('mode', self.modes), ('format', self.kinds))
+            if counter
+        ]
         for name, lengths in (('width', self.sizes[:, 0]), ('height', self.sizes[:, 1])):
             if spread := _spread(lengths):
                 lines.append(f'  {name:8} {spread["least"]} to {spread["most"]} px, median {spread["median"]:g}')
-        lines += [f'  unusual  {text}: {count:,}, such as {", ".join(map(repr, files))}'
-                  for text, (count, files) in self.remarks.items()]  # fmt: skip
+        lines += [
+            f'  unusual  {text}: {count:,}, such as {", ".join(map(repr, files))}'
+            for text, (count, files) in self.remarks.items()
+        ]
         return '\n'.join([*lines, *self._label_lines(), *self._bad_lines()])
 
     def _label_lines(self) -> list[str]:

@@ -94,9 +94,16 @@ def analyze_split(cfg: Config, split: str, workers: int, min_side: int) -> Analy
     counts, unlabeled, outside = count_labels(originals.labels, originals.num_classes)
     names = [originals.class_name(label) for label in range(len(counts))]
     found = Analysis(
-        split, type(dataset).__name__, len(originals), len(originals.files),
-        np.zeros((len(originals), 2), dtype=np.int32), counts, unlabeled, [str(name) for name in names if name], [],
-    )  # fmt: skip
+        split,
+        type(dataset).__name__,
+        len(originals),
+        len(originals.files),
+        np.zeros((len(originals), 2), dtype=np.int32),
+        counts,
+        unlabeled,
+        [str(name) for name in names if name],
+        [],
+    )
     for index in outside.tolist():
         label = int(originals.labels[index])
         problem = f'label {label} is none of the {originals.num_classes} classes'
@@ -177,6 +184,7 @@ def _write(out: Path, analyses: Sequence[Analysis]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / REPORT).write_text(json.dumps([analysis.as_data() for analysis in analyses], indent=1) + '\n')
     # a name may be of any bytes
-    lines = [os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace')
-             for file, problem in bad_list(analyses)]  # fmt: skip
+    lines = [
+        os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace') for file, problem in bad_list(analyses)
+    ]
     (out / LIST).write_bytes(b''.join(lines))

@@ -90,9 +90,7 @@ def synchronise_batch_norm(model: nn.Module, where: bool | Sequence[str], on_gpu
     for prefix in prefixes:
         if layers and not any(_is_under(name, prefix) for name in layers):
             raise ConfigError(f'sync_bn: the model has no BatchNorm under {prefix!r}')
-    chosen = {
-        name: layer for name, layer in layers.items() if any(_is_under(name, prefix) for prefix in prefixes)
-    }
+    chosen = {name: layer for name, layer in layers.items() if any(_is_under(name, prefix) for prefix in prefixes)}
     for name, layer in chosen.items():
         parent, _, leaf = name.rpartition('.')
         setattr(model.get_submodule(parent), leaf, _synchronised(layer, on_gpu))
@@ -106,9 +104,7 @@ def _is_under(name: str, prefix: str) -> bool:
 def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:
     if on_gpu:
         return nn.SyncBatchNorm.convert_sync_batchnorm(layer)
-    synced = ProcessBatchNorm(
-        layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
-    )
+    synced = ProcessBatchNorm(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
     synced.to(next(iter(layer.state_dict().values()), torch.empty(0)).device)
     synced.weight, synced.bias = layer.weight, layer.bias  # the same parameters: nothing is copied
     synced._buffers.update(layer._buffers)

@@ -25,6 +25,8 @@ def settle_classes(cfg: Config) -> None:
     classes = getattr(dataset, 'num_classes', None)
     if not classes or classes < 2:
         said = f'have {classes} class' if classes else 'do not say how many classes they have'
-        raise ConfigError(f'model.head.num_classes is left to the training data, and these {said}: a classifier needs '
-                          'two at least; take labelled data, class folders or lists with lines PATH LABEL')
+        raise ConfigError(
+            f'model.head.num_classes is left to the training data, and these {said}: a classifier needs '
+            'two at least; take labelled data, class folders or lists with lines PATH LABEL'
+        )
     cfg.model.head.num_classes = int(classes)

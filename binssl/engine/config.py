@@ -17,13 +17,43 @@ from mmengine.config import Config
 from binssl.registry import ConfigError, nearest_names
 
 #: every top-level key that something reads; helper variables of a config start with `_` or are UPPER_CASE
-KNOWN_KEYS = frozenset({
-    'model', 'work_dir', 'train_dataloader', 'val_dataloader', 'test_dataloader', 'train_cfg',
-    'val_cfg', 'test_cfg', 'val_evaluator', 'test_evaluator', 'optim_wrapper', 'param_scheduler',
-    'auto_scale_lr', 'default_hooks', 'custom_hooks', 'custom_imports', 'load_from', 'resume', 'launcher',
-    'env_cfg', 'log_level', 'visualizer', 'default_scope', 'randomness', 'experiment_name', 'compile', 'device',
-    'model_wrapper_cfg', 'schedules', 'global_batch_size', 'sync_bn', 'pretrained', 'how_to_get',
-})  # fmt: skip
+KNOWN_KEYS = frozenset(
+    {
+        'model',
+        'work_dir',
+        'train_dataloader',
+        'val_dataloader',
+        'test_dataloader',
+        'train_cfg',
+        'val_cfg',
+        'test_cfg',
+        'val_evaluator',
+        'test_evaluator',
+        'optim_wrapper',
+        'param_scheduler',
+        'auto_scale_lr',
+        'default_hooks',
+        'custom_hooks',
+        'custom_imports',
+        'load_from',
+        'resume',
+        'launcher',
+        'env_cfg',
+        'log_level',
+        'visualizer',
+        'default_scope',
+        'randomness',
+        'experiment_name',
+        'compile',
+        'device',
+        'model_wrapper_cfg',
+        'schedules',
+        'global_batch_size',
+        'sync_bn',
+        'pretrained',
+        'how_to_get',
+    }
+)
 
 #: hooks of every run; a config changes one by its name, or removes it with None
 DEFAULT_HOOKS: dict[str, dict] = dict(
@@ -40,9 +70,18 @@ DEFAULT_HOOKS: dict[str, dict] = dict(
 )
 
 #: what makes two runs the same experiment; logging, workers and the like may differ on resume
-EXPERIMENT_KEYS = ('model', 'train_dataloader', 'optim_wrapper', 'schedules', 'train_cfg',
-                   'global_batch_size', 'sync_bn', 'randomness', 'param_scheduler',
-                   'custom_hooks')  # fmt: skip
+EXPERIMENT_KEYS = (
+    'model',
+    'train_dataloader',
+    'optim_wrapper',
+    'schedules',
+    'train_cfg',
+    'global_batch_size',
+    'sync_bn',
+    'randomness',
+    'param_scheduler',
+    'custom_hooks',
+)
 RUNTIME_KEYS = frozenset({'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'checkpoint'})
 
 
@@ -59,8 +98,10 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     except Exception as error:
         empty = re.search(r'`(\w+)` cannot be found in `os\.environ`', str(error))
         if empty and empty[1] in os.environ:
-            raise ConfigError(f'the environment variable {empty[1]}, which config {file} reads, is set but empty: give '
-                              f'it a value, or unset it for the default (unset {empty[1]})') from None
+            raise ConfigError(
+                f'the environment variable {empty[1]}, which config {file} reads, is set but empty: give '
+                f'it a value, or unset it for the default (unset {empty[1]})'
+            ) from None
         # a config is Python: anything may come out of it, and what the person needs is which file and what
         where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = f' (line {where[-1].lineno}: {where[-1].line})' if where else ''
@@ -91,8 +132,9 @@ def _config_file(path: Path) -> Path:
 
 def _check_top_level(cfg: Config) -> None:
     if cfg.get('steps') and not cfg.get('model'):
-        raise ConfigError(f'{cfg.filename} is a recipe: python tools/run_recipe.py runs it; here goes one of its '
-                          "steps' configs")
+        raise ConfigError(
+            f"{cfg.filename} is a recipe: python tools/run_recipe.py runs it; here goes one of its steps' configs"
+        )
     for key in cfg:
         if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper():
             raise ConfigError(
@@ -105,9 +147,7 @@ def _check_option(cfg: Config, dotted: str) -> None:
     """An option may set a key that is there, or add one to a part that is there (checked when built)."""
     first, *rest = dotted.split('.')
     if first not in KNOWN_KEYS:
-        raise ConfigError(
-            f'--cfg-options {dotted}: nothing reads {first!r}; {nearest_names(first, KNOWN_KEYS)}'
-        )
+        raise ConfigError(f'--cfg-options {dotted}: nothing reads {first!r}; {nearest_names(first, KNOWN_KEYS)}')
     node: Any = cfg
     for depth, key in enumerate([first, *rest][:-1]):
         if isinstance(node, (list, tuple)) and key.isdigit() and int(key) < len(node):
@@ -117,9 +157,7 @@ def _check_option(cfg: Config, dotted: str) -> None:
         else:
             known = [str(k) for k in node] if isinstance(node, (Mapping, Config)) else []
             where = '.'.join([first, *rest][: depth + 1])
-            raise ConfigError(
-                f'--cfg-options {dotted}: the config has no {where!r}; {nearest_names(key, known)}'
-            )
+            raise ConfigError(f'--cfg-options {dotted}: the config has no {where!r}; {nearest_names(key, known)}')
 
 
 def parse_options(arguments: Sequence[str]) -> dict[str, Any]:
@@ -151,17 +189,10 @@ def _parse_value(text: str) -> Any:
 
 
 def _literal(node: ast.expr) -> Any:
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == 'dict'
-        and not node.args
-    ):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == 'dict' and not node.args:
         return {str(word.arg): _literal(word.value) for word in node.keywords}
     if isinstance(node, ast.Dict):
-        return {
-            _literal(k): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k is not None
-        }
+        return {_literal(k): _literal(v) for k, v in zip(node.keys, node.values, strict=True) if k is not None}
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_literal(item) for item in node.elts]
     return ast.literal_eval(node)
@@ -185,9 +216,7 @@ def known_part(cfg: Config) -> dict[str, Any]:
 
 def experiment(cfg: Config) -> dict[str, Any]:
     """The part of ``cfg`` that decides what is trained, as plain data (see ``EXPERIMENT_KEYS``)."""
-    parts = {
-        key: _without_runtime(plain(cfg.get(key))) for key in EXPERIMENT_KEYS if cfg.get(key) is not None
-    }
+    parts = {key: _without_runtime(plain(cfg.get(key))) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
     if parts.get('global_batch_size'):  # then the number of processes decides how many batches make a step
         parts.get('optim_wrapper', {}).pop('accumulative_counts', None)
     return parts
@@ -211,8 +240,6 @@ def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
     if isinstance(ours, dict) and isinstance(theirs, dict):
         keys = sorted(set(ours) | set(theirs))
         return [
-            row
-            for key in keys
-            for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))
+            row for key in keys for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))
         ]
     return [] if ours == theirs else [f'{where}: {theirs!r} there, {ours!r} here']

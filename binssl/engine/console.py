@@ -19,9 +19,7 @@ class _ForPeople(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if getattr(record, 'for_people', False):
             return True
-        return record.levelno >= logging.WARNING and not any(
-            word in record.getMessage() for word in _STANDING
-        )
+        return record.levelno >= logging.WARNING and not any(word in record.getMessage() for word in _STANDING)
 
 
 class _Short(logging.Formatter):

@@ -104,10 +104,12 @@ def draw_sheet(samples: Sequence[Sample], side: int) -> tuple[Image.Image, list[
         draw.text((left, top), shorten(sample.name, width, font), _INK, font)
         draw.text((left, top + _LINE), shorten(sample.note, width, font), _INK, font)
         titles = sample.titles or ['original', *(f'view {place}' for place in range(1, len(sample.pictures)))]
-        boxes.append([
-            _draw_tile(sheet, draw, picture, layout.tile(number, place), titles[place])
-            for place, picture in enumerate(sample.pictures)
-        ])  # fmt: skip
+        boxes.append(
+            [
+                _draw_tile(sheet, draw, picture, layout.tile(number, place), titles[place])
+                for place, picture in enumerate(sample.pictures)
+            ]
+        )
     return sheet, boxes
 
 

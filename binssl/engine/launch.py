@@ -38,8 +38,7 @@ def check_devices(processes: int, device: str = 'auto') -> str | None:
         )
     if not gpus and device == 'cuda':
         return (
-            'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use '
-            '--device cpu'
+            'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use --device cpu'
         )
     if not gpus and processes > cores:
         return (
@@ -63,9 +62,7 @@ def local_processes(launcher: str) -> int:
 
 
 @contextmanager
-def processes(
-    launcher: str = 'none', device: str = 'auto', timeout_minutes: float = 30
-) -> Iterator[torch.device]:
+def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: float = 30) -> Iterator[torch.device]:
     """The process group of a run, and this process's device; nccl on GPUs, gloo on CPUs.
 
     Args:
@@ -111,9 +108,7 @@ def _map_environment(launcher: str) -> None:
         os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
     elif launcher == 'mpi':
         names = dict(
-            RANK='OMPI_COMM_WORLD_RANK',
-            WORLD_SIZE='OMPI_COMM_WORLD_SIZE',
-            LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
+            RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK'
         )
         os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
         os.environ.setdefault('MASTER_PORT', '29500')
@@ -134,7 +129,5 @@ def _first_slurm_node(node_list: str) -> str:
     """The first host of SLURM's compressed list, as ``scontrol`` expands it."""
     if '[' not in node_list:
         return node_list.split(',')[0] or '127.0.0.1'
-    hosts = subprocess.run(
-        ['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True
-    )
+    hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
     return hosts.stdout.split()[0]

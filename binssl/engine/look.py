@@ -139,8 +139,10 @@ def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dic
         side = tile_side(pictures[0])
         originals = [_small(shown.originals.image(index), side) for index in page]
         told = [_describe(shown.originals, *facts) for facts in zip(page, labels, originals, strict=True)]
-        samples = [Sample(facts['file'], _note(facts), [original, *views])
-                   for facts, original, views in zip(told, originals, pictures, strict=True)]  # fmt: skip
+        samples = [
+            Sample(facts['file'], _note(facts), [original, *views])
+            for facts, original, views in zip(told, originals, pictures, strict=True)
+        ]
         sheet, boxes = draw_sheet(samples, side)
         files.append(out / f'contact_sheet_{len(files) + 1:02d}.png')
         sheet.save(files[-1])
@@ -155,8 +157,13 @@ def _small(original: Image.Image | None, side: int) -> Image.Image | None:
 
 
 def _describe(originals: Any, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
-    return dict(index=index, file=originals.name(index), label=label, class_name=originals.class_name(label),
-                readable=original is not None)  # fmt: skip
+    return dict(
+        index=index,
+        file=originals.name(index),
+        label=label,
+        class_name=originals.class_name(label),
+        readable=original is not None,
+    )
 
 
 def _note(facts: Mapping[str, Any]) -> str:

@@ -37,8 +37,13 @@ class OptimWrapper(_OptimWrapper):
             for it.
     """
 
-    def __init__(self, optimizer: torch.optim.Optimizer, accumulative_counts: int = 1,
-                 clip_grad: dict | None = None, precision: str | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        accumulative_counts: int = 1,
+        clip_grad: dict | None = None,
+        precision: str | None = None,
+    ) -> None:
         if accumulative_counts < 1:
             raise ConfigError(f'accumulative_counts is {accumulative_counts}; it must be at least 1')
         if precision is not None and precision not in PRECISIONS:
@@ -50,9 +55,7 @@ class OptimWrapper(_OptimWrapper):
         self.last_gradient_norm: Tensor | None = None
         self._device = optimizer.param_groups[0]['params'][0].device.type
         if precision == 'fp16' and self._device == 'cpu':
-            print_log(
-                'fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current'
-            )
+            print_log('fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current')
             precision = None
         self._autocast_dtype = PRECISIONS.get(precision or '')
         self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
@@ -93,9 +96,7 @@ class OptimWrapper(_OptimWrapper):
         self._scaler.update()
 
     def _clip_grad(self) -> None:
-        parameters = [
-            p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None
-        ]
+        parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
         self.last_gradient_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
 
     def state_dict(self) -> dict[str, Any]:
@@ -110,8 +111,15 @@ class OptimWrapper(_OptimWrapper):
 
 
 @OPTIMIZERS.register_module(name='LARS')
-def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: float = 0.0, trust_coeff: float = 0.001,
-               nesterov: bool = False, always_adapt: bool = False) -> torch.optim.Optimizer:  # fmt: skip
+def build_lars(
+    params: Any,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    trust_coeff: float = 0.001,
+    nesterov: bool = False,
+    always_adapt: bool = False,
+) -> torch.optim.Optimizer:
     """LARS (arXiv:1708.03888) from timm, for batches of thousands.
 
     A group without weight decay is not adapted either (plain SGD with momentum), unless ``always_adapt``: with
@@ -121,14 +129,22 @@ def build_lars(params: Any, lr: float, momentum: float = 0.9, weight_decay: floa
         ConfigError: timm is not installed; or nothing would be adapted.
     """
     if not weight_decay and not always_adapt:
-        raise ConfigError('LARS without weight_decay adapts no rate and is plain SGD: give a weight_decay, or '
-                          'always_adapt=True')  # fmt: skip
+        raise ConfigError(
+            'LARS without weight_decay adapts no rate and is plain SGD: give a weight_decay, or always_adapt=True'
+        )
     try:
         from timm.optim.lars import Lars
     except ImportError as error:
         raise ConfigError('LARS is timm\'s, which is not installed: pip install "binssl[lars]"') from error
-    return Lars(params, lr, momentum, weight_decay=weight_decay, trust_coeff=trust_coeff, nesterov=nesterov,
-                always_adapt=always_adapt)  # fmt: skip
+    return Lars(
+        params,
+        lr,
+        momentum,
+        weight_decay=weight_decay,
+        trust_coeff=trust_coeff,
+        nesterov=nesterov,
+        always_adapt=always_adapt,
+    )
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
@@ -156,9 +172,7 @@ class ParameterGroups:
         self.optimizer_cfg = dict(self.wrapper_cfg.pop('optimizer'))
         paramwise = dict(paramwise_cfg or {})
         if not isinstance(self.optimizer_cfg.get('lr'), (int, float)):
-            raise ConfigError(
-                f'optim_wrapper.optimizer.lr is {self.optimizer_cfg.get("lr")!r}; it must be a number'
-            )
+            raise ConfigError(f'optim_wrapper.optimizer.lr is {self.optimizer_cfg.get("lr")!r}; it must be a number')
         self.decay = paramwise.pop('decay', 'all')
         self.lr_mult = dict(paramwise.pop('lr_mult', {}))
         self.fixed_lr = list(paramwise.pop('fixed_lr', []))
@@ -211,12 +225,16 @@ class ParameterGroups:
             for part, rate in getattr(module, 'own_rates', dict)().items()
         }
         if rates and self.wrapper_cfg.get('clip_grad'):
-            raise ConfigError('optim_wrapper.clip_grad has one norm for all gradients, so that classifiers of several '
-                              'learning rates would not learn as each would alone: leave it out')  # fmt: skip
+            raise ConfigError(
+                'optim_wrapper.clip_grad has one norm for all gradients, so that classifiers of several '
+                'learning rates would not learn as each would alone: leave it out'
+            )
         shared = [name for name in trained if not name.startswith(tuple(f'{part}.' for part in rates))]
         if rates and shared:
-            raise ConfigError(f'classifiers of several learning rates share what learns ({shared[0]}, ...): set '
-                              "model.frozen=['backbone', 'neck'], or make a run for each rate")
+            raise ConfigError(
+                f'classifiers of several learning rates share what learns ({shared[0]}, ...): set '
+                "model.frozen=['backbone', 'neck'], or make a run for each rate"
+            )
         return rates
 
     def _check_names(self, names: Sequence[str]) -> None:
@@ -246,8 +264,6 @@ class ParameterGroups:
 
     def _fused(self, trained: list[tuple[str, nn.Parameter]]) -> dict:
         """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers."""
-        known = (
-            self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
-        )
+        known = self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
         plain = all(p.is_floating_point() and p.device.type in ('cpu', 'cuda') for _, p in trained)
         return {'fused': True, **self.optimizer_cfg} if known and plain else self.optimizer_cfg

@@ -31,8 +31,19 @@ SECTIONS: dict[str, tuple[str, ...]] = dict(
     env_cfg=('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
     visualizer=('type', 'name', 'vis_backends', 'save_dir'),
 )
-LOADER_KEYS = ('dataset', 'batch_size', 'sampler', 'collate_fn', 'num_workers', 'drop_last', 'pin_memory',
-               'persistent_workers', 'prefetch_factor', 'timeout', 'multiprocessing_context')  # fmt: skip
+LOADER_KEYS = (
+    'dataset',
+    'batch_size',
+    'sampler',
+    'collate_fn',
+    'num_workers',
+    'drop_last',
+    'pin_memory',
+    'persistent_workers',
+    'prefetch_factor',
+    'timeout',
+    'multiprocessing_context',
+)
 
 Part = tuple[Registry, Any, tuple[str, ...]]
 

@@ -175,8 +175,10 @@ def _in_order(steps: Iterable[Step]) -> dict[str, Step]:
             raise ConfigError(f'two steps of the recipe are called {step.name!r}')
         for source in step.inputs.values():
             if source not in ordered:
-                raise ConfigError(f'step {step.name!r} takes the weights of {source!r}, which no step before it makes; '
-                                  f'{nearest_names(source, ordered)}')
+                raise ConfigError(
+                    f'step {step.name!r} takes the weights of {source!r}, which no step before it makes; '
+                    f'{nearest_names(source, ordered)}'
+                )
         if not Path(step.config).is_file():
             raise ConfigError(f'step {step.name!r}: there is no config {step.config}')
         ordered[step.name] = step

@@ -59,8 +59,9 @@ class Job:
         (``sync_bn``), their batches do depend on it.
         """
         hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
-        known = dict(kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash,
-                     inputs=hashes)  # fmt: skip
+        known = dict(
+            kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash, inputs=hashes
+        )
         return dict(known, data=self.step.data) if self.step.data else known
 
     def is_done(self) -> bool:
@@ -112,9 +113,14 @@ class Job:
         """
         record = _read(self.folder / 'step.json')
         seconds = record['seconds_before'] + time.time() - record['started']
-        done = dict(fingerprint=record['fingerprint'], outputs={self.step.output: file_sha256(self.output)},
-                    seconds=round(seconds, 1), config=self.step.config, commit=current_commit(),
-                    commands=[' '.join(command) for command in commands])  # fmt: skip
+        done = dict(
+            fingerprint=record['fingerprint'],
+            outputs={self.step.output: file_sha256(self.output)},
+            seconds=round(seconds, 1),
+            config=self.step.config,
+            commit=current_commit(),
+            commands=[' '.join(command) for command in commands],
+        )
         if not record['seconds_before']:
             done['core_seconds'] = round(core_seconds, 1)
         _write(self.folder / 'done.json', done)
@@ -168,8 +174,12 @@ def _options(options: Mapping[str, Any]) -> list[str]:
 def current_commit() -> str | None:
     """The commit of the code, with ``+`` where it was changed since; None outside a repository."""
     root = Path(__file__).parents[2]
-    described = subprocess.run(['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'], cwd=root,
-                               capture_output=True, text=True)  # fmt: skip
+    described = subprocess.run(
+        ['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*'],
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
     return described.stdout.strip() or None
 
 

@@ -37,8 +37,9 @@ class RecipeRunner:
         keep_going: whether the others go on where one fails; for jobs that do not build on each other.
     """
 
-    def __init__(self, jobs: Sequence[Job], tools: Path, workers: int | None = None, processes: int = 1,
-                 keep_going: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self, jobs: Sequence[Job], tools: Path, workers: int | None = None, processes: int = 1, keep_going: bool = False
+    ) -> None:
         self.jobs, self.tools, self.processes, self.keep_going = list(jobs), tools, processes, keep_going
         self._failures: list[str] = []
         self.workers = workers or (1 if processes > 1 else len(os.sched_getaffinity(0)))
@@ -142,8 +143,14 @@ class _Run:
         command = self.commands_left.pop(0)
         environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1', PYTHON=sys.executable)
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, preexec_fn=_die_with_parent)  # fmt: skip
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
         assert self._process.stdout is not None
         return self._process.stdout
 
@@ -222,8 +229,16 @@ def _signals_as_exceptions() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def run_recipe(recipe: Recipe, tools: Path, work_dir: str | None = None, until: str | None = None, full: bool = False,
-               seeds: int = 1, workers: int | None = None, processes: int = 1) -> list[Job]:  # fmt: skip
+def run_recipe(
+    recipe: Recipe,
+    tools: Path,
+    work_dir: str | None = None,
+    until: str | None = None,
+    full: bool = False,
+    seeds: int = 1,
+    workers: int | None = None,
+    processes: int = 1,
+) -> list[Job]:
     """Run a recipe with seeds 0 to ``seeds`` - 1, and skip what is done.
 
     Args:

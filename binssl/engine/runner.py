@@ -12,12 +12,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import (
-    barrier,
-    broadcast_object_list,
-    get_world_size,
-    is_main_process,
-)
+from mmengine.dist import barrier, broadcast_object_list, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner as _Runner
@@ -91,16 +86,12 @@ class Runner(_Runner):
 
     # what mmengine builds, built our way
 
-    def build_logger(
-        self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any
-    ) -> MMLogger:
+    def build_logger(self, log_level: int | str = 'INFO', log_file: str | None = None, **kwargs: Any) -> MMLogger:
         logger = super().build_logger(log_level, log_file, **kwargs)
         quieten(logger)
         return logger
 
-    def set_randomness(
-        self, seed: int | None = 0, diff_rank_seed: bool = False, deterministic: bool = False
-    ) -> None:
+    def set_randomness(self, seed: int | None = 0, diff_rank_seed: bool = False, deterministic: bool = False) -> None:
         """Seed every generator alike on all processes; what differs between them is drawn by counters."""
         self._seed, self._deterministic = 0 if seed is None else seed, deterministic
         random.seed(self._seed)
@@ -123,9 +114,7 @@ class Runner(_Runner):
         if self.cfg.get('sync_bn'):
             count = synchronise_batch_norm(model, self.cfg.sync_bn, on_gpu)
             self.logger.info(f'{count} BatchNorms share their statistics over {get_world_size()} processes')
-        if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get(
-            'optim_wrapper'
-        ):
+        if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get('optim_wrapper'):
             return self._compiled(model)  # an evaluation: nothing to reduce
         devices = [torch.cuda.current_device()] if on_gpu else None
         options = dict(_LEAVE_BUFFERS, **wrapper_options(model_wrapper_cfg or {}))
@@ -236,9 +225,7 @@ class Runner(_Runner):
         answer = [str(path) if path else None]
         broadcast_object_list(answer)
         if answer[0] and not Path(answer[0]).is_file():
-            raise CheckpointError(
-                f'there is no checkpoint {answer[0]} (all nodes must share the work folder)'
-            )
+            raise CheckpointError(f'there is no checkpoint {answer[0]} (all nodes must share the work folder)')
         return Path(answer[0]) if answer[0] else None
 
     @property
@@ -249,9 +236,7 @@ class Runner(_Runner):
         """The newest checkpoint of this run's folder."""
         return latest_checkpoint(self.work_dir)
 
-    def save_checkpoint(
-        self, out_dir: str, filename: str, epoch: int = 0, iteration: int = 0, **unused: Any
-    ) -> None:
+    def save_checkpoint(self, out_dir: str, filename: str, epoch: int = 0, iteration: int = 0, **unused: Any) -> None:
         """Write a training checkpoint, atomically, by the first process.
 
         BatchNorm statistics that processes keep apart are averaged first, on all of them, so that a resumed

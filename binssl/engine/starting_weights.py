@@ -34,8 +34,10 @@ def start_from_trunk(model: nn.Module, path: str) -> LoadReport:
     trunk = {key: value for key, value in weights.items() if in_parts(key, parts)}
     if not trunk and any(in_parts(key, parts) for key in model.state_dict()):
         held = ', '.join(dict.fromkeys(key.split('.')[0] for key in weights)) or 'nothing'
-        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; take the checkpoint or weights file '
-                              'of the run that trained the backbone')  # fmt: skip
+        raise CheckpointError(
+            f'{path} holds no trunk to start from, but {held}; take the checkpoint or weights file '
+            'of the run that trained the backbone'
+        )
     others = {key.split('.')[0] for key in model.state_dict()} - set(parts)
     return _start_with(model, trunk, sorted(others))
 

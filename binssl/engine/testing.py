@@ -22,8 +22,20 @@ from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import FUNCTIONS, ConfigError
 
 #: what of a config a test needs; the model comes from the checkpoint
-TEST_KEYS = ('model', 'test_dataloader', 'test_cfg', 'test_evaluator', 'work_dir', 'randomness',
-             'default_scope', 'visualizer', 'env_cfg', 'custom_imports', 'log_level', 'device')  # fmt: skip
+TEST_KEYS = (
+    'model',
+    'test_dataloader',
+    'test_cfg',
+    'test_evaluator',
+    'work_dir',
+    'randomness',
+    'default_scope',
+    'visualizer',
+    'env_cfg',
+    'custom_imports',
+    'log_level',
+    'device',
+)
 
 
 def parse_testing(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -43,9 +55,7 @@ def testing_parser(command: str, description: str) -> argparse.ArgumentParser:
     add_download_flag(parser)
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument(
-        '--check', type=int, metavar='N', help='only check the test, for N processes on this machine'
-    )
+    parser.add_argument('--check', type=int, metavar='N', help='only check the test, for N processes on this machine')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     return parser
 
@@ -84,9 +94,7 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
     refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
     refuse_bad_images(runner.test_dataloader.dataset)
     metrics = runner.test()
-    record = dict(
-        metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename)
-    )
+    record = dict(metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename))
     for path in [Path(cfg.work_dir) / 'results.json', *([Path(out)] if out else [])]:
         if is_main_process():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,8 +104,4 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
 def in_order(files: Sequence[str]) -> tuple[str, str]:
     """(config, checkpoint), whichever came first: a config is Python, or is named without its ending."""
     first, second = files
-    return (
-        (second, first)
-        if first.endswith(('.pth', '.pt', '.tar')) or second.endswith('.py')
-        else (first, second)
-    )
+    return (second, first) if first.endswith(('.pth', '.pt', '.tar')) or second.endswith('.py') else (first, second)

@@ -44,9 +44,7 @@ def train(args: argparse.Namespace) -> None:
         here, everywhere = args.check or 0, args.check_cluster or args.check * int(os.environ.get('NNODES', 1))
         problems += trial_problems(cfg, here, everywhere, args.device, _goes_on(cfg), build_model=not problems)
     if problems:
-        raise ConfigError(
-            '\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0]
-        )
+        raise ConfigError('\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0])
     if not only_checked:
         with processes(args.launcher, args.device), only_training(Path(cfg.work_dir)):
             _train(cfg)
@@ -63,9 +61,7 @@ def _train(cfg: Config) -> None:
 def training_config(args: argparse.Namespace) -> Config:
     """The config with the command line's flags merged in."""
     cfg = load_config(args.config, parse_options(args.cfg_options))
-    flags: dict[str, Any] = {
-        'work_dir': args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))
-    }
+    flags: dict[str, Any] = {'work_dir': args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))}
     if args.pretrained:
         flags['pretrained'] = args.pretrained
         flags['work_dir'] = args.work_dir or str(Path(flags['work_dir']) / weights_name(args.pretrained))
@@ -143,8 +139,7 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
     problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, goes_on)]
     if goes_on and not cfg.get('resume'):
         problems.append(
-            f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another '
-            'folder with --work-dir'
+            f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir'
         )
     if cfg.get('load_from') and cfg.get('pretrained'):
         problems.append(

@@ -14,9 +14,7 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
     parser = argparse.ArgumentParser(prog='tools/train.py', description='Train what a config describes.')
     parser.add_argument('config', help='path of a config, with or without .py')
     parser.add_argument(
-        '--work-dir',
-        '--work_dir',
-        help="where everything is written; default: the config's path under work_dirs/",
+        '--work-dir', '--work_dir', help="where everything is written; default: the config's path under work_dirs/"
     )
     parser.add_argument(
         '--resume',
@@ -39,9 +37,7 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
         '--seed', type=seed_argument, help='default: the one in the config, or 0; none: another one in every run'
     )
     parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
-    parser.add_argument(
-        '--auto-scale-lr', action='store_true', help='scale the rates with the images per step'
-    )
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rates with the images per step')
     add_download_flag(parser)
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
     parser.add_argument(
@@ -55,9 +51,7 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
     parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
     parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
     parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    parser.add_argument(
-        '--check', type=int, metavar='N', help='only check the run, for N processes on this machine'
-    )
+    parser.add_argument('--check', type=int, metavar='N', help='only check the run, for N processes on this machine')
     parser.add_argument(
         '--check-cluster', type=int, metavar='N', help='only check the run, for N processes on other machines'
     )

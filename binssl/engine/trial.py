@@ -62,8 +62,12 @@ def _tried_data(cfg: Config, here: int, everywhere: int) -> list[str]:
         check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
     if everywhere:
         whole_steps(cfg, len(datasets['train_dataloader']), everywhere)
-    return [problem for name, dataset in datasets.items() if here
-            for problem in loader_problems(name, cfg[name], dataset, here)]  # fmt: skip
+    return [
+        problem
+        for name, dataset in datasets.items()
+        if here
+        for problem in loader_problems(name, cfg[name], dataset, here)
+    ]
 
 
 def _batch_problems(cfg: Config, world_size: int) -> list[str]:

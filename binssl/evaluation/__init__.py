@@ -4,25 +4,34 @@ from binssl.evaluation.accuracy import Accuracy, topk_hits
 from binssl.evaluation.cost import CostReport, LayerCost, measure_cost
 from binssl.evaluation.deployed import find_input_size, measure_config
 from binssl.evaluation.detection import DetectionAP, detection_ap
-from binssl.evaluation.gather import (
-    EvaluationError,
-    FeatureMetric,
-    FeatureSplit,
-    GatheredMetric,
-    split_features,
-)
-from binssl.evaluation.linear import (
-    FewShotAccuracy,
-    LinearAccuracy,
-    few_shot_accuracy,
-    fit_logistic,
-    linear_accuracy,
-)
+from binssl.evaluation.gather import EvaluationError, FeatureMetric, FeatureSplit, GatheredMetric, split_features
+from binssl.evaluation.linear import FewShotAccuracy, LinearAccuracy, few_shot_accuracy, fit_logistic, linear_accuracy
 from binssl.evaluation.linear_svm import LinearSVM
 from binssl.evaluation.nearest_neighbours import KNNAccuracy, check_neighbours, knn_accuracies, knn_accuracy
 
-__all__ = ['Accuracy', 'CostReport', 'DetectionAP', 'EvaluationError', 'FeatureMetric', 'FeatureSplit',
-           'FewShotAccuracy', 'GatheredMetric', 'KNNAccuracy', 'LayerCost', 'LinearAccuracy', 'LinearSVM',
-           'check_neighbours', 'detection_ap', 'few_shot_accuracy', 'find_input_size', 'fit_logistic',
-           'knn_accuracies', 'knn_accuracy', 'linear_accuracy', 'measure_config', 'measure_cost', 'split_features',
-           'topk_hits']
+__all__ = [
+    'Accuracy',
+    'CostReport',
+    'DetectionAP',
+    'EvaluationError',
+    'FeatureMetric',
+    'FeatureSplit',
+    'FewShotAccuracy',
+    'GatheredMetric',
+    'KNNAccuracy',
+    'LayerCost',
+    'LinearAccuracy',
+    'LinearSVM',
+    'check_neighbours',
+    'detection_ap',
+    'few_shot_accuracy',
+    'find_input_size',
+    'fit_logistic',
+    'knn_accuracies',
+    'knn_accuracy',
+    'linear_accuracy',
+    'measure_config',
+    'measure_cost',
+    'split_features',
+    'topk_hits',
+]

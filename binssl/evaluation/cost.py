@@ -23,8 +23,12 @@ Bytes are of parameters. Packed: 1 bit for a weight that is binary, 32 for each 
 running statistics fold into the scale and offset of their BatchNorm."""
 
 #: (binary input, binary weights) -> what the table calls such a layer
-PRECISIONS = {(True, True): 'binary', (True, False): 'binary input', (False, True): 'binary weights',
-              (False, False): 'real'}  # fmt: skip
+PRECISIONS = {
+    (True, True): 'binary',
+    (True, False): 'binary input',
+    (False, True): 'binary weights',
+    (False, False): 'real',
+}
 COLUMNS = ('layer', 'kind', 'FLOPs', 'BOPs', 'OPs', 'parameters', 'bytes, 32 bit', 'bytes, packed')
 
 
@@ -60,8 +64,16 @@ class LayerCost:
 
     def as_data(self) -> dict[str, Any]:
         """All numbers under their names."""
-        return dict(name=self.name, kind=self.kind, flops=self.flops, bops=self.bops, ops=self.ops,
-                    parameters=self.parameters, bytes_32_bit=self.bytes_32_bit, bytes_packed=self.bytes_packed)
+        return dict(
+            name=self.name,
+            kind=self.kind,
+            flops=self.flops,
+            bops=self.bops,
+            ops=self.ops,
+            parameters=self.parameters,
+            bytes_32_bit=self.bytes_32_bit,
+            bytes_packed=self.bytes_packed,
+        )
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,12 @@ class CostReport:
 
     def as_data(self) -> dict[str, Any]:
         """Plain data, for a JSON file."""
-        return dict(input_size=self.input_size, layers=[layer.as_data() for layer in self.layers],
-                    total=self.total.as_data(), convention=CONVENTION)
+        return dict(
+            input_size=self.input_size,
+            layers=[layer.as_data() for layer in self.layers],
+            total=self.total.as_data(),
+            convention=CONVENTION,
+        )
 
     def __str__(self) -> str:
         """A table (convolutions and linear layers one by one, others by their kind), the totals, the convention."""
@@ -111,8 +127,11 @@ def measure_cost(model: nn.Module, input_size: int) -> CostReport:
         raise ConfigError(f'an image of {input_size} px has no pixel; give a size of at least 1')
     outline = copy.deepcopy(model).to('meta').eval()
     multiply_adds = _count_multiply_adds(outline, input_size)
-    layers = [_layer_cost(name, module, multiply_adds[name]) for name, module in outline.named_modules()
-              if next(module.parameters(recurse=False), None) is not None]  # fmt: skip
+    layers = [
+        _layer_cost(name, module, multiply_adds[name])
+        for name, module in outline.named_modules()
+        if next(module.parameters(recurse=False), None) is not None
+    ]
     return CostReport(input_size, tuple(layers))
 
 
@@ -136,8 +155,9 @@ def _count_multiply_adds(outline: nn.Module, input_size: int) -> Counter[str]:
         raise
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise ConfigError(f'the network cannot take images of {input_size} x {input_size} px ({reason}); '
-                          'give another size') from error
+        raise ConfigError(
+            f'the network cannot take images of {input_size} x {input_size} px ({reason}); give another size'
+        ) from error
     return counts
 
 
@@ -146,8 +166,9 @@ def _layer_cost(name: str, layer: nn.Module, multiply_adds: int) -> LayerCost:
     if not isinstance(layer, (nn.Conv2d, nn.Linear)):
         return LayerCost(name, type(layer).__name__, 0, 0, parameters, 4 * parameters)
     # a binarizer without a rule is a real function in the place of a sign
-    input_rule, weight_rule = (getattr(getattr(layer, part, None), 'rule', None)
-                               for part in ('activation', 'weight_binarizer'))  # fmt: skip
+    input_rule, weight_rule = (
+        getattr(getattr(layer, part, None), 'rule', None) for part in ('activation', 'weight_binarizer')
+    )
     kind = PRECISIONS[input_rule is not None, weight_rule is not None]
     bops = multiply_adds if kind == 'binary' else 0
     packed = 4 * parameters
@@ -159,8 +180,9 @@ def _layer_cost(name: str, layer: nn.Module, multiply_adds: int) -> LayerCost:
 
 
 def _add_up(name: str, kind: str, layers: Sequence[LayerCost]) -> LayerCost:
-    numbers = (sum(getattr(layer, field) for layer in layers) for field in
-               ('flops', 'bops', 'parameters', 'bytes_packed'))  # fmt: skip
+    numbers = (
+        sum(getattr(layer, field) for layer in layers) for field in ('flops', 'bops', 'parameters', 'bytes_packed')
+    )
     return LayerCost(name, kind, *numbers)
 
 

@@ -49,8 +49,10 @@ def find_input_size(cfg: Config) -> int:
     sides.insert(2, cfg.model.backbone.get('input_size'))
     known = [side for side in sides if side is not None]
     if not known:
-        raise ConfigError(f'{cfg.filename} says no size of images, neither by its data nor by '
-                          'model.backbone.input_size; give one: --input 224')
+        raise ConfigError(
+            f'{cfg.filename} says no size of images, neither by its data nor by '
+            'model.backbone.input_size; give one: --input 224'
+        )
     return known[0]
 
 
@@ -69,8 +71,9 @@ def _deployed_part(cfg: Config) -> dict[str, Any]:
     if not model:
         raise ConfigError(f'{cfg.filename} has no model; give a config that trains one')
     if not isinstance(model.get('backbone'), Mapping):
-        raise ConfigError(f'{cfg.filename} names no backbone; where the weights file does, give the config that '
-                          'trained it')
+        raise ConfigError(
+            f'{cfg.filename} names no backbone; where the weights file does, give the config that trained it'
+        )
     ALGORITHMS.check(model)
     learns_labels = getattr(ALGORITHMS.get(model.type), 'needs_labels', False)
     parts = ('backbone', 'neck', 'head') if learns_labels else ('backbone', 'neck')

@@ -51,11 +51,16 @@ def detection_ap(detections: Sequence[Objects], truths: Sequence[Objects], rule:
     _check_rule(rule)
     if len(detections) != len(truths):
         raise EvaluationError(f'detections of {len(detections)} images and objects of {len(truths)}: give one of each')
-    ill = [place for place, found in enumerate(detections)
-           if not (found['boxes'].isfinite().all() and found['scores'].isfinite().all())]  # fmt: skip
+    ill = [
+        place
+        for place, found in enumerate(detections)
+        if not (found['boxes'].isfinite().all() and found['scores'].isfinite().all())
+    ]
     if ill:
-        raise EvaluationError(f'detections in {len(ill)} of {len(detections)} images are not finite: the network '
-                              'diverged or its weights are damaged')  # fmt: skip
+        raise EvaluationError(
+            f'detections in {len(ill)} of {len(detections)} images are not finite: the network '
+            'diverged or its weights are damaged'
+        )
     demanded = {int(label) for truth in truths for label in truth['labels'][~_difficult(truth)]}
     if not demanded:
         raise EvaluationError(f'there is no object to find in {len(truths)} images: evaluate on images with boxes')
@@ -88,10 +93,13 @@ def _new_library_metric(recalls: list[float]) -> Any:
         import pycocotools  # noqa: F401
         from torchmetrics.detection import MeanAveragePrecision
     except ImportError as error:
-        raise ConfigError('the average precision of detections is counted by torchmetrics and pycocotools, which are '
-                          'not both installed: pip install "binssl[detection]"') from error
-    return MeanAveragePrecision(iou_thresholds=OVERLAPS.tolist(), rec_thresholds=recalls, extended_summary=True,
-                                sync_on_compute=False)  # one process scores for all
+        raise ConfigError(
+            'the average precision of detections is counted by torchmetrics and pycocotools, which are '
+            'not both installed: pip install "binssl[detection]"'
+        ) from error
+    return MeanAveragePrecision(
+        iou_thresholds=OVERLAPS.tolist(), rec_thresholds=recalls, extended_summary=True, sync_on_compute=False
+    )  # one process scores for all
 
 
 def _difficult(truth: Objects) -> Tensor:
@@ -132,8 +140,10 @@ class DetectionAP(GatheredMetric):
         for batch in data_samples:
             missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
             if missing:
-                raise EvaluationError(f'DetectionAP needs {", ".join(map(repr, missing))} of every image; the data set '
-                                      f'and the model give only {sorted(batch)}')  # fmt: skip
+                raise EvaluationError(
+                    f'DetectionAP needs {", ".join(map(repr, missing))} of every image; the data set '
+                    f'and the model give only {sorted(batch)}'
+                )
             self.results += list(_images(batch))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
@@ -153,6 +163,8 @@ def _images(batch: Mapping[str, Any]) -> Iterator[tuple[int, Objects, Objects]]:
     """Index, answers and objects of each image."""
     told = [key for key in ('boxes', 'labels', 'difficult') if batch.get(key) is not None]
     for place, index in enumerate(batch['indices'].tolist()):
-        found = {key: value.detach().cpu().float() if value.is_floating_point() else value.cpu()
-                 for key, value in batch['detections'][place].items()}  # fmt: skip
+        found = {
+            key: value.detach().cpu().float() if value.is_floating_point() else value.cpu()
+            for key, value in batch['detections'][place].items()
+        }
         yield index, found, {key: batch[key][place].cpu() for key in told}

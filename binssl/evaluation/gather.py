@@ -37,8 +37,10 @@ class SampleMetric(BaseMetric):
         for batch in data_samples:
             missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
             if missing:
-                raise EvaluationError(f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
-                                      f'sample; the data set and the model give only {sorted(batch)}')
+                raise EvaluationError(
+                    f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
+                    f'sample; the data set and the model give only {sorted(batch)}'
+                )
             read = (*self.needs, *(key for key in self.may_read if key in batch), 'indices')
             self.results.append(self.keep({key: _on_cpu(batch[key]) for key in read}))
 
@@ -129,8 +131,10 @@ def check_samples(labels: Tensor, banks: Tensor, finite: Tensor) -> None:
     if len(labels[banks].unique()) < 2:
         raise EvaluationError(f'the bank has only class {int(labels[banks][0])}; at least two are needed')
     if not finite.all():
-        raise EvaluationError(f'the features of {int((~finite).sum())} of {len(finite)} samples are not '
-                              'finite: the network diverged or its weights are damaged')
+        raise EvaluationError(
+            f'the features of {int((~finite).sum())} of {len(finite)} samples are not '
+            'finite: the network diverged or its weights are damaged'
+        )
 
 
 class FeatureMetric(GatheredMetric):

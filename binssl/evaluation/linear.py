@@ -10,8 +10,9 @@ from binssl.evaluation.gather import EvaluationError, FeatureMetric, FeatureSpli
 from binssl.registry import METRICS, ConfigError
 
 
-def fit_logistic(features: Tensor, targets: Tensor, num_classes: int, l2: float,
-                 max_iterations: int = 300) -> tuple[Tensor, Tensor]:
+def fit_logistic(
+    features: Tensor, targets: Tensor, num_classes: int, l2: float, max_iterations: int = 300
+) -> tuple[Tensor, Tensor]:
     """Multinomial logistic regression by full-batch L-BFGS: always the same result, no learning rate.
 
     Minimises ``mean_i -log softmax(W x_i + b)[y_i] + l2/2 |W|^2``, which is scikit-learn's objective with
@@ -29,8 +30,14 @@ def fit_logistic(features: Tensor, targets: Tensor, num_classes: int, l2: float,
     """
     weight = features.new_zeros(num_classes, features.shape[1], requires_grad=True)
     bias = features.new_zeros(num_classes, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=max_iterations, history_size=20,
-                                  tolerance_grad=1e-6, tolerance_change=1e-10, line_search_fn='strong_wolfe')
+    optimizer = torch.optim.LBFGS(
+        [weight, bias],
+        max_iter=max_iterations,
+        history_size=20,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-10,
+        line_search_fn='strong_wolfe',
+    )
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -43,8 +50,9 @@ def fit_logistic(features: Tensor, targets: Tensor, num_classes: int, l2: float,
     return weight.detach(), bias.detach()
 
 
-def linear_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor,
-                    l2: float = 1e-3) -> float:
+def linear_accuracy(
+    bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor, l2: float = 1e-3
+) -> float:
     """Share of queries that a logistic regression on the bank classifies rightly.
 
     Features are standardised by the bank's mean and deviation, in float64; see :func:`fit_logistic`.
@@ -60,8 +68,16 @@ def linear_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_la
     return _accuracy_of_fit(bank, bank_labels, queries, query_labels, l2)
 
 
-def few_shot_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor,
-                      labels_per_class: int = 1, draws: int = 20, seed: int = 0, l2: float = 1e-3) -> float:
+def few_shot_accuracy(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    query_labels: Tensor,
+    labels_per_class: int = 1,
+    draws: int = 20,
+    seed: int = 0,
+    l2: float = 1e-3,
+) -> float:
     """Mean share of queries classified rightly from ``labels_per_class`` random bank samples per class.
 
     Features are centred and brought to one common scale by the whole bank, which needs no labels; with so few
@@ -73,8 +89,10 @@ def few_shot_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_
     """
     classes, counts = bank_labels.unique(return_counts=True)
     if int(counts.min()) < labels_per_class:
-        raise EvaluationError(f'class {int(classes[counts.argmin()])} has {int(counts.min())} bank samples, '
-                              f'fewer than labels_per_class {labels_per_class}')
+        raise EvaluationError(
+            f'class {int(classes[counts.argmin()])} has {int(counts.min())} bank samples, '
+            f'fewer than labels_per_class {labels_per_class}'
+        )
     bank, queries = standardise(bank, queries, per_feature=False)
     accuracies = []
     for draw in range(draws):
@@ -107,8 +125,7 @@ def standardise(bank: Tensor, queries: Tensor, per_feature: bool = True) -> tupl
     return (bank - mean) * scale, (queries - mean) * scale
 
 
-def _accuracy_of_fit(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor,
-                     l2: float) -> float:
+def _accuracy_of_fit(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor, l2: float) -> float:
     classes, targets = bank_labels.unique(return_inverse=True)
     weight, bias = fit_logistic(bank, targets, len(classes), l2)
     predicted = classes[F.linear(queries, weight, bias).argmax(1)]
@@ -161,6 +178,14 @@ class FewShotAccuracy(FeatureMetric):
 
     def score_features(self, split: FeatureSplit) -> dict[str, float]:
         """See :class:`FeatureMetric`."""
-        accuracy = few_shot_accuracy(split.bank, split.bank_labels, split.queries, split.query_labels,
-                                     self.labels_per_class, self.draws, self.seed, self.l2)
+        accuracy = few_shot_accuracy(
+            split.bank,
+            split.bank_labels,
+            split.queries,
+            split.query_labels,
+            self.labels_per_class,
+            self.draws,
+            self.seed,
+            self.l2,
+        )
         return {'few_shot_top1': 100 * accuracy}

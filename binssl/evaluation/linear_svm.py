@@ -12,14 +12,7 @@ from torch import Tensor
 from binssl.evaluation.average_precision import average_precisions
 from binssl.evaluation.gather import EvaluationError, GatheredMetric
 from binssl.evaluation.low_shot import check_shots, low_shot
-from binssl.evaluation.svm import (
-    LabeledFeatures,
-    SVMSettings,
-    as_targets,
-    check_classes,
-    decide,
-    fit_all,
-)
+from binssl.evaluation.svm import LabeledFeatures, SVMSettings, as_targets, check_classes, decide, fit_all
 from binssl.registry import METRICS, ConfigError
 
 #: the part that learns from all training images; the others are numbers of shots
@@ -97,8 +90,10 @@ class LinearSVM(GatheredMetric):
                 labels are missing, or those of the two sets differ in kind.
         """
         if train_labels.ndim != test_labels.ndim or not len(train_labels) or not len(test_labels):
-            raise EvaluationError(f'labels are {train_labels.shape} and {test_labels.shape}; those to learn from and '
-                                  'those to score must be of one kind, and some of each')  # fmt: skip
+            raise EvaluationError(
+                f'labels are {train_labels.shape} and {test_labels.shape}; those to learn from and '
+                'those to score must be of one kind, and some of each'
+            )
         count = train_labels.shape[1] if train_labels.ndim == 2 else max(int(train_labels.max()) + 1, 1)
         train = as_targets(train_labels, count)
         if count < 2:
@@ -119,14 +114,19 @@ class LinearSVM(GatheredMetric):
         if part == ALL:
             return self._measure_all(task, jobs)
         score = _top1 if task.single else _mean_average_precision
-        result = low_shot(task.train, task.test, score, int(part), self.settings, self.repeats, self.seed,
-                          task.single, jobs)  # fmt: skip
+        result = low_shot(
+            task.train, task.test, score, int(part), self.settings, self.repeats, self.seed, task.single, jobs
+        )
         values = result.values[result.best]
         return {
-            _kind(task): values.mean(), 'std': values.std(), 'lowest': values.min(), 'highest': values.max(),
-            'cost': result.costs[result.best], 'not_converged': result.not_converged,
+            _kind(task): values.mean(),
+            'std': values.std(),
+            'lowest': values.min(),
+            'highest': values.max(),
+            'cost': result.costs[result.best],
+            'not_converged': result.not_converged,
             'by_cost': {str(cost): own.tolist() for cost, own in zip(result.costs, result.values, strict=True)},
-        }  # fmt: skip
+        }
 
     def _measure_all(self, task: SVMTask, jobs: int) -> dict[str, Any]:
         chosen = fit_all(task.train, self.settings, jobs)

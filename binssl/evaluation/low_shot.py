@@ -82,15 +82,24 @@ def check_shots(targets: np.ndarray, shots: Sequence[int], single: bool, classes
         negatives = (targets == -1).sum(0)
         if negatives.min() < others * most:
             column = int(negatives.argmin())
-            raise EvaluationError(f'class {class_name(column, classes)} has {negatives[column]:,} negative images, '
-                                  f'fewer than the {others} x {most} that {most} shots draw; lower '
-                                  'test_evaluator.0.shots')  # fmt: skip
+            raise EvaluationError(
+                f'class {class_name(column, classes)} has {negatives[column]:,} negative images, '
+                f'fewer than the {others} x {most} that {most} shots draw; lower '
+                'test_evaluator.0.shots'
+            )
 
 
 def low_shot(
-    train: LabeledFeatures, test: LabeledFeatures, score: Score, shots: int, settings: SVMSettings, repeats: int = 5,
-    seed: int = 0, single: bool = False, jobs: int = 1,
-) -> LowShot:  # fmt: skip
+    train: LabeledFeatures,
+    test: LabeledFeatures,
+    score: Score,
+    shots: int,
+    settings: SVMSettings,
+    repeats: int = 5,
+    seed: int = 0,
+    single: bool = False,
+    jobs: int = 1,
+) -> LowShot:
     """Fit an SVM for every class, repeat and cost to a few images, and score each cost and repeat on all test images.
 
     Args:

@@ -14,8 +14,14 @@ from binssl.evaluation.shared_bank import count_hits, gather_ledger
 from binssl.registry import METRICS, ConfigError
 
 
-def knn_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor,
-                 num_neighbours: int = 20, temperature: float = 0.07) -> float:
+def knn_accuracy(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    query_labels: Tensor,
+    num_neighbours: int = 20,
+    temperature: float = 0.07,
+) -> float:
     """Share of queries whose class a weighted vote of their neighbours finds (Wu et al., arXiv:1805.01978).
 
     The ``num_neighbours`` bank samples of highest cosine similarity s vote for their class with weight
@@ -35,13 +41,20 @@ def knn_accuracy(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_label
     return knn_accuracies(bank, bank_labels, queries, query_labels, [num_neighbours], temperature)[0]
 
 
-def knn_accuracies(bank: Tensor, bank_labels: Tensor, queries: Tensor, query_labels: Tensor,
-                   num_neighbours: Sequence[int], temperature: float = 0.07) -> list[float]:
+def knn_accuracies(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    query_labels: Tensor,
+    num_neighbours: Sequence[int],
+    temperature: float = 0.07,
+) -> list[float]:
     """:func:`knn_accuracy` for each of ``num_neighbours``, by one search."""
     check_neighbours(num_neighbours, len(bank))
     classes, targets = bank_labels.cpu().unique(return_inverse=True)
-    nearest = find_nearest(unit_rows(bank), torch.arange(len(bank)), unit_rows(queries), max(num_neighbours),
-                           bank.device)
+    nearest = find_nearest(
+        unit_rows(bank), torch.arange(len(bank)), unit_rows(queries), max(num_neighbours), bank.device
+    )
     winners = classes[vote(nearest, targets, len(classes), num_neighbours, temperature)]
     return (winners == query_labels.cpu()).double().mean(1).tolist()
 
@@ -53,8 +66,10 @@ def check_neighbours(num_neighbours: Sequence[int], samples: int) -> None:
         EvaluationError: it has not.
     """
     if max(num_neighbours) > samples:
-        raise EvaluationError(f'num_neighbours {max(num_neighbours)} is more than the {samples} bank samples; '
-                              'lower it or enlarge the bank')
+        raise EvaluationError(
+            f'num_neighbours {max(num_neighbours)} is more than the {samples} bank samples; '
+            'lower it or enlarge the bank'
+        )
 
 
 @METRICS.register_module()

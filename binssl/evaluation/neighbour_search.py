@@ -40,8 +40,8 @@ def unit_rows(features: Tensor) -> Tensor:
     out = torch.empty(features.shape, dtype=torch.float32)
     rows = rows_at_once(features.shape[1])
     for start in range(0, len(features), rows):
-        unit = F.normalize(features[start:start + rows].double())
-        out[start:start + rows] = unit.mul_(_GRID).round_().div_(_GRID)
+        unit = F.normalize(features[start : start + rows].double())
+        out[start : start + rows] = unit.mul_(_GRID).round_().div_(_GRID)
     return out
 
 
@@ -50,8 +50,9 @@ def rows_at_once(width: int) -> int:
     return max(1, min(ROWS_AT_ONCE, BYTES_AT_ONCE // (8 * max(1, width))))
 
 
-def find_nearest(bank: Tensor, places: Tensor, queries: Tensor, count: int,
-                 device: torch.device | str = 'cpu') -> Neighbours:
+def find_nearest(
+    bank: Tensor, places: Tensor, queries: Tensor, count: int, device: torch.device | str = 'cpu'
+) -> Neighbours:
     """The ``count`` most similar bank rows of each query.
 
     Every chunk of the bank meets every chunk of the queries once; what is kept between is a running list of the
@@ -74,8 +75,8 @@ def find_nearest(bank: Tensor, places: Tensor, queries: Tensor, count: int,
     columns = rows_at_once(queries.shape[1])
     rows = max(1, BYTES_AT_ONCE // (8 * columns))
     for start in range(0, len(bank), columns):
-        chunk = bank[start:start + columns].to(device, torch.float64)
-        names = places[start:start + columns].to(device)
+        chunk = bank[start : start + columns].to(device, torch.float64)
+        names = places[start : start + columns].to(device)
         for first in range(0, len(queries), rows):
             own = slice(first, first + rows)
             near, nearest = _top(queries[own].to(device, torch.float64) @ chunk.T, count)  # (M, D) x (D, N) -> (M, N)
@@ -91,8 +92,9 @@ def merge_nearest(lists: Sequence[Neighbours], count: int) -> Neighbours:
     return _merge_rising([Neighbours(similarity.gather(1, order), places)], count)
 
 
-def vote(neighbours: Neighbours, targets: Tensor, num_classes: int, counts: Sequence[int],
-         temperature: float) -> Tensor:
+def vote(
+    neighbours: Neighbours, targets: Tensor, num_classes: int, counts: Sequence[int], temperature: float
+) -> Tensor:
     """The class that the nearest ``count`` neighbours vote for, for each of ``counts`` (Wu et al., arXiv:1805.01978).
 
     A neighbour of similarity s has exp(s / temperature) votes. Of classes with equally many votes the first wins.
@@ -129,7 +131,7 @@ def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     values, columns = scores.topk(count + 1)
     tied = (values[:, 1:] == values[:, :-1]).any(1).nonzero()[:, 0]  # topk leaves open which of equal ones come
     if len(tied):
-        values[tied], columns[tied] = (part[:, :count + 1] for part in _sorted(scores[tied]))
+        values[tied], columns[tied] = (part[:, : count + 1] for part in _sorted(scores[tied]))
     return values[:, :count], columns[:, :count]
 
 

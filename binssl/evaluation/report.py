@@ -47,8 +47,10 @@ def table(records: Records) -> list[list[str]]:
     every = [seed for seeds in records.values() for seed in seeds]
     columns = {key: column for key, column in COLUMNS.items() if all(key in seed for seed in every)}
     head = ['', *(heading for heading, _ in columns.values())]
-    lines = [[row, *(summarise([seed[key] for seed in seeds], form) for key, (_, form) in columns.items())]
-             for row, seeds in records.items()]  # fmt: skip
+    lines = [
+        [row, *(summarise([seed[key] for seed in seeds], form) for key, (_, form) in columns.items())]
+        for row, seeds in records.items()
+    ]
     return [head, *lines]
 
 
@@ -57,8 +59,10 @@ def markdown(lines: Sequence[Sequence[str]]) -> str:
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(lines[0]))]
 
     def drawn(line: Sequence[str]) -> str:
-        cells = [text.ljust(width) if not column else text.rjust(width)
-                 for column, (text, width) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
+        cells = [
+            text.ljust(width) if not column else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
         return f'| {" | ".join(cells)} |'
 
     rule = ['-' * widths[0], *('-' * (width - 1) + ':' for width in widths[1:])]
@@ -145,8 +149,14 @@ def _draw_curves(panels: Sequence[Any], curves: Curves) -> None:
     balance.set_ylim(0, None)
     information.set_ylim(0, None)
     information.axhline(0.1, color='#cc3311', linestyle='--', linewidth=0.9)
-    information.text(0.01, 0.14, 'below: the classifiers have become constant', color='#cc3311', fontsize='small',
-                     transform=information.get_yaxis_transform())  # fmt: skip
+    information.text(
+        0.01,
+        0.14,
+        'below: the classifiers have become constant',
+        color='#cc3311',
+        fontsize='small',
+        transform=information.get_yaxis_transform(),
+    )
     information.set_xlabel('epoch')
     for panel in panels[:2]:
         panel.tick_params(labelbottom=False)

@@ -68,8 +68,10 @@ def gather_ledger(batches: Batches, device: torch.device) -> Ledger:
     if not counts.any():
         raise EvaluationError('k-NN was given no sample: the data set is empty')
     if several:
-        raise EvaluationError('k-NN reads one label a sample and these have several: take a data set of one class an '
-                              'image, or the SVM benchmark')
+        raise EvaluationError(
+            'k-NN reads one label a sample and these have several: take a data set of one class an '
+            'image, or the SVM benchmark'
+        )
     facts = torch.full((int(counts.max()), 4), -1, device=device)
     facts[:count] = torch.cat([_facts(batch) for batch in batches]) if batches else facts[:0]
     shares = [share[:size].cpu() for share, size in zip(all_gather(facts), counts.tolist(), strict=True)]
@@ -83,8 +85,9 @@ def gather_ledger(batches: Batches, device: torch.device) -> Ledger:
     return Ledger(indices[first], labels, banks.bool(), finite.bool(), owners, rows, width)
 
 
-def count_hits(batches: Batches, ledger: Ledger, counts: Sequence[int], temperature: float,
-               device: torch.device) -> list[int]:
+def count_hits(
+    batches: Batches, ledger: Ledger, counts: Sequence[int], temperature: float, device: torch.device
+) -> list[int]:
     """How many queries of all processes the vote of their neighbours classifies rightly, for each of ``counts``.
 
     A process holds the features that it extracted, brought to unit length, and for the time of a block of queries
@@ -134,7 +137,7 @@ def _take(batches: Batches, ledger: Ledger) -> tuple[Tensor, Tensor]:
     batches.reverse()
     while batches:
         features = batches.pop()['features']
-        for part, target in zip(parts, places[:, start:start + len(features)], strict=True):
+        for part, target in zip(parts, places[:, start : start + len(features)], strict=True):
             part[target[target >= 0]] = unit_rows(features[target >= 0])
         start += len(features)
     return parts[0], parts[1]

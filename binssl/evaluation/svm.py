@@ -63,8 +63,10 @@ class LabeledFeatures:
 
     def __post_init__(self) -> None:
         if len(self.features) != len(self.targets):
-            raise EvaluationError(f'there are features of {len(self.features):,} images and targets of '
-                                  f'{len(self.targets):,}; they are not of the same data')  # fmt: skip
+            raise EvaluationError(
+                f'there are features of {len(self.features):,} images and targets of '
+                f'{len(self.targets):,}; they are not of the same data'
+            )
 
 
 def as_targets(labels: np.ndarray, num_classes: int) -> np.ndarray:
@@ -93,8 +95,10 @@ def check_classes(targets: np.ndarray, at_least: int, why: str, classes: Sequenc
         for sign, what in ((1, 'positive'), (-1, 'negative')):
             count = int((targets[:, column] == sign).sum())
             if count < at_least:
-                raise EvaluationError(f'class {class_name(column, classes)} has {count:,} {what} images, fewer than '
-                                      f'the {at_least:,} that {why}')  # fmt: skip
+                raise EvaluationError(
+                    f'class {class_name(column, classes)} has {count:,} {what} images, fewer than '
+                    f'the {at_least:,} that {why}'
+                )
 
 
 def class_name(column: int, classes: Sequence[str] | None) -> str:
@@ -129,8 +133,16 @@ def build_svc(cost: float, settings: SVMSettings) -> Any:
     except ImportError as error:
         raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
     weight = {1: settings.positive_weight, -1: 1.0}
-    return LinearSVC(C=cost, class_weight=weight, tol=settings.tolerance, max_iter=settings.max_iterations,
-                     penalty='l2', loss='squared_hinge', dual=True, random_state=0)  # fmt: skip
+    return LinearSVC(
+        C=cost,
+        class_weight=weight,
+        tol=settings.tolerance,
+        max_iter=settings.max_iterations,
+        penalty='l2',
+        loss='squared_hinge',
+        dual=True,
+        random_state=0,
+    )
 
 
 def fit_costs(

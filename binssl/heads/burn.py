@@ -25,8 +25,12 @@ def kl_divergence(student: Tensor, target: Tensor, temperature: float | Tensor) 
     Shape: (N, C), (N, C) -> ().
     """
     student, target = _at_least_float32(student, target)
-    return F.kl_div((student / temperature).log_softmax(dim=1), (target / temperature).log_softmax(dim=1),
-                    log_target=True, reduction='batchmean')
+    return F.kl_div(
+        (student / temperature).log_softmax(dim=1),
+        (target / temperature).log_softmax(dim=1),
+        log_target=True,
+        reduction='batchmean',
+    )
 
 
 def cosine_distance(student: Tensor, target: Tensor) -> Tensor:
@@ -59,7 +63,10 @@ def _at_least_float32(student: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    'cosine': cosine_distance, 'squared': squared_distance, 'absolute': absolute_distance}
+    'cosine': cosine_distance,
+    'squared': squared_distance,
+    'absolute': absolute_distance,
+}
 
 
 @HEADS.register_module()
@@ -91,10 +98,17 @@ class BURNHead(Scheduled):
     kl_weight: Tensor
     temperature: Tensor
 
-    def __init__(self, projector: dict | None, kl_weight: float = 0.1, temperature: float = 0.2,
-                 feature_similarity: str | None = 'features', distance: str = 'cosine',
-                 feature_channels: int | None = None, in_channels: int | None = None,
-                 kl: bool = True) -> None:
+    def __init__(
+        self,
+        projector: dict | None,
+        kl_weight: float = 0.1,
+        temperature: float = 0.2,
+        feature_similarity: str | None = 'features',
+        distance: str = 'cosine',
+        feature_channels: int | None = None,
+        in_channels: int | None = None,
+        kl: bool = True,
+    ) -> None:
         super().__init__()
         _check_switches(feature_similarity, distance, kl, projector)
         self.keep_scheduled('kl_weight', kl_weight, 0, 1)
@@ -105,8 +119,10 @@ class BURNHead(Scheduled):
         self.in_channels = in_channels if self.projector is None else self.projector.in_channels
         self.out_channels = in_channels if self.projector is None else self.projector.out_channels
         if in_channels not in (None, self.in_channels):
-            raise ConfigError(f'in_channels {in_channels} of BURNHead is not what its projector takes, '
-                              f'{self.in_channels}; leave it out')
+            raise ConfigError(
+                f'in_channels {in_channels} of BURNHead is not what its projector takes, '
+                f'{self.in_channels}; leave it out'
+            )
         self.feature_map = self._build_feature_map(feature_channels)
 
     def _build_feature_map(self, feature_channels: int | None) -> nn.Linear | None:
@@ -115,8 +131,10 @@ class BURNHead(Scheduled):
         if self.feature_similarity != 'features' or feature_channels in (None, self.in_channels):
             return None
         if self.in_channels is None:
-            raise ConfigError('BURNHead without a projector needs in_channels, the width of the student\'s '
-                              f'features, to map them to {feature_channels}')
+            raise ConfigError(
+                "BURNHead without a projector needs in_channels, the width of the student's "
+                f'features, to map them to {feature_channels}'
+            )
         return nn.Linear(self.in_channels, feature_channels)
 
     @property
@@ -135,8 +153,9 @@ class BURNHead(Scheduled):
         """(N, D) -> logits (N, C), before the softmax; the features where there is no classifier."""
         return features if self.projector is None else self.projector(features)
 
-    def loss(self, features: Tensor, outputs: Tensor, target_features: Tensor,
-             target_outputs: Tensor) -> dict[str, Tensor]:
+    def loss(
+        self, features: Tensor, outputs: Tensor, target_features: Tensor, target_outputs: Tensor
+    ) -> dict[str, Tensor]:
         """The loss for one view of the student and another of the target.
 
         Args:
@@ -152,8 +171,10 @@ class BURNHead(Scheduled):
         terms, entropies = {}, {}
         if self.kl:
             terms['kl'] = kl_divergence(outputs, target_outputs, self.temperature)
-            entropies = {'teacher_entropy': mean_entropy(target_outputs, self.temperature),
-                         'student_entropy': mean_entropy(outputs, self.temperature)}
+            entropies = {
+                'teacher_entropy': mean_entropy(target_outputs, self.temperature),
+                'student_entropy': mean_entropy(outputs, self.temperature),
+            }
         if self.feature_similarity == 'features':
             mapped = features if self.feature_map is None else self.feature_map(features)
             terms['feature_distance'] = self.distance(mapped, target_features)
@@ -171,8 +192,7 @@ class BURNHead(Scheduled):
 
 def _check_switches(feature_similarity: str | None, distance: str, kl: bool, projector: dict | None) -> None:
     if feature_similarity not in ('features', 'outputs', None):
-        raise ConfigError(f'feature_similarity {feature_similarity!r} is unknown: '
-                          "take 'features', 'outputs' or None")
+        raise ConfigError(f"feature_similarity {feature_similarity!r} is unknown: take 'features', 'outputs' or None")
     if distance not in DISTANCES:
         raise ConfigError(f'distance {distance!r} is unknown; {nearest_names(distance, DISTANCES)}')
     if not kl and feature_similarity is None:
@@ -181,5 +201,4 @@ def _check_switches(feature_similarity: str | None, distance: str, kl: bool, pro
     if reads_outputs and projector is None:
         raise ConfigError('this loss compares the outputs of two classifiers: BURNHead needs a projector')
     if not reads_outputs and projector is not None:
-        raise ConfigError("kl=False with feature_similarity='features' would never train the projector: "
-                          'set it to None')
+        raise ConfigError("kl=False with feature_similarity='features' would never train the projector: set it to None")

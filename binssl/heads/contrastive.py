@@ -25,8 +25,7 @@ class _InfoNCE(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, negatives: Tensor,
-                temperature: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, query: Tensor, key: Tensor, negatives: Tensor, temperature: Tensor) -> tuple[Tensor, Tensor]:
         scaled = query / temperature
         positive = (scaled * key).sum(dim=1, keepdim=True)
         highest, total, mean = positive, torch.zeros_like(positive), torch.zeros_like(query)
@@ -35,8 +34,8 @@ class _InfoNCE(torch.autograd.Function):
         # two buffers for all chunks: fresh memory would cost the processor a page fault every 4 kB
         buffers = query.new_empty(2, len(query) * min(length, len(negatives)))
         for start in range(0, len(negatives), length):
-            chunk = negatives[start:start + length].to(query.dtype)
-            logits, lower = buffers[:, :len(query) * len(chunk)].view(2, len(query), len(chunk))
+            chunk = negatives[start : start + length].to(query.dtype)
+            logits, lower = buffers[:, : len(query) * len(chunk)].view(2, len(query), len(chunk))
             torch.mm(scaled, chunk.t(), out=logits)  # (N, D) x (D, C) -> (N, C)
             # compared into floats: they are summed faster than booleans, and without error up to 2^24
             rank -= torch.lt(logits, positive, out=lower).sum(dim=1).long()
@@ -66,8 +65,7 @@ def chunk_length(query: Tensor) -> int:
     return max(64, logits // len(query))
 
 
-def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
-             temperature: float | Tensor) -> tuple[Tensor, Tensor]:
+def info_nce(query: Tensor, key: Tensor, negatives: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
     """-log softmax of the positive among all similarities, mean over the batch; the rank of each positive.
 
     The rank counts the negatives that score at least as high as the positive: 0 is a top-1 hit, below 5 a
@@ -83,8 +81,9 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor,
         return _InfoNCE.apply(query.to(dtype), key.to(dtype), negatives, scale)
 
 
-def info_nce_with_rates(query: Tensor, key: Tensor, negatives: Tensor,
-                        temperature: float | Tensor) -> dict[str, Tensor]:
+def info_nce_with_rates(
+    query: Tensor, key: Tensor, negatives: Tensor, temperature: float | Tensor
+) -> dict[str, Tensor]:
     """:func:`info_nce` as ``loss``, with ``top1`` and ``top5``: how often the positive is among the best, in percent.
 
     Shape: (N, D), (N, D), (K, D) -> three of ().

@@ -23,9 +23,15 @@ AS_THEY_COME: dict[str, Any] = dict(image_mean=[0.0] * 3, image_std=[1.0] * 3)
 
 
 @HEADS.register_module(name='FasterRCNN')
-def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int] = (4, 8, 16, 32),
-                      channels: int = 256, min_sizes: Sequence[int] = (800,), max_size: int = 1333,
-                      boxes_per_image: int = 512) -> nn.Module:
+def build_faster_rcnn(
+    trunk: nn.Module,
+    num_classes: int,
+    strides: Sequence[int] = (4, 8, 16, 32),
+    channels: int = 256,
+    min_sizes: Sequence[int] = (800,),
+    max_size: int = 1333,
+    boxes_per_image: int = 512,
+) -> nn.Module:
     """Faster R-CNN (arXiv:1506.01497) with a pyramid (arXiv:1612.03144): torchvision's, all else at its defaults.
 
     Anchors have an area of (8 x stride)^2 at each level, one coarser level than ``strides`` included: 32 to 512 pixels
@@ -49,15 +55,29 @@ def build_faster_rcnn(trunk: nn.Module, num_classes: int, strides: Sequence[int]
     levels = [*strides, 2 * strides[-1]]
     anchors = ExactAnchors(tuple((8 * stride,) for stride in levels), (RATIOS,) * len(levels))
     pool = MultiScaleRoIAlign([str(place) for place in range(len(strides))], output_size=7, sampling_ratio=2)
-    head = detection.FasterRCNN(pyramid, num_classes + 1, min_size=tuple(min_sizes), max_size=max_size,
-                                rpn_anchor_generator=anchors, box_roi_pool=pool, size_divisible=strides[-1],
-                                box_batch_size_per_image=boxes_per_image, **AS_THEY_COME)  # fmt: skip
+    head = detection.FasterRCNN(
+        pyramid,
+        num_classes + 1,
+        min_size=tuple(min_sizes),
+        max_size=max_size,
+        rpn_anchor_generator=anchors,
+        box_roi_pool=pool,
+        size_divisible=strides[-1],
+        box_batch_size_per_image=boxes_per_image,
+        **AS_THEY_COME,
+    )
     return _described(head, num_classes, 1, (head.rpn.head, head.roi_heads.box_predictor))
 
 
 @HEADS.register_module(name='RetinaNet')
-def build_retinanet(trunk: nn.Module, num_classes: int, strides: Sequence[int] = (8, 16, 32),
-                    channels: int = 256, min_sizes: Sequence[int] = (800,), max_size: int = 1333) -> nn.Module:
+def build_retinanet(
+    trunk: nn.Module,
+    num_classes: int,
+    strides: Sequence[int] = (8, 16, 32),
+    channels: int = 256,
+    min_sizes: Sequence[int] = (800,),
+    max_size: int = 1333,
+) -> nn.Module:
     """RetinaNet (arXiv:1708.02002): torchvision's, all else at its defaults.
 
     Anchors have areas of (4 x 2^(i/3) x stride)^2, i = 0, 1, 2, at each level, two coarser ones than ``strides``
@@ -78,9 +98,15 @@ def build_retinanet(trunk: nn.Module, num_classes: int, strides: Sequence[int] =
     pyramid = Pyramid(trunk, strides, channels, LastLevelP6P7(channels, channels))
     levels = [*strides, 2 * strides[-1], 4 * strides[-1]]
     sizes = tuple(tuple(int(4 * 2 ** (step / 3) * stride) for step in range(3)) for stride in levels)
-    head = detection.RetinaNet(pyramid, num_classes, min_size=tuple(min_sizes), max_size=max_size,
-                               anchor_generator=ExactAnchors(sizes, (RATIOS,) * len(levels)),
-                               size_divisible=strides[-1], **AS_THEY_COME)  # fmt: skip
+    head = detection.RetinaNet(
+        pyramid,
+        num_classes,
+        min_size=tuple(min_sizes),
+        max_size=max_size,
+        anchor_generator=ExactAnchors(sizes, (RATIOS,) * len(levels)),
+        size_divisible=strides[-1],
+        **AS_THEY_COME,
+    )
     return _described(head, num_classes, 0, (head.head,))
 
 

@@ -13,8 +13,9 @@ from binssl.heads.unit_rows import at_least_float32, unit_rows
 from binssl.registry import HEADS, ConfigError
 
 
-def distillation(student: Tensor, teacher: Tensor, student_temperature: float | Tensor,
-                 teacher_temperature: float | Tensor) -> dict[str, Tensor]:
+def distillation(
+    student: Tensor, teacher: Tensor, student_temperature: float | Tensor, teacher_temperature: float | Tensor
+) -> dict[str, Tensor]:
     """Cross-entropy -p . log q with p = softmax(teacher / T_t) and q = softmax(student / T_s), mean over the batch.
 
     The paper writes KL(p || q), the released code is this cross-entropy; they differ by the entropy of p, so the
@@ -62,8 +63,14 @@ class DistillationHead(ProjectedHead):
     teacher_temperature: Tensor
     contrastive_temperature: Tensor | None
 
-    def __init__(self, projector: dict, student_temperature: float = 0.2, teacher_temperature: float = 0.2,
-                 normalize: bool = True, contrastive_temperature: float | None = None) -> None:
+    def __init__(
+        self,
+        projector: dict,
+        student_temperature: float = 0.2,
+        teacher_temperature: float = 0.2,
+        normalize: bool = True,
+        contrastive_temperature: float | None = None,
+    ) -> None:
         super().__init__(projector)
         self.embedding_channels = self.out_channels
         self.normalize = normalize

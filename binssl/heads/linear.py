@@ -11,7 +11,7 @@ from binssl.heads.unit_rows import at_least_float32
 from binssl.registry import HEADS, ConfigError
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.) -> Tensor:
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
     """Mean over the batch of ``-t . log_softmax(logits)``, in float32 at least.
 
     t is the row of ``targets`` (N, classes), or 1 for the label where they are (N,); smoothing s makes of it
@@ -42,12 +42,15 @@ class LinearHead(nn.Module):
         ConfigError: a number outside its range, or another norm.
     """
 
-    def __init__(self, num_classes: int | None, in_channels: int, label_smoothing: float = 0.,
-                 norm: str | None = None) -> None:
+    def __init__(
+        self, num_classes: int | None, in_channels: int, label_smoothing: float = 0.0, norm: str | None = None
+    ) -> None:
         super().__init__()
         if num_classes is None:
-            raise ConfigError("head.num_classes is None, the training data's number, which tools/train.py fills in; "
-                              'here no training data are read: give the number')
+            raise ConfigError(
+                "head.num_classes is None, the training data's number, which tools/train.py fills in; "
+                'here no training data are read: give the number'
+            )
         if num_classes < 2:
             raise ConfigError(f'num_classes {num_classes} of LinearHead must be at least 2')
         if not 0 <= label_smoothing < 1:
@@ -76,7 +79,7 @@ class LinearHead(nn.Module):
 
     def distill(self, logits: Tensor, answers: Tensor) -> dict[str, Tensor]:
         """:func:`distillation` of ``logits`` from a teacher's ``answers``, (N, num_classes) both, at temperature 1."""
-        return distillation(logits, answers, 1., 1.)
+        return distillation(logits, answers, 1.0, 1.0)
 
     def rates(self, logits: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Share of rows, in percent, whose class is the first (``top1``) or among the first five (``top5``).

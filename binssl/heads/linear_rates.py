@@ -31,8 +31,14 @@ class LinearRates(nn.Module):
         ConfigError: no rate, one that is not positive, one given twice, or what LinearHead refuses.
     """
 
-    def __init__(self, rates: Sequence[float], num_classes: int | None, in_channels: int,
-                 label_smoothing: float = 0., norm: str | None = None) -> None:
+    def __init__(
+        self,
+        rates: Sequence[float],
+        num_classes: int | None,
+        in_channels: int,
+        label_smoothing: float = 0.0,
+        norm: str | None = None,
+    ) -> None:
         super().__init__()
         if not isinstance(rates, (list, tuple)) or not rates or len(set(rates)) < len(rates):
             raise ConfigError(f'rates {rates!r} of LinearRates must be a list of learning rates, each once')

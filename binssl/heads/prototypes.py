@@ -77,8 +77,14 @@ class PrototypeHead(ProjectedHead):
     temperature: Tensor
     epsilon: Tensor
 
-    def __init__(self, projector: dict, prototypes: int = 3000, temperature: float = 0.1, epsilon: float = 0.05,
-                 sinkhorn_iterations: int = 3) -> None:  # fmt: skip
+    def __init__(
+        self,
+        projector: dict,
+        prototypes: int = 3000,
+        temperature: float = 0.1,
+        epsilon: float = 0.05,
+        sinkhorn_iterations: int = 3,
+    ) -> None:
         super().__init__(projector)
         if prototypes < 2:
             raise ConfigError(f'prototypes {prototypes} of PrototypeHead must be at least 2: one tells nothing apart')

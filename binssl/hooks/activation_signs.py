@@ -37,8 +37,9 @@ class ActivationSignHook(WatchHook):
         ConfigError: a threshold that is no share, images < 1.
     """
 
-    def __init__(self, interval: int = 50, images: int = 32, most_saturated: float = 0.9,
-                 least_minority: float = 1e-3) -> None:  # fmt: skip
+    def __init__(
+        self, interval: int = 50, images: int = 32, most_saturated: float = 0.9, least_minority: float = 1e-3
+    ) -> None:
         super().__init__(interval)
         if not isinstance(images, int) or images < 1:
             raise ConfigError(f'images is {images!r}; it must be a whole number of at least 1')
@@ -70,9 +71,7 @@ class ActivationSignHook(WatchHook):
         shares = torch.stack([torch.count_nonzero(x.abs() > 1), torch.count_nonzero(x >= 0)]) / x.numel()
         self._seen.setdefault(index, []).append(shares)
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         for handle in self._hooked:
             handle.remove()
         if not self._hooked or not self._seen:
@@ -84,9 +83,7 @@ class ActivationSignHook(WatchHook):
         outside, positive = torch.stack(means).T.tolist()  # waits for the device, once
         self._report(runner, layers, outside, positive)
 
-    def _report(
-        self, runner: Any, layers: list[tuple[str, Any]], outside: list[float], positive: list[float]
-    ) -> None:
+    def _report(self, runner: Any, layers: list[tuple[str, Any]], outside: list[float], positive: list[float]) -> None:
         windowed = [share for (_, conv), share in zip(layers, outside, strict=True) if has_window(conv.activation)]
         worst = max(range(len(positive)), key=lambda index: abs(positive[index] - 0.5))
         self.report(positive_bits=sum(positive) / len(positive), positive_bits_worst=positive[worst])
@@ -94,16 +91,20 @@ class ActivationSignHook(WatchHook):
             self.report(saturated_activations=sum(windowed) / len(windowed))
         saturated = self.values.get('saturated_activations', 0.0)
         self.judge(
-            runner, 'saturated', saturated > self.most_saturated,
+            runner,
+            'saturated',
+            saturated > self.most_saturated,
             f'{saturated:.0%} of the inputs of binary convolutions lie outside [-1, 1] (above '
             f'{self.most_saturated:.0%}), where the pseudo-gradient of their sign is 0: the activations run away and '
             'the layers before them hardly learn. Try a lower learning rate, weight decay (paramwise_cfg.decay="all" '
             'takes norms and shifts in), or a BatchNorm before the sign',
-        )  # fmt: skip
+        )
         minority = min(positive[worst], 1 - positive[worst])
         self.judge(
-            runner, 'one bit', minority < self.least_minority,
+            runner,
+            'one bit',
+            minority < self.least_minority,
             f'the input bits of {layers[worst][0]} are nearly all {"+1" if positive[worst] > 0.5 else "-1"} '
             f'({positive[worst]:.2%} are +1): the layer says nothing of the image. Try a lower learning rate, or a '
             'learnable shift or BatchNorm before the sign, and no ReLU there',
-        )  # fmt: skip
+        )

@@ -139,8 +139,6 @@ def _owners(model: nn.Module, target: str) -> list[Any]:
     owner: Any = model
     for part in target.split('.'):
         if not hasattr(owner, part):
-            raise ConfigError(
-                f'schedules: the model has no {target!r} ({type(owner).__name__} has no {part!r})'
-            )
+            raise ConfigError(f'schedules: the model has no {target!r} ({type(owner).__name__} has no {part!r})')
         owner, last = getattr(owner, part), owner
     return [last]

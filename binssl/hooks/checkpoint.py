@@ -35,8 +35,13 @@ class CheckpointHook(Hook):
 
     priority = 'VERY_LOW'
 
-    def __init__(self, interval: int = 1, interval_iters: int | None = None, max_keep_ckpts: int = 2,
-                 save_best: str | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        interval: int = 1,
+        interval_iters: int | None = None,
+        max_keep_ckpts: int = 2,
+        save_best: str | None = None,
+    ) -> None:
         if interval < 1 or max_keep_ckpts < 2 or (interval_iters is not None and interval_iters < 1):
             raise ConfigError(
                 f'checkpoint: interval {interval} and interval_iters {interval_iters} must be at least 1, '
@@ -57,9 +62,7 @@ class CheckpointHook(Hook):
                 f'checkpoint.save_best={self.save_best!r} needs a val_dataloader, val_cfg and val_evaluator'
             )
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         done = runner.iter + 1
         if self.interval_iters and done % self.interval_iters == 0 and done % runner.train_loop.epoch_length:
             self._write(runner, f'iter_{done}.pth', runner.epoch, done)
@@ -85,9 +88,7 @@ class CheckpointHook(Hook):
         if not self.save_best:
             return
         if self.save_best not in (metrics or {}):
-            raise ConfigError(
-                f'checkpoint.save_best={self.save_best!r}, but validation gives {sorted(metrics or {})}'
-            )
+            raise ConfigError(f'checkpoint.save_best={self.save_best!r}, but validation gives {sorted(metrics or {})}')
         value = (metrics or {})[self.save_best]
         name = f'epoch_{runner.epoch}.pth'
         answer = [self._is_best(runner, value), (Path(runner.work_dir) / name).is_file()]

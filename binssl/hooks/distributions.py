@@ -45,27 +45,35 @@ class DistributionHook(WarningHook):
         told = math.log(classes) - teacher
         self._judge_teacher(runner, teacher, told)
         self.judge(
-            runner, 'student says nothing', math.log(classes) - student < self.least_nats <= told,
+            runner,
+            'student says nothing',
+            math.log(classes) - student < self.least_nats <= told,
             f"the student's answers are nearly even over the {classes} classes (entropy {student:.3f} of at most "
             f'{math.log(classes):.3f} nat): it tells no image from another. Try a lower student_temperature, or look '
             'at feature_spread for a collapse',
-        )  # fmt: skip
+        )
         self.judge(
-            runner, 'worse than nothing', kl > self.most_kl * told and told >= self.least_nats,
+            runner,
+            'worse than nothing',
+            kl > self.most_kl * told and told >= self.least_nats,
             f'the student is farther from the teacher (KL {kl:.3f} nat) than even answers would be ({told:.3f}), more '
             f'than {self.most_kl:g} times: it is sure of what the teacher does not say. Try a lower learning rate or a '
             'longer warm-up, the same student_temperature as teacher_temperature, a larger distillation_weight',
-        )  # fmt: skip
+        )
 
     def _judge_teacher(self, runner: Any, entropy: float, told: float) -> None:
         self.judge(
-            runner, 'teacher says nothing', told < self.least_nats,
+            runner,
+            'teacher says nothing',
+            told < self.least_nats,
             f"the teacher's answers are nearly even over all classes (within {told:.4f} nat, below "
             f'{self.least_nats}): there is nothing to learn from them. Try a lower teacher_temperature, and see that '
             'its checkpoint and the normalisation of its images are the right ones',
-        )  # fmt: skip
+        )
         self.judge(
-            runner, 'teacher is sure', entropy < self.least_entropy,
+            runner,
+            'teacher is sure',
+            entropy < self.least_entropy,
             f"the teacher's answers name a single class (entropy {entropy:.4f} nat, below {self.least_entropy}): what "
             'it knows of the other classes is lost. Try a higher teacher_temperature',
-        )  # fmt: skip
+        )

@@ -54,8 +54,9 @@ class FeatureSpreadHook(WatchHook):
         ConfigError: images < 2, a spread that is no share, a rank below 0.
     """
 
-    def __init__(self, interval: int = 50, images: int = 256, least_spread: float = 0.05,
-                 least_rank: float = 1.5) -> None:  # fmt: skip
+    def __init__(
+        self, interval: int = 50, images: int = 256, least_spread: float = 0.05, least_rank: float = 1.5
+    ) -> None:
         super().__init__(interval)
         if not isinstance(images, int) or images < 2:
             raise ConfigError(f'images is {images!r}; it must be a whole number of at least 2')
@@ -75,9 +76,7 @@ class FeatureSpreadHook(WatchHook):
         if self._features is None:
             self._features = features[: self.images].detach().clone()  # a head may work in place
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if self._hooked is None:
             return
         self._hooked.remove()
@@ -93,10 +92,12 @@ class FeatureSpreadHook(WatchHook):
         rank = effective_rank(features) if features.any() else 1.0
         self.report(feature_spread=spread, feature_rank=rank)
         self.judge(
-            runner, 'collapse', spread < self.least_spread or rank < self.least_rank,
+            runner,
+            'collapse',
+            spread < self.least_spread or rank < self.least_rank,
             f'the features of different images are nearly the same: spread {spread:.3f} (1 is even, below '
             f'{self.least_spread} is warned of), effective rank {rank:.1f} (below {self.least_rank}). The '
             'representation collapses. Try a lower learning rate or a longer warm-up; and, as far as the method has '
             'them, a predictor with a higher rate, a momentum of the teacher nearer to 1, a temperature nearer to 0.2, '
             'or another teacher',
-        )  # fmt: skip
+        )

@@ -28,9 +28,11 @@ class InformationHook(WarningHook):
         if information is None:
             return
         self.judge(
-            runner, 'information', not information >= self.least_nats,
+            runner,
+            'information',
+            not information >= self.least_nats,
             f'the mutual information of image and class fell to {information:.3f} nat (below '
             f'{self.least_nats}): both classifiers are becoming constant and the KL term teaches '
             'nothing. Try train_target_head=False, or a lower rate for the target head '
             '(optim_wrapper.paramwise_cfg=dict(lr_mult=dict(target_head=0.01)))',
-        )  # fmt: skip
+        )

@@ -29,9 +29,7 @@ class MomentumUpdateHook(Hook):
                 f'MomentumUpdateHook needs a model with a momentum teacher; {type(model).__name__} has none'
             )
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if runner.optim_wrapper.should_update():
             for teacher in self._teachers:
                 teacher.update()

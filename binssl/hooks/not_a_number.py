@@ -30,9 +30,7 @@ class NotANumberHook(Hook):
         self.interval = interval
         self._first_bad: torch.Tensor | None = None
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         loss = outputs['loss'].detach()
         if self._first_bad is None:
             self._first_bad = torch.full((), -1, dtype=torch.int64, device=loss.device)

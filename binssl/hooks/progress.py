@@ -36,9 +36,14 @@ class ProgressHook(Hook):
 
     def before_train(self, runner: Any) -> None:
         self._start(runner.iter)
-        runner.say('training %s: %d epochs of %d iterations, %d batch(es) a step, starting at iteration %d',
-                   type(bare(runner.model)).__name__, runner.max_epochs,
-                   runner.train_loop.epoch_length, runner.accumulative_counts, runner.iter)  # fmt: skip
+        runner.say(
+            'training %s: %d epochs of %d iterations, %d batch(es) a step, starting at iteration %d',
+            type(bare(runner.model)).__name__,
+            runner.max_epochs,
+            runner.train_loop.epoch_length,
+            runner.accumulative_counts,
+            runner.iter,
+        )
 
     def _start(self, iteration: int) -> None:
         self._sums: torch.Tensor | None = None
@@ -49,9 +54,7 @@ class ProgressHook(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         self._waited += time.perf_counter() - self._left_loop
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         values = torch.stack([value.detach().float() for value in outputs.values()])
         self._sums = values if self._sums is None else self._sums.add_(values)
         self._names = list(outputs)
@@ -71,11 +74,7 @@ class ProgressHook(Hook):
             values['grad_norm'] = float(runner.optim_wrapper.last_gradient_norm)
         seconds = (time.perf_counter() - self._since) / count
         scalars = dict(
-            values,
-            **_scheduled(runner),
-            seconds=seconds,
-            data_seconds=self._waited / count,
-            epoch=runner.epoch + 1,
+            values, **_scheduled(runner), seconds=seconds, data_seconds=self._waited / count, epoch=runner.epoch + 1
         )
         runner.visualizer.add_scalars(scalars, step=done)
         runner.say('%s', _line(runner, done, scalars, values, seconds))

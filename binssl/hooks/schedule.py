@@ -100,9 +100,7 @@ class Schedule:
                 f'{name}: milestones are {self.milestones!r}; they must be epochs in rising order, such as [60, 80]'
             )
         if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
-            raise ConfigError(
-                f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]'
-            )
+            raise ConfigError(f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]')
 
     def value(self, base: float, iteration: int, epoch_length: int, max_epochs: int) -> float:
         """The value that ``iteration`` trains with; ``base`` stands for a ``start`` that is not given."""
@@ -110,9 +108,7 @@ class Schedule:
         epoch = iteration // epoch_length
         value = self._curve(start, end, self._progress(iteration, epoch_length, max_epochs), epoch)
         done, warmup = (
-            (epoch, self.warmup_epochs)
-            if self.warmup_by == 'epoch'
-            else (iteration, self.warmup_epochs * epoch_length)
+            (epoch, self.warmup_epochs) if self.warmup_by == 'epoch' else (iteration, self.warmup_epochs * epoch_length)
         )
         if done < warmup:
             value *= 1 - (1 - done / warmup) * (1 - self.warmup_ratio)

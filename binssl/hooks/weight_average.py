@@ -34,8 +34,10 @@ class WeightAverageHook(Hook):
 
     def __init__(self, decay: float = 0.9999) -> None:
         if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 < decay < 1:
-            raise ConfigError(f'decay {decay!r} of WeightAverageHook must lie between 0 and 1; 0.9999 averages over '
-                              'about 10,000 steps')  # fmt: skip
+            raise ConfigError(
+                f'decay {decay!r} of WeightAverageHook must lie between 0 and 1; 0.9999 averages over '
+                'about 10,000 steps'
+            )
         self.decay = decay
         self._weights: dict[str, Tensor] = {}
         self._average: dict[str, Tensor] = {}
@@ -67,9 +69,7 @@ class WeightAverageHook(Hook):
                 f'weights that it started with: lower decay {self.decay:g} of WeightAverageHook'
             )
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if runner.optim_wrapper.should_update():
             torch._foreach_lerp_(list(self._average.values()), list(self._weights.values()), 1 - self.decay)
 

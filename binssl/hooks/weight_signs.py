@@ -41,8 +41,15 @@ class WeightSignHook(WatchHook):
         ConfigError: a threshold that is no share, a ``dead_after`` outside 1 to 255.
     """
 
-    def __init__(self, interval: int = 50, dead_after: int = 10, least_flip_rate: float = 1e-6,
-                 most_flipped: float = 0.35, most_dead: float = 0.99, most_saturated: float = 0.5) -> None:  # fmt: skip
+    def __init__(
+        self,
+        interval: int = 50,
+        dead_after: int = 10,
+        least_flip_rate: float = 1e-6,
+        most_flipped: float = 0.35,
+        most_dead: float = 0.99,
+        most_saturated: float = 0.5,
+    ) -> None:
         super().__init__(interval)
         if not isinstance(dead_after, int) or not 1 <= dead_after <= 255:
             raise ConfigError(f'dead_after is {dead_after!r}; it must be a number of comparisons from 1 to 255')
@@ -61,9 +68,7 @@ class WeightSignHook(WatchHook):
         if self._convs and runner.iter % self.interval == 0:
             self._start(runner.iter // runner.accumulative_counts)
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if not self._convs or not self.looks(runner):
             return
         steps = (runner.iter + 1) // runner.accumulative_counts
@@ -112,29 +117,37 @@ class WeightSignHook(WatchHook):
         # where the gradient is gone or the rate is annealed, a higher rate would be the wrong remedy
         excused = saturated > self.most_saturated or _relative_rate(runner) < 0.1
         self.judge(
-            runner, 'few flips', measurable and rate < self.least_flip_rate and not excused,
+            runner,
+            'few flips',
+            measurable and rate < self.least_flip_rate and not excused,
             f'nearly no sign of a binary weight flips any more ({rate:.1e} of them a step, below '
             f'{self.least_flip_rate:.0e}): the network hardly learns. Try a higher learning rate (signs flip only when '
             'a weight crosses 0), or a smaller initialisation where weights lie far from 0',
-        )  # fmt: skip
+        )
         self.judge(
-            runner, 'many flips', flipped > self.most_flipped and runner.epoch >= 1,
+            runner,
+            'many flips',
+            flipped > self.most_flipped and runner.epoch >= 1,
             f'{flipped:.0%} of the binary weights changed their sign within {self.interval} iterations (above '
             f'{self.most_flipped:.0%}; chance gives 50%): what is learned is lost again. Try a lower learning rate, a '
             'longer warm-up (schedules.lr.warmup_epochs), or larger batches',
-        )  # fmt: skip
+        )
         self.judge(
-            runner, 'dead', dead > self.most_dead and not excused,
+            runner,
+            'dead',
+            dead > self.most_dead and not excused,
             f'{dead:.1%} of the binary weights are dead: their sign did not flip in the last '
             f'{self.dead_after * self.interval} iterations (above {self.most_dead:.0%}). Try a higher learning rate, '
             'or weight decay, which brings weights back to 0',
-        )  # fmt: skip
+        )
         self.judge(
-            runner, 'saturated', saturated > self.most_saturated,
+            runner,
+            'saturated',
+            saturated > self.most_saturated,
             f'{saturated:.0%} of the binary weights lie outside [-1, 1] (above {self.most_saturated:.0%}), where their '
             'pseudo-gradient is 0: they no longer learn. Try a lower learning rate or more weight decay, or a '
             "pseudo-gradient without a window (weight=dict(type='ScaledSign', ste='identity'))",
-        )  # fmt: skip
+        )
 
 
 def _relative_rate(runner: Any) -> float:

@@ -35,9 +35,17 @@ class MLP(nn.Sequential):
         ConfigError: no width, a width below 1, an unknown norm, a setting of a layer that is not there.
     """
 
-    def __init__(self, in_channels: int, widths: Sequence[int], norm: str | None = 'BN', bias: bool = True,
-                 last_activation: bool = False, last_norm: bool = False, last_norm_affine: bool = True,
-                 last_bias: bool | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        widths: Sequence[int],
+        norm: str | None = 'BN',
+        bias: bool = True,
+        last_activation: bool = False,
+        last_norm: bool = False,
+        last_norm_affine: bool = True,
+        last_bias: bool | None = None,
+    ) -> None:
         super().__init__()
         _check(in_channels, widths, norm, last_norm, last_norm_affine)
         self.in_channels, self.out_channels = in_channels, widths[-1]
@@ -54,8 +62,7 @@ class MLP(nn.Sequential):
             width_before = width
 
 
-def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm: bool,
-           last_norm_affine: bool) -> None:  # fmt: skip
+def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm: bool, last_norm_affine: bool) -> None:
     if not widths:
         raise ConfigError('an MLP needs at least one layer: widths is empty')
     if min(in_channels, *widths) < 1:

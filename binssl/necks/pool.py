@@ -31,9 +31,17 @@ class PoolMLP(nn.Module):
         ConfigError: an unknown pool or pool_norm, or either widths or pool_norm without in_channels.
     """
 
-    def __init__(self, in_channels: int | None = None, widths: Sequence[int] = (), norm: str | None = 'BN',
-                 bias: bool = True, last_activation: bool = False, last_norm: bool = False,
-                 pool: str = 'mean', pool_norm: str | None = None) -> None:
+    def __init__(
+        self,
+        in_channels: int | None = None,
+        widths: Sequence[int] = (),
+        norm: str | None = 'BN',
+        bias: bool = True,
+        last_activation: bool = False,
+        last_norm: bool = False,
+        pool: str = 'mean',
+        pool_norm: str | None = None,
+    ) -> None:
         super().__init__()
         _check(in_channels, widths, last_activation or last_norm, pool, pool_norm)
         self.pool = pool
@@ -52,8 +60,9 @@ class PoolMLP(nn.Module):
         return features if self.mlp is None else self.mlp(features)
 
 
-def _check(in_channels: int | None, widths: Sequence[int], ends_in_more: bool, pool: str,
-           pool_norm: str | None) -> None:  # fmt: skip
+def _check(
+    in_channels: int | None, widths: Sequence[int], ends_in_more: bool, pool: str, pool_norm: str | None
+) -> None:
     if pool not in ('mean', 'flatten'):
         raise ConfigError(f"pool {pool!r} is unknown: take 'mean' or 'flatten'")
     if pool_norm not in ('BN', None):

@@ -49,8 +49,4 @@ rows = {
     'real teacher (MoCo v2)': 'teacher',
 }
 test = 'configs/benchmarks/features/digits.py'
-picture = dict(
-    curves=['stage1', 'stage2'],
-    embedding='stage2',
-    dataset=dict(type='Digits', split='test'),
-)
+picture = dict(curves=['stage1', 'stage2'], embedding='stage2', dataset=dict(type='Digits', split='test'))

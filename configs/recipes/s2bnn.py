@@ -16,14 +16,10 @@ steps = [
     dict(name='step2', config=f'{_S2BNN}/distillation_step2.py', inputs=dict(load_from='step1')),
     dict(name='linear', config=_LINEAR, inputs=dict(pretrained='step2'), weights='multi'),
     dict(name='both_step1', config=f'{_S2BNN}/contrastive_distillation_step1.py', weights='multi', optional=True),
-    dict(
-        name='both_step2', config=f'{_S2BNN}/contrastive_distillation_step2.py', inputs=dict(load_from='both_step1')
-    ),
+    dict(name='both_step2', config=f'{_S2BNN}/contrastive_distillation_step2.py', inputs=dict(load_from='both_step1')),
     dict(name='both_linear', config=_LINEAR, inputs=dict(pretrained='both_step2'), weights='multi'),
     dict(name='contrastive_step1', config=f'{_S2BNN}/contrastive_step1.py', weights='multi', optional=True),
-    dict(
-        name='contrastive_step2', config=f'{_S2BNN}/contrastive_step2.py', inputs=dict(load_from='contrastive_step1')
-    ),
+    dict(name='contrastive_step2', config=f'{_S2BNN}/contrastive_step2.py', inputs=dict(load_from='contrastive_step1')),
     dict(name='contrastive_linear', config=_LINEAR, inputs=dict(pretrained='contrastive_step2'), weights='multi'),
     dict(name='baseline', config='configs/selfsup/moco/reactnet.py', optional=True),
     dict(name='baseline_linear', config=_LINEAR, inputs=dict(pretrained='baseline'), weights='multi'),

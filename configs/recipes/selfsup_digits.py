@@ -1,6 +1,6 @@
 """Every label-free method on the digits: one binary network, one teacher a seed, at most 60 core-seconds a stage.
 
-    python benchmarks/digits/table.py selfsup
+python benchmarks/digits/table.py selfsup
 """
 
 _S2BNN = 'configs/selfsup/s2bnn'
@@ -11,9 +11,7 @@ work_dir = 'work_dirs/selfsup_digits'
 steps = [
     dict(name='teacher', config='configs/selfsup/moco/reactnet_real_digits.py', weights='multi'),
     dict(name='contrastive_step1', config=f'{_S2BNN}/contrastive_step1_digits.py', weights='multi'),
-    dict(
-        name='contrastive', config=f'{_S2BNN}/contrastive_step2_digits.py', inputs={'load_from': 'contrastive_step1'}
-    ),
+    dict(name='contrastive', config=f'{_S2BNN}/contrastive_step2_digits.py', inputs={'load_from': 'contrastive_step1'}),
     dict(
         name='contrastive_distillation_step1',
         config=f'{_S2BNN}/contrastive_distillation_step1_digits.py',
@@ -25,9 +23,7 @@ steps = [
         config=f'{_S2BNN}/contrastive_distillation_step2_digits.py',
         inputs=dict(_TEACHER, load_from='contrastive_distillation_step1'),
     ),
-    dict(
-        name='distillation_step1', config=f'{_S2BNN}/distillation_step1_digits.py', inputs=_TEACHER, weights='multi'
-    ),
+    dict(name='distillation_step1', config=f'{_S2BNN}/distillation_step1_digits.py', inputs=_TEACHER, weights='multi'),
     dict(
         name='distillation',
         config=f'{_S2BNN}/distillation_step2_digits.py',

@@ -17,9 +17,7 @@ model = dict(
     backbone=dict(
         type='ReActNet',
         conv_cfg=dict(
-            type='BinaryConv2d',
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip'),
+            type='BinaryConv2d', activation=dict(type='ApproxSign'), weight=dict(type='ScaledSign', ste='clip')
         ),
     ),
     neck=dict(type='PoolMLP', in_channels=1024, widths=[1024], last_activation=True),

@@ -18,13 +18,13 @@ def log_p(logits: torch.Tensor, temperature: float) -> torch.Tensor:
     return F.log_softmax(logits / temperature, dim=1)
 
 
-@pytest.mark.parametrize('weight', [0., 0.3, 1.])
+@pytest.mark.parametrize('weight', [0.0, 0.3, 1.0])
 @pytest.mark.parametrize('released', [False, True])
 def test_loss_is_the_balanced_sum_over_crossed_views(released, weight, tmp_path):
     model = build(RELEASED if released else BURN, tmp_path).eval()
     model.head.kl_weight.fill_(weight)
     views = model.data_preprocessor(batch(2))['images']
-    wanted = 0.
+    wanted = 0.0
     for own, other in ((0, 1), (1, 0)):
         k = model.neck(model.backbone(views[own]))
         h = model.teacher.extract(views[other])
@@ -52,7 +52,8 @@ def test_entropies_are_those_of_both_softmaxes_over_the_crossings(tmp_path):
     losses = model(views, mode='loss')
     answers = dict(
         teacher_entropy=[model.target_head(model.teacher.extract(view)) for view in views],
-        student_entropy=[model.head(model.extract(view)) for view in views])
+        student_entropy=[model.head(model.extract(view)) for view in views],
+    )
     for name, logits in answers.items():
         terms = [-(log_p(row, 0.2).exp() * log_p(row, 0.2)).sum(1).mean().item() for row in logits]
         assert losses[name].item() == pytest.approx(sum(terms) / 2, rel=1e-12)
@@ -68,7 +69,7 @@ def test_information_is_that_of_the_targets_answers(tmp_path):
     with torch.no_grad():
         model.target_head.linear1.weight.normal_(std=100)
     losses = model(**model.data_preprocessor(batch(2)), mode='loss')
-    assert 1 < losses['information'].item() <= torch.tensor(16.).log().item()
+    assert 1 < losses['information'].item() <= torch.tensor(16.0).log().item()
 
 
 def test_gradient_flows_into_the_target_only_where_it_is_trained(tmp_path):
@@ -93,19 +94,24 @@ def test_moved_temperature_and_weight_reach_the_loss(tmp_path):
     assert len(set(values)) == 3
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(target_head=None), 'BURN needs a target_head'),
-    (dict(head__kl=False, head__projector=None, head__in_channels=12), 'never reads the target_head'),
-    (dict(target_head__in_channels=10), 'the target_head takes 10 channels, the teacher gives 16'),
-    (dict(target_head__widths=[20, 30]), 'the loss takes 20 channels, the target_head gives 30'),
-    (dict(head__feature_channels=None), "teacher's features have 16 channels, the head compares 12: "
-                                        'set head.feature_channels=16'),
-    (dict(head__projector__in_channels=16), 'the head takes 16 channels, the neck gives 12'),
-    (dict(head__kl_weight=2), 'kl_weight 2 of BURNHead'),
-    (dict(teacher__checkpoint=None), 'a frozen teacher needs a checkpoint'),
-    (dict(teacher__checkpoint='nowhere/teacher.pth'), 'is missing: nowhere/teacher.pth; train one'),
-    (dict(train_taget_head=True), "does not take 'train_taget_head'.*'train_target_head'"),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(target_head=None), 'BURN needs a target_head'),
+        (dict(head__kl=False, head__projector=None, head__in_channels=12), 'never reads the target_head'),
+        (dict(target_head__in_channels=10), 'the target_head takes 10 channels, the teacher gives 16'),
+        (dict(target_head__widths=[20, 30]), 'the loss takes 20 channels, the target_head gives 30'),
+        (
+            dict(head__feature_channels=None),
+            "teacher's features have 16 channels, the head compares 12: set head.feature_channels=16",
+        ),
+        (dict(head__projector__in_channels=16), 'the head takes 16 channels, the neck gives 12'),
+        (dict(head__kl_weight=2), 'kl_weight 2 of BURNHead'),
+        (dict(teacher__checkpoint=None), 'a frozen teacher needs a checkpoint'),
+        (dict(teacher__checkpoint='nowhere/teacher.pth'), 'is missing: nowhere/teacher.pth; train one'),
+        (dict(train_taget_head=True), "does not take 'train_taget_head'.*'train_target_head'"),
+    ],
+)
 def test_bad_settings_are_named(changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(BURN, **changes), tmp_path)

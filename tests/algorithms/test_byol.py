@@ -10,10 +10,16 @@ from contracts.small import BYOL, build, changed
 from binssl.registry import ConfigError
 
 TOY = dict(
-    type='BYOL', backbone=dict(type='Pixels'), neck=dict(type='PoolMLP', in_channels=12, pool='flatten'),
-    head=dict(type='LatentPredictionHead', projector=dict(type='MLP', in_channels=12, widths=[9, 5]),
-              predictor=dict(type='MLP', in_channels=5, widths=[7, 5])),
-    teacher=dict(type='MomentumTeacher', momentum=0.9))
+    type='BYOL',
+    backbone=dict(type='Pixels'),
+    neck=dict(type='PoolMLP', in_channels=12, pool='flatten'),
+    head=dict(
+        type='LatentPredictionHead',
+        projector=dict(type='MLP', in_channels=12, widths=[9, 5]),
+        predictor=dict(type='MLP', in_channels=5, widths=[7, 5]),
+    ),
+    teacher=dict(type='MomentumTeacher', momentum=0.9),
+)
 
 
 def views() -> list[torch.Tensor]:
@@ -71,14 +77,17 @@ def test_momentum_starts_as_in_the_paper(tmp_path):
     assert build(config, tmp_path).teacher.momentum == 0.996
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(teacher__momentum=1.1), r'momentum 1.1 of MomentumTeacher must lie in \[0, 1\]'),
-    (dict(teacher__momentum=-0.1), 'momentum -0.1'),
-    (dict(head__predictor__in_channels=7), 'predictor takes 7 channels and gives 6; both must be the 6'),
-    (dict(head__predictor__widths=[10, 5]), 'predictor takes 6 channels and gives 5'),
-    (dict(head__projector__in_channels=13), 'the head takes 13 channels, the neck gives 12'),
-    (dict(head=dict(type='LinearHead', num_classes=2, in_channels=12)), 'BYOL needs a head that offers projector'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(teacher__momentum=1.1), r'momentum 1.1 of MomentumTeacher must lie in \[0, 1\]'),
+        (dict(teacher__momentum=-0.1), 'momentum -0.1'),
+        (dict(head__predictor__in_channels=7), 'predictor takes 7 channels and gives 6; both must be the 6'),
+        (dict(head__predictor__widths=[10, 5]), 'predictor takes 6 channels and gives 5'),
+        (dict(head__projector__in_channels=13), 'the head takes 13 channels, the neck gives 12'),
+        (dict(head=dict(type='LinearHead', num_classes=2, in_channels=12)), 'BYOL needs a head that offers projector'),
+    ],
+)
 def test_bad_settings_are_named(changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(BYOL, **changes), tmp_path)

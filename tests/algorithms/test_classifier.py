@@ -43,7 +43,7 @@ def test_loss_is_the_cross_entropy_of_its_logits(tmp_path):
 def test_scores_are_its_logits(tmp_path):
     model = build(CLASSIFIER, tmp_path).eval()
     data = model.data_preprocessor(batch(1))
-    answers, = model(**data, mode='predict')
+    (answers,) = model(**data, mode='predict')
     assert torch.equal(answers['scores'], model(**data, mode='tensor'))
 
 
@@ -64,10 +64,13 @@ def test_frozen_parts_stay_in_eval_mode(frozen, tmp_path):
             assert training == {mode and name not in frozen}
 
 
-@pytest.mark.parametrize(('frozen', 'message'), [
-    (['backbon'], "no part 'backbon' to freeze; did you mean 'backbone'"),
-    (['backbone', 'neck', 'head'], 'leaves nothing that learns'),
-])
+@pytest.mark.parametrize(
+    ('frozen', 'message'),
+    [
+        (['backbon'], "no part 'backbon' to freeze; did you mean 'backbone'"),
+        (['backbone', 'neck', 'head'], 'leaves nothing that learns'),
+    ],
+)
 def test_frozen_names_that_do_not_fit(frozen, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(CLASSIFIER, frozen=frozen), tmp_path)
@@ -84,8 +87,12 @@ def test_missing_labels_are_named(tmp_path):
 
 def norms_of(model: nn.Module) -> set[str]:
     """Names of the parameters of BatchNorms."""
-    return {f'{name}.{kind}' for name, module in model.named_modules() if isinstance(module, nn.BatchNorm2d)
-            for kind in ('weight', 'bias')}
+    return {
+        f'{name}.{kind}'
+        for name, module in model.named_modules()
+        if isinstance(module, nn.BatchNorm2d)
+        for kind in ('weight', 'bias')
+    }
 
 
 def test_norms_alone_learn(tmp_path):
@@ -132,9 +139,9 @@ def soft_cross_entropy(model: nn.Module, images: torch.Tensor) -> float:
     return -(p * q.log()).sum(dim=1).mean().item()
 
 
-@pytest.mark.parametrize('weight', [1., 0.25])
+@pytest.mark.parametrize('weight', [1.0, 0.25])
 def test_soft_and_hard_labels_are_weighed(weight, tmp_path):
-    smoothing = 0. if weight == 1 else 0.1
+    smoothing = 0.0 if weight == 1 else 0.1
     model = build(changed(SOFT_LABELS, soft_label_weight=weight, head__label_smoothing=smoothing), tmp_path)
     data = model.data_preprocessor(batch(1))
     images, labels = data['images'][0], data['labels']
@@ -175,11 +182,17 @@ def test_a_run_logs_the_teacher(tmp_path):
 
 
 def test_what_comes_back_needs_no_teacher(tmp_path):
-    config = changed(SOFT_LABELS, teacher__checkpoint=write_teacher(
-        tmp_path / 'teacher.pth', head=SOFT_LABELS['teacher']['head']), mix=MIXED['mix'], learns='norms')
+    config = changed(
+        SOFT_LABELS,
+        teacher__checkpoint=write_teacher(tmp_path / 'teacher.pth', head=SOFT_LABELS['teacher']['head']),
+        mix=MIXED['mix'],
+        learns='norms',
+    )
     model = ALGORITHMS.build(config).eval()
-    write_checkpoint(dict(format_version=1, state_dict=model.state_dict(), meta=dict(model=json.dumps(config))),
-                     tmp_path / 'trained.pth')
+    write_checkpoint(
+        dict(format_version=1, state_dict=model.state_dict(), meta=dict(model=json.dumps(config))),
+        tmp_path / 'trained.pth',
+    )
     (tmp_path / 'teacher.pth').unlink()
     loaded = binssl.load_model(tmp_path / 'trained.pth')
     images = torch.randn(2, 3, 8, 8)
@@ -188,20 +201,31 @@ def test_what_comes_back_needs_no_teacher(tmp_path):
     assert torch.equal(loaded(images), model(images))
 
 
-@pytest.mark.parametrize(('config', 'changes', 'message'), [
-    (CLASSIFIER, dict(learns='norm'), "learns 'norm' of Classifier is unknown: take 'all' or 'norms'"),
-    (CLASSIFIER, dict(learns='norms', frozen=['backbone']), "with learns='norms' leaves nothing that learns"),
-    (CLASSIFIER, dict(soft_label_weight=0.5), 'soft_label_weight 0.5 balances two losses, and Classifier without'),
-    (SOFT_LABELS, dict(soft_label_weight=0.), r'soft_label_weight 0.0 must lie in \(0, 1\]'),
-    (SOFT_LABELS, dict(soft_label_weight=1.5), r'soft_label_weight 1.5 must lie in \(0, 1\]'),
-    (SOFT_LABELS, dict(soft_label_weight='1'), r"soft_label_weight '1' must lie in \(0, 1\]"),
-    (SOFT_LABELS, dict(head__label_smoothing=0.1), 'head.label_smoothing 0.1 smooths hard labels'),
-    (SOFT_LABELS, dict(head__num_classes=7), 'the teacher tells 10 classes apart, the head 7: take a teacher of the'),
-    (SOFT_LABELS, dict(teacher__head=None), "the classes of a teacher's head, and this teacher has none: give"),
-    (SOFT_LABELS, dict(teacher__checkpoint='none.pth'), 'the checkpoint of the frozen teacher is missing: none.pth'),
-    (SOFT_LABELS, dict(teacher=dict(type='MomentumTeacher')), "MomentumTeacher needs 'backbone'"),
-    (CLASSIFIER, dict(head=DISTILLATION['head']), 'needs a head that offers loss, .*; DistillationHead does not'),
-])
+@pytest.mark.parametrize(
+    ('config', 'changes', 'message'),
+    [
+        (CLASSIFIER, dict(learns='norm'), "learns 'norm' of Classifier is unknown: take 'all' or 'norms'"),
+        (CLASSIFIER, dict(learns='norms', frozen=['backbone']), "with learns='norms' leaves nothing that learns"),
+        (CLASSIFIER, dict(soft_label_weight=0.5), 'soft_label_weight 0.5 balances two losses, and Classifier without'),
+        (SOFT_LABELS, dict(soft_label_weight=0.0), r'soft_label_weight 0.0 must lie in \(0, 1\]'),
+        (SOFT_LABELS, dict(soft_label_weight=1.5), r'soft_label_weight 1.5 must lie in \(0, 1\]'),
+        (SOFT_LABELS, dict(soft_label_weight='1'), r"soft_label_weight '1' must lie in \(0, 1\]"),
+        (SOFT_LABELS, dict(head__label_smoothing=0.1), 'head.label_smoothing 0.1 smooths hard labels'),
+        (
+            SOFT_LABELS,
+            dict(head__num_classes=7),
+            'the teacher tells 10 classes apart, the head 7: take a teacher of the',
+        ),
+        (SOFT_LABELS, dict(teacher__head=None), "the classes of a teacher's head, and this teacher has none: give"),
+        (
+            SOFT_LABELS,
+            dict(teacher__checkpoint='none.pth'),
+            'the checkpoint of the frozen teacher is missing: none.pth',
+        ),
+        (SOFT_LABELS, dict(teacher=dict(type='MomentumTeacher')), "MomentumTeacher needs 'backbone'"),
+        (CLASSIFIER, dict(head=DISTILLATION['head']), 'needs a head that offers loss, .*; DistillationHead does not'),
+    ],
+)
 def test_bad_settings_are_errors_at_construction(config, changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(config, **changes), tmp_path)
@@ -233,4 +257,4 @@ def test_the_normalisation_is_the_teachers(tmp_path):
     config = changed(SOFT_LABELS, teacher__checkpoint=str(path))
     ALGORITHMS.build(config)
     with pytest.raises(ConfigError, match='the teacher was trained on images normalised otherwise'):
-        ALGORITHMS.build(changed(config, data_preprocessor=dict(NORMALIZER, std=[60.] * 3)))
+        ALGORITHMS.build(changed(config, data_preprocessor=dict(NORMALIZER, std=[60.0] * 3)))

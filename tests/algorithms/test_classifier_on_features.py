@@ -19,9 +19,9 @@ def without(config: dict, *keys: str) -> dict:
 def test_features_score_as_their_images_do(tmp_path):
     model = build(FROZEN, tmp_path).eval()
     data = model.data_preprocessor(batch(1))
-    answers, = model(**data, mode='predict')
+    (answers,) = model(**data, mode='predict')
     made = model.data_preprocessor(dict(data, images=[answers['features'].detach()]))
-    again, = model(**made, mode='predict')
+    (again,) = model(**made, mode='predict')
     assert torch.equal(again['scores'], answers['scores'])
     assert torch.equal(again['features'], answers['features'])
     assert torch.equal(model(**made, mode='loss')['loss'], model(**data, mode='loss')['loss'])

@@ -26,9 +26,13 @@ def build(seed: int = 0, **changes: object) -> nn.Module:
 def batch(model: nn.Module) -> dict:
     draw = torch.Generator().manual_seed(0)
     images = [torch.randint(0, 256, (3, *size), generator=draw, dtype=torch.uint8) for size in ((64, 80), (72, 60))]
-    data = dict(images=images, boxes=[torch.tensor([[8.0, 8, 40, 50]]), torch.zeros(0, 4)],
-                labels=[torch.tensor([2]), torch.zeros(0, dtype=torch.int64)],
-                difficult=[torch.tensor([False]), torch.zeros(0, dtype=torch.bool)], indices=torch.arange(2))
+    data = dict(
+        images=images,
+        boxes=[torch.tensor([[8.0, 8, 40, 50]]), torch.zeros(0, 4)],
+        labels=[torch.tensor([2]), torch.zeros(0, dtype=torch.int64)],
+        difficult=[torch.tensor([False]), torch.zeros(0, dtype=torch.bool)],
+        indices=torch.arange(2),
+    )
     return model.data_preprocessor(data, True)
 
 
@@ -36,14 +40,20 @@ def batch(model: nn.Module) -> dict:
     ('backbone', 'maps'),
     [
         # every second block of plan A halves the map; the last of a size is the one before the next halving
-        (dict(type='ReActNet', channels=[2, 2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32]),
-         {2: (1, 2), 4: (3, 4), 8: (5, 8), 16: (11, 16), 32: (13, 32)}),
+        (
+            dict(type='ReActNet', channels=[2, 2, 4, 4, 8, 8, 16, 16, 16, 16, 16, 16, 32, 32]),
+            {2: (1, 2), 4: (3, 4), 8: (5, 8), 16: (11, 16), 32: (13, 32)},
+        ),
         (dict(type='ResNet', widths=[4, 8, 16, 32], depths=[1] * 4), {4: (0, 4), 8: (1, 8), 16: (2, 16), 32: (3, 32)}),
         (dict(type='ResNet', stem='small', widths=[4, 8], depths=[1, 1]), {1: (0, 4), 2: (1, 8)}),
-        (dict(type='TorchvisionResNet', widths=[4, 8, 16, 32], depths=[1] * 4),
-         {4: (0, 16), 8: (1, 32), 16: (2, 64), 32: (3, 128)}),
-        (dict(type='TwoStreamResNet', widths=[4, 8, 16, 32], depths=[1] * 4),
-         {4: (0, 16), 8: (1, 32), 16: (2, 64), 32: (3, 128)}),
+        (
+            dict(type='TorchvisionResNet', widths=[4, 8, 16, 32], depths=[1] * 4),
+            {4: (0, 16), 8: (1, 32), 16: (2, 64), 32: (3, 128)},
+        ),
+        (
+            dict(type='TwoStreamResNet', widths=[4, 8, 16, 32], depths=[1] * 4),
+            {4: (0, 16), 8: (1, 32), 16: (2, 64), 32: (3, 128)},
+        ),
     ],
     ids=['ReActNet', 'ResNet', 'small ResNet', 'TorchvisionResNet', 'TwoStreamResNet'],
 )
@@ -62,7 +72,11 @@ def test_the_head_sees_the_backbones_maps_whatever_it_was_asked_for():
     images = torch.randn(1, 3, 64, 96)
     levels = model.head.backbone(images)
     assert {name: tuple(level.shape[1:]) for name, level in levels.items()} == {
-        '0': (16, 16, 24), '1': (16, 8, 12), '2': (16, 4, 6), 'pool': (16, 2, 3)}
+        '0': (16, 16, 24),
+        '1': (16, 8, 12),
+        '2': (16, 4, 6),
+        'pool': (16, 2, 3),
+    }
     plain = BACKBONES.build(dict(REACTNET, out_indices=[1, 2, 4])).eval()
     plain.load_state_dict(model.backbone.state_dict())
     assert all(map(torch.equal, plain(images), model.backbone(images)))
@@ -110,7 +124,7 @@ def test_losses_and_answers_are_those_of_torchvisions_detector(head, kind):
     for detector in (theirs, model.head):
         (detector.roi_heads if kind is FasterRCNN else detector).score_thresh = 0.0
     for image, answer in zip(data['images'], model(data['images']), strict=True):
-        wanted, = theirs([image])
+        (wanted,) = theirs([image])
         assert len(wanted['boxes'])
         assert torch.equal(answer['labels'], wanted['labels'] - first)
         assert torch.equal(answer['boxes'], wanted['boxes'])
@@ -120,7 +134,7 @@ def test_losses_and_answers_are_those_of_torchvisions_detector(head, kind):
 def test_an_answer_does_not_depend_on_the_images_beside():
     model = build().eval()
     data = batch(model)
-    answer, = model(**data, mode='predict')
+    (answer,) = model(**data, mode='predict')
     alone = model([data['images'][1]])
     assert torch.equal(answer['detections'][1]['boxes'], alone[0]['boxes'])
     assert {'detections', 'boxes', 'labels', 'difficult', 'indices'} == set(answer)
@@ -151,7 +165,7 @@ def test_boxes_are_exact_under_mixed_precision(head):
     with torch.no_grad():
         model([image])
         with torch.autocast('cpu', torch.bfloat16):
-            answer, = model([image])
+            (answer,) = model([image])
     assert torch.equal(*seen)
     assert seen[0].max() > 512
     assert answer['boxes'].dtype == answer['scores'].dtype == torch.float32

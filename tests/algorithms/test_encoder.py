@@ -26,7 +26,7 @@ def test_tensor_gives_the_heads_output_before_normalisation(tmp_path):
 def test_evaluation_looks_at_the_first_view(tmp_path):
     model = build(ENCODER, tmp_path).eval()
     data = model.data_preprocessor(batch(2))
-    answers, = model(**data, mode='predict')
+    (answers,) = model(**data, mode='predict')
     assert torch.equal(answers['features'], model.extract(data['images'][0]))
 
 
@@ -39,7 +39,7 @@ def test_images_of_a_detectors_data_are_refused(tmp_path):
 
 def test_runner_steps_work(tmp_path):
     model = build(ENCODER, tmp_path).eval()
-    answers, = model.val_step(batch(1))
+    (answers,) = model.val_step(batch(1))
     assert set(answers) == {'features', 'labels', 'indices'}
 
 
@@ -56,12 +56,18 @@ def test_it_has_no_loss(tmp_path):
         model(**model.data_preprocessor(batch(1)), mode='loss')
 
 
-@pytest.mark.parametrize(('config', 'head', 'message'), [
-    (MOCO, CLASSIFIER['head'],
-     'MoCo needs a head that offers embed, contrast, temperature, embedding_channels; LinearHead does not'),
-    (BURN, MOCO['head'], 'BURN needs a head that offers .*information; ContrastiveHead does not'),
-    (CLASSIFIER, None, 'Classifier needs a head that offers loss, out_channels; none is given'),
-])
+@pytest.mark.parametrize(
+    ('config', 'head', 'message'),
+    [
+        (
+            MOCO,
+            CLASSIFIER['head'],
+            'MoCo needs a head that offers embed, contrast, temperature, embedding_channels; LinearHead does not',
+        ),
+        (BURN, MOCO['head'], 'BURN needs a head that offers .*information; ContrastiveHead does not'),
+        (CLASSIFIER, None, 'Classifier needs a head that offers loss, out_channels; none is given'),
+    ],
+)
 def test_the_head_of_another_algorithm_is_an_error(config, head, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(config, head=head), tmp_path)
@@ -73,8 +79,14 @@ def test_unknown_part_is_named():
 
 
 def test_a_part_that_does_not_tell_its_width_is_not_checked(tmp_path):
-    model = build(dict(type='Encoder', backbone=dict(type='Pixels'),
-                       neck=dict(type='PoolMLP', pool='flatten', in_channels=192, widths=[5])), tmp_path)
+    model = build(
+        dict(
+            type='Encoder',
+            backbone=dict(type='Pixels'),
+            neck=dict(type='PoolMLP', pool='flatten', in_channels=192, widths=[5]),
+        ),
+        tmp_path,
+    )
     assert isinstance(model, Encoder)
     assert model.out_channels == 5
 
@@ -86,19 +98,30 @@ def vgg(input_size: int | None) -> dict:
     return dict(type='VGG', widths=[8, 8], depths=[1, 1], input_size=input_size)
 
 
-@pytest.mark.parametrize(('neck', 'head', 'input_size', 'message'), [
-    (FLAT, 32, 8, None),
-    (dict(FLAT, in_channels=32, widths=[5]), 5, 8, None),
-    (FLAT, 8, 8, 'the head takes 8 channels, the neck gives 32'),
-    (FLAT, 32, 16, 'the head takes 32 channels, the neck gives 128'),
-    (FLAT, 8, None, None),
-    (dict(FLAT, in_channels=8, widths=[5]), 5, 8,
-     "the neck takes 8 channels, the backbone's flattened map gives 32"),
-    (dict(type='PoolMLP'), 8, 8, None),
-])
+@pytest.mark.parametrize(
+    ('neck', 'head', 'input_size', 'message'),
+    [
+        (FLAT, 32, 8, None),
+        (dict(FLAT, in_channels=32, widths=[5]), 5, 8, None),
+        (FLAT, 8, 8, 'the head takes 8 channels, the neck gives 32'),
+        (FLAT, 32, 16, 'the head takes 32 channels, the neck gives 128'),
+        (FLAT, 8, None, None),
+        (
+            dict(FLAT, in_channels=8, widths=[5]),
+            5,
+            8,
+            "the neck takes 8 channels, the backbone's flattened map gives 32",
+        ),
+        (dict(type='PoolMLP'), 8, 8, None),
+    ],
+)
 def test_a_flattened_map_is_as_wide_as_it_is_large(neck, head, input_size, message):
-    config = dict(type='Encoder', backbone=vgg(input_size), neck=neck,
-                  head=dict(type='LinearHead', num_classes=3, in_channels=head))
+    config = dict(
+        type='Encoder',
+        backbone=vgg(input_size),
+        neck=neck,
+        head=dict(type='LinearHead', num_classes=3, in_channels=head),
+    )
     if message is None:
         model = ALGORITHMS.build(config)
         if input_size:

@@ -12,7 +12,7 @@ from binssl.algorithms.mixing import build_mixing
 from binssl.registry import ConfigError
 
 LABELS = torch.tensor([0, 1, 2, 3])
-PLAIN = torch.arange(4.).view(4, 1, 1, 1).expand(4, 3, 16, 16).contiguous()  # image i is i everywhere
+PLAIN = torch.arange(4.0).view(4, 1, 1, 1).expand(4, 3, 16, 16).contiguous()  # image i is i everywhere
 
 
 def shares(targets: torch.Tensor) -> list[float]:
@@ -27,7 +27,7 @@ def shares(targets: torch.Tensor) -> list[float]:
 @pytest.mark.parametrize('kind', ['MixUp', 'CutMix'])
 def test_targets_hold_the_shares_of_the_images(kind):
     torch.manual_seed(0)
-    mix = build_mixing([dict(type=kind, alpha=1.)], CLASSES)
+    mix = build_mixing([dict(type=kind, alpha=1.0)], CLASSES)
     drawn = set()
     for _ in range(10):
         images, targets = mix(PLAIN, LABELS)
@@ -52,7 +52,7 @@ def test_shares_are_of_the_beta_distribution():
 
 def test_each_kind_has_its_turn():
     torch.manual_seed(0)
-    mix = build_mixing([dict(type='MixUp', alpha=1.), dict(type='CutMix', alpha=1.)], CLASSES)
+    mix = build_mixing([dict(type='MixUp', alpha=1.0), dict(type='CutMix', alpha=1.0)], CLASSES)
     weighed = sum(len(mix(PLAIN, LABELS)[0][3].unique()) == 1 for _ in range(200))
     assert 80 < weighed < 130  # a CutMix whose box is empty counts as well
 
@@ -101,7 +101,7 @@ def test_the_teacher_sees_the_mixed_images(tmp_path):
 def test_evaluation_mixes_nothing(tmp_path):
     model = build(MIXED, tmp_path).eval()
     data = model.data_preprocessor(batch(1))
-    answers, = model(**data, mode='predict')
+    (answers,) = model(**data, mode='predict')
     assert torch.equal(answers['scores'], model(data['images'][0]))
     assert torch.equal(answers['labels'], data['labels'])
 
@@ -118,16 +118,19 @@ def test_mixing_asks_nothing_of_the_device(config, tmp_path):
         assert all(value.is_meta for value in losses.values())
 
 
-@pytest.mark.parametrize(('mix', 'message'), [
-    (dict(type='MixUp'), 'mix is a list of configs'),
-    ([dict(type='Mixup')], "mix does not know 'Mixup'; did you mean 'MixUp'"),
-    (['CutMix'], "mix holds dicts with a type, such as .*, not 'CutMix'"),
-    ([dict(alpha=0.2)], 'mix does not know None'),
-    ([dict(type='CutMix', alfa=0.2)], "CutMix of mix does not take 'alfa'; did you mean 'alpha'"),
-    ([dict(type='MixUp', alpha=0.)], 'alpha 0.0 of MixUp must be a positive number'),
-    ([dict(type='MixUp', alpha='1')], "alpha '1' of MixUp must be a positive number"),
-    ([dict(type='MixUp', alpha=float('nan'))], 'alpha nan of MixUp must be a positive number'),
-])
+@pytest.mark.parametrize(
+    ('mix', 'message'),
+    [
+        (dict(type='MixUp'), 'mix is a list of configs'),
+        ([dict(type='Mixup')], "mix does not know 'Mixup'; did you mean 'MixUp'"),
+        (['CutMix'], "mix holds dicts with a type, such as .*, not 'CutMix'"),
+        ([dict(alpha=0.2)], 'mix does not know None'),
+        ([dict(type='CutMix', alfa=0.2)], "CutMix of mix does not take 'alfa'; did you mean 'alpha'"),
+        ([dict(type='MixUp', alpha=0.0)], 'alpha 0.0 of MixUp must be a positive number'),
+        ([dict(type='MixUp', alpha='1')], "alpha '1' of MixUp must be a positive number"),
+        ([dict(type='MixUp', alpha=float('nan'))], 'alpha nan of MixUp must be a positive number'),
+    ],
+)
 def test_mixing_that_makes_no_sense_is_an_error(mix, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(MIXED, mix=mix), tmp_path)

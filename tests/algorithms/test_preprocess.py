@@ -18,7 +18,7 @@ PIXELS = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2
 
 
 def build(**options: object) -> ImageNormalizer:
-    settings = dict(type='ImageNormalizer', mean=[10., 51., 105.], std=[2., 5., 50.])
+    settings = dict(type='ImageNormalizer', mean=[10.0, 51.0, 105.0], std=[2.0, 5.0, 50.0])
     return ALGORITHMS.build(dict(settings, **options))
 
 
@@ -28,7 +28,7 @@ def test_each_channel_has_its_mean_and_std(channels_last):
     assert len(out['images']) == 2
     for view in out['images']:
         assert view.dtype == torch.float32
-        assert view[1, :, 2, 3].tolist() == [-5., 0., 3.]
+        assert view[1, :, 2, 3].tolist() == [-5.0, 0.0, 3.0]
         kind = torch.channels_last if channels_last else torch.contiguous_format
         assert view.is_contiguous(memory_format=kind)
     assert out['labels'].tolist() == [0, 1]
@@ -53,12 +53,15 @@ def test_double_reaches_the_images_and_no_checkpoint_holds_it():
     assert not normalizer.state_dict()
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(mean=[1., 2.]), 'a mean and a std a channel: 2 and 3 were given'),
-    (dict(std=[1., 0., 2.]), 'must be positive'),
-    (dict(mean=[.485, .456, .406], std=[.229, .224, .225]), 'like units of 0 to 1.*multiply both by 255'),
-    (dict(maen=[1., 2., 3.]), "does not take 'maen'.*'mean'"),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(mean=[1.0, 2.0]), 'a mean and a std a channel: 2 and 3 were given'),
+        (dict(std=[1.0, 0.0, 2.0]), 'must be positive'),
+        (dict(mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]), 'like units of 0 to 1.*multiply both by 255'),
+        (dict(maen=[1.0, 2.0, 3.0]), "does not take 'maen'.*'mean'"),
+    ],
+)
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)
@@ -68,7 +71,7 @@ def test_bad_settings_are_named(options, message):
 
 FIRST = [dict(type='BatchJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1), dict(type='BatchBlur')]
 SECOND = dict(type='BatchFlip')
-PLAIN = dict(mean=[0., 0., 0.], std=[2., 2., 2.])  # halves the levels: exact
+PLAIN = dict(mean=[0.0, 0.0, 0.0], std=[2.0, 2.0, 2.0])  # halves the levels: exact
 
 
 def augmented(count: int = 12, side: int = 16) -> dict:
@@ -96,7 +99,7 @@ def test_each_view_gets_its_transforms_in_training_only():
 
 def test_each_view_draws_from_its_own_keys_and_not_from_those_of_the_worker():
     batch = augmented(count=64)
-    worker, = build_views([SECOND], owner='test', takes=BATCH)
+    (worker,) = build_views([SECOND], owner='test', takes=BATCH)
     for place, ours in enumerate(levels([SECOND, SECOND], batch)):
         column = batch['keys'][:, place].numpy().view(np.uint64)
         given = batch['images'][place]
@@ -174,13 +177,16 @@ def test_every_view_has_an_entry(views):
         build(views=views)(augmented(), True)
 
 
-@pytest.mark.parametrize(('views', 'message'), [
-    ([[dict(type='GaussianBlur')]], 'transforms of whole batches; GaussianBlur is not one'),
-    ([[dict(type='BatchJittter')]], "'BatchJitter'"),
-    (dict(type='BatchFlip'), 'one transform config per view'),
-    ([], 'one transform config per view'),
-    ([[dict(type='BatchPart', views=[None])]], 'BatchPart is not one'),
-])
+@pytest.mark.parametrize(
+    ('views', 'message'),
+    [
+        ([[dict(type='GaussianBlur')]], 'transforms of whole batches; GaussianBlur is not one'),
+        ([[dict(type='BatchJittter')]], "'BatchJitter'"),
+        (dict(type='BatchFlip'), 'one transform config per view'),
+        ([], 'one transform config per view'),
+        ([[dict(type='BatchPart', views=[None])]], 'BatchPart is not one'),
+    ],
+)
 def test_bad_views_are_named(views, message):
     with pytest.raises(ConfigError, match=message):
         build(views=views)

@@ -41,7 +41,7 @@ def cross_entropy(teacher: torch.Tensor, student: torch.Tensor, temperature: flo
 
 def test_distillation_only_compares_student_and_teacher_on_one_view(tmp_path):
     model = build(DISTILLATION, tmp_path).train()
-    view, = views(model)
+    (view,) = views(model)
     with torch.no_grad():
         student, teacher = unit(copy.deepcopy(model)(view)), unit(model.teacher(view))
     losses = model([view], mode='loss')
@@ -50,7 +50,7 @@ def test_distillation_only_compares_student_and_teacher_on_one_view(tmp_path):
     assert losses['kl'].item() == pytest.approx(losses['loss'].item() - losses['teacher_entropy'].item(), rel=1e-9)
 
 
-@pytest.mark.parametrize('weight', [1., 0.25, 0.])
+@pytest.mark.parametrize('weight', [1.0, 0.25, 0.0])
 def test_both_losses_are_added_on_the_same_query(weight, tmp_path):
     model = build(changed(S2BNN, distillation_weight=weight), tmp_path).train()
     query_view, key_view = views(model)
@@ -68,10 +68,11 @@ def test_both_losses_are_added_on_the_same_query(weight, tmp_path):
 
 
 def test_contrastive_part_equals_moco(tmp_path):
-    model = build(changed(S2BNN, distillation_weight=0.), tmp_path).train()
+    model = build(changed(S2BNN, distillation_weight=0.0), tmp_path).train()
     moco = build(MOCO, tmp_path).train()
-    missing = moco.load_state_dict({key.replace('momentum_teacher.', 'teacher.'): value
-                                    for key, value in model.state_dict().items()})
+    missing = moco.load_state_dict(
+        {key.replace('momentum_teacher.', 'teacher.'): value for key, value in model.state_dict().items()}
+    )
     assert not missing.missing_keys
     for seed in range(2):
         given = views(model, seed)
@@ -99,34 +100,53 @@ def test_any_head_of_a_teacher_will_do(tmp_path):
     head = dict(type='LinearHead', in_channels=16, num_classes=10)
     path = write_teacher(tmp_path / 'classifier.pth', head=head)
     projector = dict(type='MLP', in_channels=12, widths=[10], norm=None)
-    model = build(changed(
-        DISTILLATION, teacher__head=head, teacher__checkpoint=path,
-        head=dict(type='DistillationHead', projector=projector, normalize=False, teacher_temperature=4.)), tmp_path)
-    view, = views(model)
+    model = build(
+        changed(
+            DISTILLATION,
+            teacher__head=head,
+            teacher__checkpoint=path,
+            head=dict(type='DistillationHead', projector=projector, normalize=False, teacher_temperature=4.0),
+        ),
+        tmp_path,
+    )
+    (view,) = views(model)
     target = (model.teacher(view) / 4).softmax(dim=1)
     with torch.no_grad():
         wanted = F.cross_entropy(copy.deepcopy(model)(view) / 0.2, target).item()
     assert model([view], mode='loss')['loss'].item() == pytest.approx(wanted, rel=1e-12)
 
 
-@pytest.mark.parametrize(('config', 'changes', 'message'), [
-    (DISTILLATION, dict(teacher__checkpoint=None), 'a frozen teacher needs a checkpoint, and none is given'),
-    (DISTILLATION, dict(teacher__head=None), "S2BNN learns from the outputs of a teacher's head, and this teacher has"),
-    (DISTILLATION, dict(head__projector=dict(type='MLP', in_channels=12, widths=[7], norm=None)),
-     "the teacher's embeddings have 6 channels, the student's 7: let head.projector end with a width of 6"),
-    (DISTILLATION, dict(head=MOCO['head']), 'S2BNN needs a head that offers .*distill.*; ContrastiveHead does not'),
-    (DISTILLATION, dict(head__contrastive_temperature=0.2),
-     'without a momentum_teacher only distils and never reads head.contrastive_temperature'),
-    (DISTILLATION, dict(queue_length=32), 'without a momentum_teacher only distils and never reads queue_length'),
-    (DISTILLATION, dict(distillation_weight=0.5), 'distillation_weight 0.5 balances two losses'),
-    (S2BNN, dict(head__contrastive_temperature=None), 'contrasts too: it needs head.contrastive_temperature'),
-    (S2BNN, dict(queue_length=None), 'contrasts too: it needs queue_length'),
-    (S2BNN, dict(queue_length=0), 'queue_length 0 must be at least 1'),
-    (S2BNN, dict(distillation_weight=-1.), 'distillation_weight -1.0 must not be negative'),
-    (S2BNN, dict(head__student_temperature=0.), 'student_temperature 0.0 of DistillationHead must be above 0'),
-    (S2BNN, dict(momentum_teacher__momentum=1.5), r'momentum 1.5 of MomentumTeacher must lie in \[0, 1\]'),
-    (S2BNN, dict(teacher=dict(type='MomentumTeacher')), "MomentumTeacher needs 'backbone'"),
-])
+@pytest.mark.parametrize(
+    ('config', 'changes', 'message'),
+    [
+        (DISTILLATION, dict(teacher__checkpoint=None), 'a frozen teacher needs a checkpoint, and none is given'),
+        (
+            DISTILLATION,
+            dict(teacher__head=None),
+            "S2BNN learns from the outputs of a teacher's head, and this teacher has",
+        ),
+        (
+            DISTILLATION,
+            dict(head__projector=dict(type='MLP', in_channels=12, widths=[7], norm=None)),
+            "the teacher's embeddings have 6 channels, the student's 7: let head.projector end with a width of 6",
+        ),
+        (DISTILLATION, dict(head=MOCO['head']), 'S2BNN needs a head that offers .*distill.*; ContrastiveHead does not'),
+        (
+            DISTILLATION,
+            dict(head__contrastive_temperature=0.2),
+            'without a momentum_teacher only distils and never reads head.contrastive_temperature',
+        ),
+        (DISTILLATION, dict(queue_length=32), 'without a momentum_teacher only distils and never reads queue_length'),
+        (DISTILLATION, dict(distillation_weight=0.5), 'distillation_weight 0.5 balances two losses'),
+        (S2BNN, dict(head__contrastive_temperature=None), 'contrasts too: it needs head.contrastive_temperature'),
+        (S2BNN, dict(queue_length=None), 'contrasts too: it needs queue_length'),
+        (S2BNN, dict(queue_length=0), 'queue_length 0 must be at least 1'),
+        (S2BNN, dict(distillation_weight=-1.0), 'distillation_weight -1.0 must not be negative'),
+        (S2BNN, dict(head__student_temperature=0.0), 'student_temperature 0.0 of DistillationHead must be above 0'),
+        (S2BNN, dict(momentum_teacher__momentum=1.5), r'momentum 1.5 of MomentumTeacher must lie in \[0, 1\]'),
+        (S2BNN, dict(teacher=dict(type='MomentumTeacher')), "MomentumTeacher needs 'backbone'"),
+    ],
+)
 def test_bad_settings_are_errors_at_construction(config, changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(config, **changes), tmp_path)
@@ -151,22 +171,32 @@ def with_record(path: Path, **model: object) -> str:
     return str(path)
 
 
-OTHER = dict(NORMALIZER, mean=[100.] * 3)
+OTHER = dict(NORMALIZER, mean=[100.0] * 3)
 
 
-@pytest.mark.parametrize(('recorded', 'given', 'message'), [
-    (NORMALIZER, OTHER, r'data_preprocessor.mean: \[127.5, 127.5, 127.5\] in the file, \[100.0, 100.0, 100.0\] in'),
-    (NORMALIZER, None, "data_preprocessor.type: 'ImageNormalizer' in the file, 'BaseDataPreprocessor' in the config"),
-    (NORMALIZER, dict(NORMALIZER, channels_last=True), None),
-    (dict(NORMALIZER, views=[None]), dict(NORMALIZER, views=[[dict(type='BatchFlip')]] * 2), None),
-    (None, OTHER, None),
-])
+@pytest.mark.parametrize(
+    ('recorded', 'given', 'message'),
+    [
+        (NORMALIZER, OTHER, r'data_preprocessor.mean: \[127.5, 127.5, 127.5\] in the file, \[100.0, 100.0, 100.0\] in'),
+        (
+            NORMALIZER,
+            None,
+            "data_preprocessor.type: 'ImageNormalizer' in the file, 'BaseDataPreprocessor' in the config",
+        ),
+        (NORMALIZER, dict(NORMALIZER, channels_last=True), None),
+        (dict(NORMALIZER, views=[None]), dict(NORMALIZER, views=[[dict(type='BatchFlip')]] * 2), None),
+        (None, OTHER, None),
+    ],
+)
 @pytest.mark.parametrize('kind', ['S2BNN', 'BURN'])
 def test_the_normalisation_is_the_teachers(kind, recorded, given, message, tmp_path):
     config = dict(S2BNN=DISTILLATION, BURN=BURN)[kind]
     path = Path(write_teacher(tmp_path / 'teacher.pth', head=config['teacher'].get('head')))
-    config = changed(config, data_preprocessor=given, teacher__checkpoint=with_record(
-        path, backbone=TEACHER_BACKBONE, data_preprocessor=recorded))
+    config = changed(
+        config,
+        data_preprocessor=given,
+        teacher__checkpoint=with_record(path, backbone=TEACHER_BACKBONE, data_preprocessor=recorded),
+    )
     if message is None:
         ALGORITHMS.build(config)
         return

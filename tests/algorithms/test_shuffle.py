@@ -35,7 +35,7 @@ def test_shuffling_never_waits_for_the_device(config, two_processes, tmp_path):
 
 
 def test_one_process_has_nothing_to_mix():
-    images = torch.arange(4.).view(4, 1, 1, 1)
+    images = torch.arange(4.0).view(4, 1, 1, 1)
     state = torch.get_rng_state()
     keys = encode_keys(lambda given: given.flatten(1), images, shuffled=True)
     assert torch.equal(keys.own, images.flatten(1))

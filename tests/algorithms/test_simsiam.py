@@ -10,11 +10,15 @@ from contracts.small import SIMSIAM, build, changed
 from binssl.registry import ConfigError
 
 TOY = dict(
-    type='SimSiam', backbone=dict(type='Pixels'), neck=dict(type='PoolMLP', in_channels=12, pool='flatten'),
+    type='SimSiam',
+    backbone=dict(type='Pixels'),
+    neck=dict(type='PoolMLP', in_channels=12, pool='flatten'),
     head=dict(
         type='LatentPredictionHead',
         projector=dict(type='MLP', in_channels=12, widths=[9, 5], bias=False, last_norm=True, last_norm_affine=False),
-        predictor=dict(type='MLP', in_channels=5, widths=[7, 5])))
+        predictor=dict(type='MLP', in_channels=5, widths=[7, 5]),
+    ),
+)
 
 
 def views() -> list[torch.Tensor]:
@@ -52,10 +56,13 @@ def test_without_the_stopped_gradient_it_would_be_another(tmp_path):
         check_gradients(model, unstopped)
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(head__predictor__widths=[10, 5]), 'predictor takes 6 channels and gives 5; both must be the 6'),
-    (dict(head=None), 'SimSiam needs a head that offers predict, loss; none is given'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(head__predictor__widths=[10, 5]), 'predictor takes 6 channels and gives 5; both must be the 6'),
+        (dict(head=None), 'SimSiam needs a head that offers predict, loss; none is given'),
+    ],
+)
 def test_bad_settings_are_named(changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(SIMSIAM, **changes), tmp_path)

@@ -18,11 +18,19 @@ from binssl.registry import ALGORITHMS, ConfigError
 EPSILON, TEMPERATURE = 0.2, 0.1
 # the neck's BatchNorm sees one size at a time, the projector's all crops
 TOY = dict(
-    type='SwAV', backbone=dict(type='Pixels'),
+    type='SwAV',
+    backbone=dict(type='Pixels'),
     neck=dict(type='PoolMLP', in_channels=3, widths=[6], last_norm=True, last_activation=True),
-    head=dict(type='PrototypeHead', projector=dict(type='MLP', in_channels=6, widths=[8, 5]), prototypes=4,
-              epsilon=EPSILON, temperature=TEMPERATURE),
-    global_crops=2, local_crops=2)
+    head=dict(
+        type='PrototypeHead',
+        projector=dict(type='MLP', in_channels=6, widths=[8, 5]),
+        prototypes=4,
+        epsilon=EPSILON,
+        temperature=TEMPERATURE,
+    ),
+    global_crops=2,
+    local_crops=2,
+)
 
 
 def crops(large: int, small: int, seed: int = 1) -> list[torch.Tensor]:
@@ -140,15 +148,18 @@ def test_local_crops_larger_than_global_ones_are_an_error(tmp_path):
         model([crops(1, 1)[place % 2] for place in range(4)], mode='loss')
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(local_crops=-1), 'local_crops -1 of SwAV must not be negative'),
-    (dict(global_crops=0), 'global_crops 0 of SwAV must be at least 1'),
-    (dict(global_crops=1, local_crops=0), 'needs at least 2 crops.*; this is 1'),
-    (dict(queue_length=-8), 'queue_length -8 of SwAV must not be negative'),
-    (dict(head__prototypes=1), 'prototypes 1'),
-    (dict(head__epsilon=0.0), 'epsilon 0.0'),
-    (dict(head=dict(type='LinearHead', num_classes=2, in_channels=12)), 'SwAV needs a head that offers unit_rows'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(local_crops=-1), 'local_crops -1 of SwAV must not be negative'),
+        (dict(global_crops=0), 'global_crops 0 of SwAV must be at least 1'),
+        (dict(global_crops=1, local_crops=0), 'needs at least 2 crops.*; this is 1'),
+        (dict(queue_length=-8), 'queue_length -8 of SwAV must not be negative'),
+        (dict(head__prototypes=1), 'prototypes 1'),
+        (dict(head__epsilon=0.0), 'epsilon 0.0'),
+        (dict(head=dict(type='LinearHead', num_classes=2, in_channels=12)), 'SwAV needs a head that offers unit_rows'),
+    ],
+)
 def test_bad_settings_are_named(changes, message, tmp_path):
     with pytest.raises(ConfigError, match=message):
         build(changed(SWAV, **changes), tmp_path)

@@ -57,8 +57,11 @@ def as_simsiam(trunk: dict[str, torch.Tensor]) -> dict:
 
 def as_ours_in_training(trunk: dict[str, torch.Tensor]) -> dict:
     """A training checkpoint of ours, momentum copy and queue included."""
-    state = {f'{part}backbone.{key}': value + (part == 'teacher.') for key, value in trunk.items()
-             for part in ('', 'teacher.')}
+    state = {
+        f'{part}backbone.{key}': value + (part == 'teacher.')
+        for key, value in trunk.items()
+        for part in ('', 'teacher.')
+    }
     state |= {'queue': torch.ones(4, 4), 'head.fc.weight': torch.ones(2)}
     return dict(format_version=1, state_dict=state)
 
@@ -114,11 +117,14 @@ def spoiled(trunk: dict[str, torch.Tensor], fault: str) -> dict[str, torch.Tenso
 
 
 @pytest.mark.parametrize('layout', [as_moco, as_bare])
-@pytest.mark.parametrize(('fault', 'table'), [
-    ('missing', r'missing \(1\)[\s\S]*backbone.layer1.0.conv1.weight'),
-    ('unexpected', r'unexpected \(1\)[\s\S]*backbone.layer9.weight'),
-    ('reshaped', r'other shape \(1\)[\s\S]*backbone.conv1.weight \(8, 1, 3, 3\), needed \(8, 3, 3, 3\)'),
-])
+@pytest.mark.parametrize(
+    ('fault', 'table'),
+    [
+        ('missing', r'missing \(1\)[\s\S]*backbone.layer1.0.conv1.weight'),
+        ('unexpected', r'unexpected \(1\)[\s\S]*backbone.layer9.weight'),
+        ('reshaped', r'other shape \(1\)[\s\S]*backbone.conv1.weight \(8, 1, 3, 3\), needed \(8, 3, 3, 3\)'),
+    ],
+)
 def test_less_than_all_of_it_is_an_error_with_a_table(layout, fault, table, file, tmp_path):
     write_checkpoint(layout(spoiled(trunk_of(file), fault)), tmp_path / 'other.pth')
     with pytest.raises(ConfigError, match='the frozen teacher does not fit its checkpoint') as error:
@@ -126,11 +132,14 @@ def test_less_than_all_of_it_is_an_error_with_a_table(layout, fault, table, file
     assert error.match(table)
 
 
-@pytest.mark.parametrize(('checkpoint', 'message'), [
-    (None, 'a frozen teacher needs a checkpoint, and none is given'),
-    ('', 'a frozen teacher needs a checkpoint, and none is given'),
-    ('work_dirs/nothing.pth', 'of the frozen teacher is missing: work_dirs/nothing.pth; train one'),
-])
+@pytest.mark.parametrize(
+    ('checkpoint', 'message'),
+    [
+        (None, 'a frozen teacher needs a checkpoint, and none is given'),
+        ('', 'a frozen teacher needs a checkpoint, and none is given'),
+        ('work_dirs/nothing.pth', 'of the frozen teacher is missing: work_dirs/nothing.pth; train one'),
+    ],
+)
 def test_no_checkpoint_is_an_error(checkpoint, message):
     with pytest.raises(ConfigError, match=message):
         frozen(checkpoint)
@@ -165,7 +174,7 @@ def test_momentum_teacher_follows_by_the_mean_of_the_paper():
     assert all(torch.equal(value, buffers[name]) for name, value in teacher.named_buffers())
 
 
-@pytest.mark.parametrize(('momentum', 'follows'), [(1., False), (0., True)])
+@pytest.mark.parametrize(('momentum', 'follows'), [(1.0, False), (0.0, True)])
 def test_momentum_of_one_stays_and_of_nought_copies(momentum, follows):
     parts = student()
     teacher = MomentumTeacher(*parts, momentum=momentum)
@@ -177,7 +186,7 @@ def test_momentum_of_one_stays_and_of_nought_copies(momentum, follows):
 
 def test_ends_of_a_schedule_are_checked_as_the_momentum_itself():
     teacher = MomentumTeacher(*student())
-    teacher.check_scheduled('momentum', 0.)
+    teacher.check_scheduled('momentum', 0.0)
     teacher.check_scheduled('momentum', 1)
     for value in (-0.1, 1.01, float('nan')):
         with pytest.raises(ConfigError, match=rf'momentum {value} of MomentumTeacher must lie in \[0, 1\]'):
@@ -306,12 +315,21 @@ def test_a_published_head_is_read_by_its_layout(published):
     assert trunk.embedding_channels is None
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(head=MOCO_HEAD), r'missing \(4\)[\s\S]*a published head is read by its layout: .*moco_v2_resnet50'),
-    (dict(layout='burn_reactnet'), 'not a burn_reactnet checkpoint'),
-    (dict(layout='moco_v2_resnet05'), "no published layout is called 'moco_v2_resnet05'; did you mean 'moco_v2_res"),
-    (dict(layout='moco_v2_resnet50', backbone=dict(FULL, stem='small')), r'other shape[\s\S]*backbone.conv1.weight'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(head=MOCO_HEAD), r'missing \(4\)[\s\S]*a published head is read by its layout: .*moco_v2_resnet50'),
+        (dict(layout='burn_reactnet'), 'not a burn_reactnet checkpoint'),
+        (
+            dict(layout='moco_v2_resnet05'),
+            "no published layout is called 'moco_v2_resnet05'; did you mean 'moco_v2_res",
+        ),
+        (
+            dict(layout='moco_v2_resnet50', backbone=dict(FULL, stem='small')),
+            r'other shape[\s\S]*backbone.conv1.weight',
+        ),
+    ],
+)
 def test_a_file_of_another_layout_is_an_error(options, message, published):
     with pytest.raises(ConfigError, match=message):
         frozen(published[0], **dict(dict(backbone=FULL), **options))

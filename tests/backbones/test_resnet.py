@@ -12,8 +12,14 @@ from binssl.registry import BACKBONES, ConfigError
 
 SMALL = {'widths': [8, 16, 24], 'depths': [1, 2, 1], 'stem': 'small'}
 PRECISIONS = {'real': REAL, 'binary input': BINARY_INPUT, 'binary': BINARY}
-REAL_RESNET = {'depths': [2, 2, 2, 2], 'convs_per_shortcut': 2, 'activation': 'ReLU', 'stem_activation': 'ReLU',
-               'shortcut': 'conv', 'conv_cfg': REAL}
+REAL_RESNET = {
+    'depths': [2, 2, 2, 2],
+    'convs_per_shortcut': 2,
+    'activation': 'ReLU',
+    'stem_activation': 'ReLU',
+    'shortcut': 'conv',
+    'conv_cfg': REAL,
+}
 FAMILIES = {
     'Bi-Real': {},
     'ReActNet': {'shift': True, 'activation': 'RPReLU'},
@@ -29,8 +35,12 @@ def small(precision='binary', **changes):
 
 def torchvision_key(key):
     """torchvision's name for an entry of ours: ``stages.1.0.units.0.conv`` is ``layer2.0.conv1``."""
-    for ours, theirs in (('stem.conv', 'conv1'), ('stem.norm', 'bn1'), ('shortcut.conv', 'downsample.0'),
-                         ('shortcut.norm', 'downsample.1')):
+    for ours, theirs in (
+        ('stem.conv', 'conv1'),
+        ('stem.norm', 'bn1'),
+        ('shortcut.conv', 'downsample.0'),
+        ('shortcut.norm', 'downsample.1'),
+    ):
         key = key.replace(ours, theirs)
     for unit in (0, 1):
         key = key.replace(f'units.{unit}.conv', f'conv{unit + 1}').replace(f'units.{unit}.norm', f'bn{unit + 1}')
@@ -51,15 +61,18 @@ def test_real_resnet_18_is_torchvisions_function():
     for mode in (True, False):
         outputs = [theirs.train(mode)(images), ours.train(mode)(images)[-1].mean((2, 3))]
         torch.testing.assert_close(outputs[0], outputs[1], rtol=1e-12, atol=1e-12)
-    gradients = [torch.autograd.grad(output.square().sum(), network.parameters())
-                 for output, network in zip(outputs, (theirs, ours), strict=True)]
+    gradients = [
+        torch.autograd.grad(output.square().sum(), network.parameters())
+        for output, network in zip(outputs, (theirs, ours), strict=True)
+    ]
     assert len(gradients[0]) == len(gradients[1])
     norms = [sorted(gradient.norm().item() for gradient in of) for of in gradients]
     torch.testing.assert_close(norms[0], norms[1], rtol=1e-9, atol=0)
 
 
-@pytest.mark.parametrize(('depths', 'convs', 'binary_convs'), [((4, 4, 4, 4), 1, 16), ((6, 8, 12, 6), 1, 32),
-                                                               ((2, 2, 2, 2), 2, 16)])
+@pytest.mark.parametrize(
+    ('depths', 'convs', 'binary_convs'), [((4, 4, 4, 4), 1, 16), ((6, 8, 12, 6), 1, 32), ((2, 2, 2, 2), 2, 16)]
+)
 def test_plans_count_their_binary_convolutions(depths, convs, binary_convs):
     network = ResNet(depths=depths, convs_per_shortcut=convs, activation='Hardtanh')
     found = [module for module in network.modules() if isinstance(module, BinaryConv2d)]
@@ -128,9 +141,18 @@ def test_odd_maps_are_halved_by_convolution_and_shortcut_alike(shortcut, size):
     assert small(shortcut=shortcut)(torch.randn(2, 3, size, size))[-1].shape[-1] == -(-size // 4)
 
 
-@pytest.mark.parametrize(('stem', 'stages', 'smallest'), [('small', 1, 1), ('small', 2, 2), ('small', 3, 3),
-                                                          ('small', 4, 5), ('imagenet', 1, 1), ('imagenet', 3, 9),
-                                                          ('imagenet', 4, 17)])
+@pytest.mark.parametrize(
+    ('stem', 'stages', 'smallest'),
+    [
+        ('small', 1, 1),
+        ('small', 2, 2),
+        ('small', 3, 3),
+        ('small', 4, 5),
+        ('imagenet', 1, 1),
+        ('imagenet', 3, 9),
+        ('imagenet', 4, 17),
+    ],
+)
 def test_smallest_input_fits_and_one_pixel_less_does_not(stem, stages, smallest):
     plan = {'widths': [4] * stages, 'depths': [1] * stages, 'stem': stem}
     network = ResNet(**plan, input_size=smallest).eval()

@@ -52,13 +52,16 @@ def test_nothing_unused_is_built_in():
     assert set(copy.deepcopy(network).state_dict()) == set(network.state_dict())
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    ({'name': 'mobilenetv2'}, "no classifier 'mobilenetv2'; did you mean 'mobilenet_v2'"),
-    ({'name': 'vit_b_16'}, 'vit_b_16 is no chain of maps.*MobileNetV2'),
-    ({'name': 'swin_t'}, 'swin_t is no chain of maps'),
-    ({'name': 'squeezenet1_1', 'weights': 'IMAGENET'}, "has no weights 'IMAGENET'.*'DEFAULT'"),
-    ({'name': 'squeezenet1_1', 'input_size': 8}, 'images of 8 x 8 px are too small for squeezenet1_1.*17 x 17'),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'name': 'mobilenetv2'}, "no classifier 'mobilenetv2'; did you mean 'mobilenet_v2'"),
+        ({'name': 'vit_b_16'}, 'vit_b_16 is no chain of maps.*MobileNetV2'),
+        ({'name': 'swin_t'}, 'swin_t is no chain of maps'),
+        ({'name': 'squeezenet1_1', 'weights': 'IMAGENET'}, "has no weights 'IMAGENET'.*'DEFAULT'"),
+        ({'name': 'squeezenet1_1', 'input_size': 8}, 'images of 8 x 8 px are too small for squeezenet1_1.*17 x 17'),
+    ],
+)
 def test_bad_settings_are_told_at_construction(options, message):
     with pytest.raises(ConfigError, match=message):
         BACKBONES.build({'type': 'TorchvisionModel', **options})

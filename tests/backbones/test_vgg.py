@@ -39,8 +39,8 @@ def test_against_its_equations():
     for stage, unit, halve in ((0, 0, True), (1, 0, False), (1, 1, True)):
         part = network.stages[stage][unit]
         weight = part.conv.weight
-        binary = weight.abs().mean((1, 2, 3), keepdim=True) * torch.where(weight >= 0, 1., -1.).double()
-        x = F.conv2d(torch.where(x >= 0, 1., -1.).double(), binary, padding=1)
+        binary = weight.abs().mean((1, 2, 3), keepdim=True) * torch.where(weight >= 0, 1.0, -1.0).double()
+        x = F.conv2d(torch.where(x >= 0, 1.0, -1.0).double(), binary, padding=1)
         if halve:
             x = x.unfold(2, 2, 2).unfold(3, 2, 2).amax((-1, -2))
         x = normalised(x, part.norm).clamp(-1, 1)

@@ -84,7 +84,8 @@ def test_overhead_is_the_median_of_differences_at_both_ends(overhead: ModuleType
 
 
 @pytest.mark.parametrize(
-    ('start', 'end', 'met'), [(0.1, 0.12, True), (0.29, 0.29, True), (0.31, 0.1, False), (0.2, 0.25, False)])
+    ('start', 'end', 'met'), [(0.1, 0.12, True), (0.29, 0.29, True), (0.31, 0.1, False), (0.2, 0.25, False)]
+)
 def test_overhead_target(overhead: ModuleType, start: float, end: float, met: bool) -> None:
     assert overhead.is_met(dict(overhead_ms=start, overhead_end_ms=end)) == met
 
@@ -216,8 +217,9 @@ def test_made_up_photos_have_the_bytes_and_pixels_of_photos(tmp_path: Path) -> N
 
 
 def test_loading_speed_is_the_median_of_the_rounds_ratios(photos: ModuleType) -> None:
-    ours, published, floor = ([dict(process=rate) for rate in rates]
-                              for rates in [(30, 80, 50), (10, 20, 10), (60, 100, 200)])  # fmt: skip
+    ours, published, floor = (
+        [dict(process=rate) for rate in rates] for rates in [(30, 80, 50), (10, 20, 10), (60, 100, 200)]
+    )
     figures = photos.summary(ours, published, floor, 'process')
     # ratios 3, 4, 5; shares 0.5, 0.8, 0.25
     assert figures == pytest.approx(dict(rate=50, low=3.5, speed=4, high=4.5, share_of_floor=0.5))
@@ -307,8 +309,14 @@ def test_table_of_methods_replaces_the_one_before(methods_table):
 
 
 def test_table_of_label_free_methods_says_what_does_not_hold(methods_table):
-    scores = {'random binary': (40.0, 50.0), 'MoCo v2, tuned': (50.0, 60.0), '+ distillation': (54.9, 54.9),
-              'distillation only': (90.0, 90.0), 'BURN': (90.0, 90.0), 'SwAV': (10.0, 10.0)}  # fmt: skip
+    scores = {
+        'random binary': (40.0, 50.0),
+        'MoCo v2, tuned': (50.0, 60.0),
+        '+ distillation': (54.9, 54.9),
+        'distillation only': (90.0, 90.0),
+        'BURN': (90.0, 90.0),
+        'SwAV': (10.0, 10.0),
+    }
     records = {row: [dict(linear_top1=score) for score in both] for row, both in scores.items()}
     checks = methods_table.selfsup_verdicts(records, ('seed0/burn', 61.0))
     assert list(checks.values()) == [True, False, True, True, False]

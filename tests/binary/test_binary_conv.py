@@ -131,8 +131,9 @@ def test_one_state_dict_for_all_precisions():
     assert type(real) is nn.Conv2d
 
 
-@pytest.mark.parametrize(('activation', 'kept'), [('ApproxSign', torch.float32), ('BoxSign', torch.int8),
-                                                  ('IdentitySign', torch.int8)])  # fmt: skip
+@pytest.mark.parametrize(
+    ('activation', 'kept'), [('ApproxSign', torch.float32), ('BoxSign', torch.int8), ('IdentitySign', torch.int8)]
+)
 @pytest.mark.parametrize('weight', WEIGHTS[:2])
 def test_keeps_the_input_once_and_nothing_as_large_as_the_weights(activation, kept, weight):
     conv = BinaryConv2d(16, 16, 3, padding=1, activation={'type': activation}, weight=weight)

@@ -36,8 +36,15 @@ def published(x: Tensor, weight: Tensor, alpha: Tensor, tau: float, training: bo
 
 def layer(tau: float = 0.85, **settings: object) -> BinaryConv2d:
     torch.manual_seed(0)
-    conv = BinaryConv2d(5, 7, 3, **settings, activation={'type': 'UnitVarianceSign'}, scale={'type': 'ChannelScale'},
-                        weight={'type': 'RectifiedSign', 'tau': tau}).double()  # fmt: skip
+    conv = BinaryConv2d(
+        5,
+        7,
+        3,
+        **settings,
+        activation={'type': 'UnitVarianceSign'},
+        scale={'type': 'ChannelScale'},
+        weight={'type': 'RectifiedSign', 'tau': tau},
+    ).double()
     torch.nn.init.normal_(conv.weight, mean=0.1)
     return conv
 
@@ -61,7 +68,9 @@ def test_equals_the_published_formulas(shape, tau, training):
 def test_preset_names_its_parameters_and_keeps_tau_out_of_the_state():
     conv = build_conv(RECU, 3, 6, 3)
     assert {name: tuple(value.shape) for name, value in conv.state_dict().items()} == {
-        'weight': (6, 3, 3, 3), 'scale.alpha': (6, 1, 1)}  # fmt: skip
+        'weight': (6, 3, 3, 3),
+        'scale.alpha': (6, 1, 1),
+    }
     assert conv.weight_binarizer.tau.item() == 0.85
 
 
@@ -255,7 +264,7 @@ def test_channels_last_is_kept_both_ways():
         ({'activation': {'type': 'Clip'}, 'pad_value': 1}, 'pad_value 1 needs binary inputs'),
     ],
     ids=str,
-)  # fmt: skip
+)
 def test_a_part_in_the_wrong_place_is_refused(config, message):
     with pytest.raises(ConfigError, match=message):
         build_conv({'type': 'BinaryConv2d', **config}, 4, 4, 3)

@@ -52,8 +52,9 @@ def test_clip_includes_one_and_excludes_the_next_number_in_every_dtype(dtype):
     assert x.grad.tolist() == [0, 1, 1, 0]
 
 
-@pytest.mark.parametrize(('gradient', 'dtype'), [('clip', torch.int8), ('identity', torch.int8),
-                                                 ('triangle', torch.float32)])  # fmt: skip
+@pytest.mark.parametrize(
+    ('gradient', 'dtype'), [('clip', torch.int8), ('identity', torch.int8), ('triangle', torch.float32)]
+)
 def test_one_tensor_is_kept(gradient, dtype):
     x = torch.randn(50, requires_grad=True)
     saved, _ = saved_tensors(lambda: straight_through_sign(x, gradient))

@@ -22,19 +22,29 @@ from binssl.checkpoints.convert import rename_all
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tests' / 'reference'))
-from fill import (  # noqa: E402
-    reference_cotangent,
-    reference_images,
-    reference_state_dict,
-)
+from fill import reference_cotangent, reference_images, reference_state_dict  # noqa: E402
 
-NETWORKS = ['burn_reactnet', 'burn_reactnet_binact', 's2bnn_step1_reactnet_mlp', 's2bnn_step2_reactnet_mlp',
-            'reactnet_mobilenet_step1', 'reactnet_mobilenet_step2', 'bireal18', 'bireal34', 'reactnet_resnet18_step2',
-            'recu_resnet20_cifar', 'recu_resnet18_cifar', 'recu_vgg_small_cifar', 'recu_resnet18_imagenet',
-            'recu_twostage_resnet18']
-LAYOUTS = {'burn_reactnet': lambda weights: {'state_dict': weights, 'author': 'x'},
-           'burn_reactnet_binact': lambda weights: weights,
-           'reactnet_mobilenet_step1': lambda weights: {'model': weights}}
+NETWORKS = [
+    'burn_reactnet',
+    'burn_reactnet_binact',
+    's2bnn_step1_reactnet_mlp',
+    's2bnn_step2_reactnet_mlp',
+    'reactnet_mobilenet_step1',
+    'reactnet_mobilenet_step2',
+    'bireal18',
+    'bireal34',
+    'reactnet_resnet18_step2',
+    'recu_resnet20_cifar',
+    'recu_resnet18_cifar',
+    'recu_vgg_small_cifar',
+    'recu_resnet18_imagenet',
+    'recu_twostage_resnet18',
+]
+LAYOUTS = {
+    'burn_reactnet': lambda weights: {'state_dict': weights, 'author': 'x'},
+    'burn_reactnet_binact': lambda weights: weights,
+    'reactnet_mobilenet_step1': lambda weights: {'model': weights},
+}
 
 
 @functools.lru_cache(maxsize=1)
@@ -58,8 +68,9 @@ class Converted:
         self.model = binssl.load_model(self.out).double()
         self.numbers = np.load(ROOT / 'tests' / 'reference' / f'{name}.npz')
         prefix = 'module.encoder_q.' if name.startswith('s2bnn') else ''
-        weights = {key.removeprefix(prefix): value for key, value in published(name).items()
-                   if not key.endswith('.tau')}
+        weights = {
+            key.removeprefix(prefix): value for key, value in published(name).items() if not key.endswith('.tau')
+        }
         names = rename_all(CONVERSIONS[name], weights)
         self.our_names = {prefix + key: ours for key, ours in names.items()}
 
@@ -151,8 +162,9 @@ def test_momentum_copies_and_queues_are_left_out(tmp_path):
     torch.save({'state_dict': {**weights, **extra}}, tmp_path / 'a.pth')
     report = convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'ours.pth', name)
     assert f"prefix taken off: 'module.encoder_q.'; {len(extra)} tensors without it left out" in report
-    assert all(key.split('.')[0] in ('backbone', 'head') for key in
-               read_checkpoint(tmp_path / 'ours.pth')['state_dict'])
+    assert all(
+        key.split('.')[0] in ('backbone', 'head') for key in read_checkpoint(tmp_path / 'ours.pth')['state_dict']
+    )
 
 
 def test_a_data_parallel_prefix_is_taken_off(tmp_path):
@@ -201,8 +213,14 @@ def test_a_file_that_stands_is_kept_unless_forced(tmp_path):
 @pytest.mark.process
 def test_the_command_refuses_a_wrong_file_without_a_traceback(tmp_path):
     torch.save({'state_dict': {'layer1.weight': torch.zeros(2)}}, tmp_path / 'a.pth')
-    command = [sys.executable, 'tools/convert_checkpoint.py', str(tmp_path / 'a.pth'),
-               str(tmp_path / 'new' / 'b.pth'), '--from', 'reactnet_mobilenet_step1']
+    command = [
+        sys.executable,
+        'tools/convert_checkpoint.py',
+        str(tmp_path / 'a.pth'),
+        str(tmp_path / 'new' / 'b.pth'),
+        '--from',
+        'reactnet_mobilenet_step1',
+    ]
     wrong = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert wrong.returncode == 1
     assert 'Traceback' not in wrong.stderr
@@ -219,4 +237,3 @@ def test_the_command_converts(tmp_path, monkeypatch, capsys):
     runpy.run_path(str(ROOT / 'tools' / 'convert_checkpoint.py'), run_name='__main__')
     assert 'burn_reactnet_binact: 298 of 298 tensors taken' in capsys.readouterr().out
     assert binssl.load_model(tmp_path / 'b.pth')(torch.zeros(1, 3, 64, 64)).shape == (1, 1024)
-

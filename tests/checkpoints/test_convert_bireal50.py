@@ -28,8 +28,7 @@ class Published:
 
     def norm(self, x: Tensor, name: str) -> Tensor:
         statistics = (self.weights[f'{name}.running_mean'].clone(), self.weights[f'{name}.running_var'].clone())
-        return F.batch_norm(x, *statistics, self.weights[f'{name}.weight'], self.weights[f'{name}.bias'],
-                            self.training)
+        return F.batch_norm(x, *statistics, self.weights[f'{name}.weight'], self.weights[f'{name}.bias'], self.training)
 
     def sign(self, x: Tensor) -> Tensor:
         curve = torch.where(x < 0, 2 * x + x * x, 2 * x - x * x)
@@ -73,8 +72,10 @@ class Published:
 
 @pytest.fixture(scope='module')
 def weights() -> dict[str, Tensor]:
-    return {key: torch.from_numpy(value) if value.shape else torch.tensor(value.item())
-            for key, value in reference_state_dict('bireal50').items()}
+    return {
+        key: torch.from_numpy(value) if value.shape else torch.tensor(value.item())
+        for key, value in reference_state_dict('bireal50').items()
+    }
 
 
 @pytest.fixture(scope='module')

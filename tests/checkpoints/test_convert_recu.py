@@ -22,8 +22,10 @@ LAYERS = {'recu_vgg_small_cifar': 5, 'recu_resnet20_cifar': 18, 'recu_resnet34_i
 
 
 def published(name: str) -> dict[str, torch.Tensor]:
-    return {key: torch.from_numpy(value) if value.shape else torch.tensor(value.item())
-            for key, value in reference_state_dict(name).items()}
+    return {
+        key: torch.from_numpy(value) if value.shape else torch.tensor(value.item())
+        for key, value in reference_state_dict(name).items()
+    }
 
 
 @pytest.mark.parametrize('name', LAYERS)
@@ -53,10 +55,13 @@ def test_another_file_has_another_tau(tmp_path):
         assert float(model.backbone.stages[0][0].conv.weight_binarizer.tau) == pytest.approx(value)
 
 
-@pytest.mark.parametrize(('tau', 'message'), [
-    (0.8, r'has not one tau for all layers but 0\.8, 0\.9; set the same in each'),
-    (float('nan'), 'has not one tau for all layers but'),
-])
+@pytest.mark.parametrize(
+    ('tau', 'message'),
+    [
+        (0.8, r'has not one tau for all layers but 0\.8, 0\.9; set the same in each'),
+        (float('nan'), 'has not one tau for all layers but'),
+    ],
+)
 def test_layers_that_disagree_are_an_error(tau, message, tmp_path):
     weights = published('recu_vgg_small_cifar')
     torch.save({**weights, 'conv3.tau': torch.tensor(tau)}, tmp_path / 'a.pth')
@@ -66,8 +71,10 @@ def test_layers_that_disagree_are_an_error(tau, message, tmp_path):
 
 
 def test_a_tau_that_no_layer_takes_is_an_error(tmp_path):
-    weights = {key: torch.tensor(0.4) if key.endswith('tau') else value
-               for key, value in published('recu_vgg_small_cifar').items()}
+    weights = {
+        key: torch.tensor(0.4) if key.endswith('tau') else value
+        for key, value in published('recu_vgg_small_cifar').items()
+    }
     torch.save(weights, tmp_path / 'a.pth')
     with pytest.raises(ConfigError, match=r'tau 0\.4\d* of RectifiedSign must be above 0\.5'):
         convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'ours.pth', 'recu_vgg_small_cifar')

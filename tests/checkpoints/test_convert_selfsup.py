@@ -31,8 +31,11 @@ def trunk() -> nn.Module:
 
 
 def mlp(inside: int, hidden: int, outside: int, bias: bool = True, last_bias: bool = True) -> nn.Sequential:
-    return settled(nn.Sequential(nn.Linear(inside, hidden, bias), nn.BatchNorm1d(hidden), nn.ReLU(),
-                                 nn.Linear(hidden, outside, last_bias)))
+    return settled(
+        nn.Sequential(
+            nn.Linear(inside, hidden, bias), nn.BatchNorm1d(hidden), nn.ReLU(), nn.Linear(hidden, outside, last_bias)
+        )
+    )
 
 
 def settled(network: nn.Sequential) -> nn.Sequential:
@@ -49,8 +52,9 @@ def named(prefix: str, network: nn.Module) -> dict[str, Tensor]:
 def numbered(prefix: str, network: nn.Sequential) -> dict[str, Tensor]:
     """Open-mmlab's names of Linear, BatchNorm, ReLU, Linear."""
     names = {'0': 'fc0', '1': 'bn0', '3': 'fc1'}
-    return {f'{prefix}{names[key.split(".")[0]]}.{key.split(".")[1]}': value
-            for key, value in network.state_dict().items()}
+    return {
+        f'{prefix}{names[key.split(".")[0]]}.{key.split(".")[1]}': value for key, value in network.state_dict().items()
+    }
 
 
 def loaded(content: dict, name: str) -> nn.Module:
@@ -59,13 +63,17 @@ def loaded(content: dict, name: str) -> nn.Module:
     return model.eval()
 
 
-@pytest.mark.parametrize('wrap', [lambda weights: weights, lambda weights: {'epoch': 800, 'state_dict': weights}],
-                         ids=['bare', 'training'])
+@pytest.mark.parametrize(
+    'wrap', [lambda weights: weights, lambda weights: {'epoch': 800, 'state_dict': weights}], ids=['bare', 'training']
+)
 def test_swav_gives_the_published_networks_prototype_scores(trunk, wrap):
     projection, prototypes = mlp(2048, 2048, 128), nn.Linear(128, 3000, bias=False)
     prototypes.weight.data = F.normalize(prototypes.weight.data)  # as the published training leaves them
-    weights = {**named('module.', trunk), **named('module.projection_head.', projection),
-               **named('module.prototypes.', prototypes)}
+    weights = {
+        **named('module.', trunk),
+        **named('module.projection_head.', projection),
+        **named('module.prototypes.', prototypes),
+    }
     model = loaded(wrap(weights), 'swav_resnet50')
     with torch.no_grad():
         projected = projection(trunk(IMAGES))
@@ -73,8 +81,10 @@ def test_swav_gives_the_published_networks_prototype_scores(trunk, wrap):
         torch.testing.assert_close(model.head.embed(model.extract(IMAGES)), prototypes(F.normalize(projected)))
 
 
-@pytest.mark.parametrize(('name', 'widen', 'hidden'), [('swav_resnet50', 1, 2048), ('swav_resnet50w2', 2, 8192),
-                                                       ('swav_resnet50w4', 4, 8192)])
+@pytest.mark.parametrize(
+    ('name', 'widen', 'hidden'),
+    [('swav_resnet50', 1, 2048), ('swav_resnet50w2', 2, 8192), ('swav_resnet50w4', 4, 8192)],
+)
 def test_every_width_of_swav_fits_the_published_shapes(name, widen, hidden):
     with torch.device('meta'):
         network = resnet50()
@@ -96,12 +106,24 @@ def test_every_width_of_swav_fits_the_published_shapes(name, widen, hidden):
 
 
 def test_simsiam_gives_the_published_networks_projections_and_predictions(trunk):
-    projector = settled(nn.Sequential(
-        nn.Linear(2048, 2048, bias=False), nn.BatchNorm1d(2048), nn.ReLU(), nn.Linear(2048, 2048, bias=False),
-        nn.BatchNorm1d(2048), nn.ReLU(), nn.Linear(2048, 2048), nn.BatchNorm1d(2048, affine=False)))
+    projector = settled(
+        nn.Sequential(
+            nn.Linear(2048, 2048, bias=False),
+            nn.BatchNorm1d(2048),
+            nn.ReLU(),
+            nn.Linear(2048, 2048, bias=False),
+            nn.BatchNorm1d(2048),
+            nn.ReLU(),
+            nn.Linear(2048, 2048),
+            nn.BatchNorm1d(2048, affine=False),
+        )
+    )
     predictor = mlp(2048, 512, 2048, bias=False)
-    weights = {**named('module.encoder.', trunk), **named('module.encoder.fc.', projector),
-               **named('module.predictor.', predictor)}
+    weights = {
+        **named('module.encoder.', trunk),
+        **named('module.encoder.fc.', projector),
+        **named('module.predictor.', predictor),
+    }
     assert 'module.encoder.fc.6.bias' in weights
     model = loaded({'epoch': 100, 'arch': 'resnet50', 'state_dict': weights}, 'simsiam_resnet50')
     with torch.no_grad():
@@ -114,21 +136,42 @@ def byol_files(trunk: nn.Module) -> dict[str, tuple[dict[str, Tensor], nn.Module
     """Name -> weights in the published format, projector, predictor."""
     files = {}
     projector, predictor = mlp(2048, 4096, 256, last_bias=False), mlp(256, 4096, 256, last_bias=False)
-    files['byol_resnet50'] = ({
-        **named('backbone.', trunk), **numbered('neck.', projector), **numbered('head.predictor.', predictor),
-        **named('target_net.module.0.', trunk), **numbered('target_net.module.1.', projector),
-        'target_net.steps': torch.tensor(9)}, projector, predictor)
+    files['byol_resnet50'] = (
+        {
+            **named('backbone.', trunk),
+            **numbered('neck.', projector),
+            **numbered('head.predictor.', predictor),
+            **named('target_net.module.0.', trunk),
+            **numbered('target_net.module.1.', projector),
+            'target_net.steps': torch.tensor(9),
+        },
+        projector,
+        predictor,
+    )
     projector, predictor = mlp(2048, 4096, 256), mlp(256, 4096, 256)
-    files['byol_resnet50_openselfsup'] = ({
-        **named('online_net.0.', trunk), **named('online_net.1.mlp.', projector), **named('backbone.', trunk),
-        **named('target_net.0.', trunk), **named('target_net.1.mlp.', projector),
-        **named('head.predictor.mlp.', predictor)}, projector, predictor)
+    files['byol_resnet50_openselfsup'] = (
+        {
+            **named('online_net.0.', trunk),
+            **named('online_net.1.mlp.', projector),
+            **named('backbone.', trunk),
+            **named('target_net.0.', trunk),
+            **named('target_net.1.mlp.', projector),
+            **named('head.predictor.mlp.', predictor),
+        },
+        projector,
+        predictor,
+    )
     whole = {**trunk.state_dict(), 'fc.weight': torch.zeros(1000, 2048), 'fc.bias': torch.zeros(1000)}
     encoder = {**{f'net.{key}': value for key, value in whole.items()}, **named('projector.', projector)}
-    files['byol_resnet50_lucidrains'] = ({
-        **{f'net.{key}': value for key, value in whole.items()},
-        **{f'{side}_encoder.{key}': value for side in ('online', 'target') for key, value in encoder.items()},
-        **named('online_predictor.', predictor)}, projector, predictor)
+    files['byol_resnet50_lucidrains'] = (
+        {
+            **{f'net.{key}': value for key, value in whole.items()},
+            **{f'{side}_encoder.{key}': value for side in ('online', 'target') for key, value in encoder.items()},
+            **named('online_predictor.', predictor),
+        },
+        projector,
+        predictor,
+    )
     return files
 
 
@@ -185,11 +228,23 @@ def test_an_unknown_name_gets_the_nearest():
 @pytest.fixture(scope='module')
 def multi_stage() -> dict:
     """BURN's file for a second stage: three state dicts side by side."""
+
     def classifier(width: int) -> dict[str, Tensor]:
-        return {key: torch.rand(shape) for key, shape in {
-            'fc0.weight': (2000, width), 'fc0.bias': (2000,), 'bn0.weight': (2000,), 'bn0.bias': (2000,),
-            'bn0.running_mean': (2000,), 'bn0.running_var': (2000,), 'bn0.num_batches_tracked': (),
-            'fc1.weight': (2000, 2000), 'fc1.bias': (2000,)}.items()}
+        return {
+            key: torch.rand(shape)
+            for key, shape in {
+                'fc0.weight': (2000, width),
+                'fc0.bias': (2000,),
+                'bn0.weight': (2000,),
+                'bn0.bias': (2000,),
+                'bn0.running_mean': (2000,),
+                'bn0.running_var': (2000,),
+                'bn0.num_batches_tracked': (),
+                'fc1.weight': (2000, 2000),
+                'fc1.bias': (2000,),
+            }.items()
+        }
+
     backbone = {key: torch.as_tensor(value) for key, value in reference_state_dict('burn_reactnet').items()}
     parts = {'backbone': backbone, 'classifier': classifier(1024), 'teacher_classifier': classifier(2048)}
     return {**{part: {'state_dict': weights} for part, weights in parts.items()}, 'author': 'OpenSelfSup'}
@@ -204,11 +259,18 @@ def test_burns_multi_stage_file_becomes_one_for_a_second_stage(multi_stage, tmp_
     assert json.loads(content['meta']['model'])['head']['type'] == 'BURNHead'
     ours, theirs = content['state_dict'], multi_stage['teacher_classifier']['state_dict']
     target = NECKS.build(dict(CONVERSIONS[name].target_head))
-    target.load_state_dict({key.removeprefix('target_head.'): value for key, value in ours.items()
-                            if key.startswith('target_head.')}, strict=True)
+    target.load_state_dict(
+        {key.removeprefix('target_head.'): value for key, value in ours.items() if key.startswith('target_head.')},
+        strict=True,
+    )
     features = torch.rand(3, 2048)
-    hidden = F.batch_norm(F.linear(features, theirs['fc0.weight'], theirs['fc0.bias']), theirs['bn0.running_mean'],
-                          theirs['bn0.running_var'], theirs['bn0.weight'], theirs['bn0.bias'])
+    hidden = F.batch_norm(
+        F.linear(features, theirs['fc0.weight'], theirs['fc0.bias']),
+        theirs['bn0.running_mean'],
+        theirs['bn0.running_var'],
+        theirs['bn0.weight'],
+        theirs['bn0.bias'],
+    )
     wanted = F.linear(hidden.relu(), theirs['fc1.weight'], theirs['fc1.bias'])
     torch.testing.assert_close(target.eval()(features), wanted)
     assert torch.equal(ours['head.projector.linear1.weight'], multi_stage['classifier']['state_dict']['fc1.weight'])

@@ -28,11 +28,15 @@ def test_gives_torchvisions_logits(theirs, tmp_path):
 def test_is_a_frozen_teacher_with_its_classifier(theirs, tmp_path):
     depth, network = theirs
     torch.save(network.state_dict(), tmp_path / f'resnet{depth}.pth')
-    teacher = ALGORITHMS.build({
-        'type': 'FrozenTeacher', 'backbone': {'type': 'TorchvisionModel', 'name': f'resnet{depth}'},
-        'head': {'type': 'LinearHead', 'in_channels': network.fc.in_features, 'num_classes': 1000},
-        'checkpoint': str(tmp_path / f'resnet{depth}.pth'), 'layout': f'torchvision_resnet{depth}',
-    })  # fmt: skip
+    teacher = ALGORITHMS.build(
+        {
+            'type': 'FrozenTeacher',
+            'backbone': {'type': 'TorchvisionModel', 'name': f'resnet{depth}'},
+            'head': {'type': 'LinearHead', 'in_channels': network.fc.in_features, 'num_classes': 1000},
+            'checkpoint': str(tmp_path / f'resnet{depth}.pth'),
+            'layout': f'torchvision_resnet{depth}',
+        }
+    )
     images = torch.randn(2, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(teacher(images), network(images))

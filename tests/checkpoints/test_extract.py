@@ -37,8 +37,9 @@ def teacher_file(folder: Path) -> str:
     """A weights file for BURN's frozen teacher: a backbone of 16 channels."""
     model = dict(type='Encoder', backbone=BACKBONE)
     weights = ALGORITHMS.build(dict(model)).state_dict()
-    write_checkpoint({'format_version': 1, 'state_dict': weights, 'meta': {'model': json.dumps(model)}},
-                     folder / 'teacher.pth')
+    write_checkpoint(
+        {'format_version': 1, 'state_dict': weights, 'meta': {'model': json.dumps(model)}}, folder / 'teacher.pth'
+    )
     return str(folder / 'teacher.pth')
 
 
@@ -134,8 +135,9 @@ def test_weights_files_can_be_extracted_again(tmp_path):
 
 def test_a_network_without_weights_is_a_network(tmp_path):
     model = dict(type='Encoder', backbone=dict(type='Pixels'), neck=dict(type='PoolMLP', pool='flatten'))
-    write_checkpoint({'format_version': 1, 'state_dict': {}, 'meta': {'model': json.dumps(model)}},
-                     tmp_path / 'pixels.pth')
+    write_checkpoint(
+        {'format_version': 1, 'state_dict': {}, 'meta': {'model': json.dumps(model)}}, tmp_path / 'pixels.pth'
+    )
     assert torch.equal(binssl.load_model(tmp_path / 'pixels.pth')(IMAGES), IMAGES.flatten(1))
 
 
@@ -215,9 +217,14 @@ def test_a_damaged_model_config_says_so(tmp_path, text):
         binssl.load_model(tmp_path / 'bad.pth')
 
 
-@pytest.mark.parametrize('damage', [lambda weights: weights.pop('neck.mlp.linear0.bias'),
-                                    lambda weights: weights.update({'backbone.other': torch.zeros(1)})],
-                         ids=['missing', 'unexpected'])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda weights: weights.pop('neck.mlp.linear0.bias'),
+        lambda weights: weights.update({'backbone.other': torch.zeros(1)}),
+    ],
+    ids=['missing', 'unexpected'],
+)
 def test_weights_that_do_not_fit_their_config_are_a_table_and_no_file(tmp_path, damage):
     _, path = train_checkpoint('Classifier', tmp_path)
     content = read_checkpoint(path)
@@ -230,9 +237,13 @@ def test_weights_that_do_not_fit_their_config_are_a_table_and_no_file(tmp_path, 
     assert not (tmp_path / 'out.pth').exists()
 
 
-@pytest.mark.parametrize(('tool', 'expected'), [
-    ('extract_weights', {'backbone', 'neck'}),
-    ('extract_weights_for_multi', {'backbone', 'neck', 'head', 'target_head'})])
+@pytest.mark.parametrize(
+    ('tool', 'expected'),
+    [
+        ('extract_weights', {'backbone', 'neck'}),
+        ('extract_weights_for_multi', {'backbone', 'neck', 'head', 'target_head'}),
+    ],
+)
 def test_the_commands_write_and_print_a_table(tmp_path, monkeypatch, capsys, tool, expected):
     _, path = train_checkpoint('BURN', tmp_path)
     monkeypatch.setattr(sys, 'argv', [tool, str(path), str(tmp_path / 'out.pth')])

@@ -15,13 +15,7 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from binssl.checkpoints import (
-    CheckpointError,
-    file_sha256,
-    find_state_dict,
-    read_checkpoint,
-    write_checkpoint,
-)
+from binssl.checkpoints import CheckpointError, file_sha256, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.registry import ConfigError
 
 CONTENT = {'format_version': 1, 'state_dict': {'weight': torch.arange(6.0).view(2, 3)}, 'meta': {'epoch': 3}}
@@ -61,10 +55,16 @@ def test_an_error_is_a_config_error():
 @pytest.mark.parametrize('function', [os.system, eval, getattr], ids=lambda function: function.__name__)
 def test_a_malicious_file_runs_nothing(tmp_path, function, legacy):
     trace = tmp_path / 'trace'
-    arguments = {os.system: (f'touch {trace}',), eval: (f'open({str(trace)!r}, "w")',),
-                 getattr: (argparse.Namespace, '__init__')}[function]
-    torch.save({'state_dict': CONTENT['state_dict'], 'x': Calls(function, *arguments)}, tmp_path / 'bad.pth',
-               _use_new_zipfile_serialization=not legacy)
+    arguments = {
+        os.system: (f'touch {trace}',),
+        eval: (f'open({str(trace)!r}, "w")',),
+        getattr: (argparse.Namespace, '__init__'),
+    }[function]
+    torch.save(
+        {'state_dict': CONTENT['state_dict'], 'x': Calls(function, *arguments)},
+        tmp_path / 'bad.pth',
+        _use_new_zipfile_serialization=not legacy,
+    )
     message = refusal(tmp_path / 'bad.pth')
     assert 'could run code' in message
     assert function.__name__ in message
@@ -88,8 +88,10 @@ def test_a_stock_mmengine_file_loads(tmp_path):
     hub.update_scalar('train/loss', 0.5)
     hub.update_info('iter', np.int64(7))
     hub.update_info('array', np.arange(3.0))
-    torch.save({**CONTENT, 'message_hub': hub.state_dict(), 'args': argparse.Namespace(arch='resnet50')},
-               tmp_path / 'stock.pth')
+    torch.save(
+        {**CONTENT, 'message_hub': hub.state_dict(), 'args': argparse.Namespace(arch='resnet50')},
+        tmp_path / 'stock.pth',
+    )
     content = read_checkpoint(tmp_path / 'stock.pth')
     assert content['args'].arch == 'resnet50'
     assert content['message_hub']['runtime_info']['iter'] == 7
@@ -109,7 +111,7 @@ def test_numpy_numbers_under_numpy_1_names_load(tmp_path):
 def test_a_truncated_file_says_so(tmp_path, kept):
     write_checkpoint(CONTENT, tmp_path / 'a.pth')
     data = (tmp_path / 'a.pth').read_bytes()
-    (tmp_path / 'a.pth').write_bytes(data[:int(kept * len(data))])
+    (tmp_path / 'a.pth').write_bytes(data[: int(kept * len(data))])
     assert 'truncated' in refusal(tmp_path / 'a.pth')
 
 
@@ -147,8 +149,11 @@ def test_a_folder_says_so(tmp_path):
     assert 'folder' in refusal(tmp_path)
 
 
-@pytest.mark.parametrize('data', [b'\xff\xd8\xff\xe0\x00\x10JFIF' + bytes(500), b'weights: none\n',
-                                  b'PK\x03\x04' + bytes(500)], ids=['jpeg', 'text', 'broken zip'])
+@pytest.mark.parametrize(
+    'data',
+    [b'\xff\xd8\xff\xe0\x00\x10JFIF' + bytes(500), b'weights: none\n', b'PK\x03\x04' + bytes(500)],
+    ids=['jpeg', 'text', 'broken zip'],
+)
 def test_a_file_that_is_no_checkpoint_says_so(tmp_path, data):
     (tmp_path / 'a.pth').write_bytes(data)
     message = refusal(tmp_path / 'a.pth')
@@ -160,9 +165,15 @@ def test_a_lone_tensor_is_no_checkpoint(tmp_path):
     assert 'it holds a Tensor' in refusal(tmp_path / 'a.pth')
 
 
-@pytest.mark.parametrize('wrap', [lambda weights: {'state_dict': weights, 'epoch': 1},
-                                  lambda weights: {'model': weights, 'args': None}, lambda weights: weights],
-                         ids=['state_dict', 'model', 'bare'])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda weights: {'state_dict': weights, 'epoch': 1},
+        lambda weights: {'model': weights, 'args': None},
+        lambda weights: weights,
+    ],
+    ids=['state_dict', 'model', 'bare'],
+)
 def test_state_dicts_are_found_where_publishers_put_them(wrap):
     weights = OrderedDict(weight=torch.ones(2))
     assert find_state_dict(wrap(weights)) == {'weight': weights['weight']}
@@ -183,9 +194,20 @@ class Colour(enum.IntEnum):
     RED = 1
 
 
-@pytest.mark.parametrize('value', [np.float64(0.5), np.arange(2), Colour.RED, Path('a'), argparse.Namespace(),
-                                   torch.nn.ReLU(), {1: [(np.int64(2),)]}, {np.str_('a'): 1}],
-                         ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    'value',
+    [
+        np.float64(0.5),
+        np.arange(2),
+        Colour.RED,
+        Path('a'),
+        argparse.Namespace(),
+        torch.nn.ReLU(),
+        {1: [(np.int64(2),)]},
+        {np.str_('a'): 1},
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_what_would_not_read_back_is_not_written(tmp_path, value):
     with pytest.raises(CheckpointError, match=r'content\[.meta.\]'):
         write_checkpoint({'meta': value}, tmp_path / 'a.pth')
@@ -193,16 +215,28 @@ def test_what_would_not_read_back_is_not_written(tmp_path, value):
 
 
 def test_all_plain_types_read_back(tmp_path):
-    content = {'none': None, 'bool': True, 'int': 2**70, 'float': 0.5, 'complex': 1j, 'text': 'ä',
-               'bytes': b'x', 'set': {1, 2}, 'nested': [(1, {'a': [2.0]})], 'size': torch.Size([2]),
-               'dtype': torch.bfloat16, 'device': torch.device('cpu'), 'ordered': OrderedDict(a=1), 3: 'key'}
+    content = {
+        'none': None,
+        'bool': True,
+        'int': 2**70,
+        'float': 0.5,
+        'complex': 1j,
+        'text': 'ä',
+        'bytes': b'x',
+        'set': {1, 2},
+        'nested': [(1, {'a': [2.0]})],
+        'size': torch.Size([2]),
+        'dtype': torch.bfloat16,
+        'device': torch.device('cpu'),
+        'ordered': OrderedDict(a=1),
+        3: 'key',
+    }
     write_checkpoint(content, tmp_path / 'a.pth')
     assert read_checkpoint(tmp_path / 'a.pth') == content
     assert torch.load(tmp_path / 'a.pth', weights_only=True) == content
 
 
-@pytest.mark.parametrize('interruption', [OSError(28, 'disk full'), KeyboardInterrupt()],
-                         ids=['full', 'ctrl-c'])
+@pytest.mark.parametrize('interruption', [OSError(28, 'disk full'), KeyboardInterrupt()], ids=['full', 'ctrl-c'])
 @pytest.mark.parametrize('step', ['save', 'fsync', 'replace'])
 def test_an_interrupted_write_keeps_the_old_file_alone(tmp_path, monkeypatch, step, interruption):
     write_checkpoint(CONTENT, tmp_path / 'a.pth')

@@ -73,8 +73,9 @@ def test_good_images_are_counted(analyze_data, tmp_path, photos):
     assert report['formats'] == dict(JPEG=12, PNG=1)
     assert report['heights'] == dict(least=10, median=60, most=60)
     assert report['unusual'] == dict(grayscale=dict(images=1, such_as=[str(photos / 'n01440764' / 'zz.png')]))
-    assert report['labels'] == dict(unlabeled=0, images_by_label=[5, 4, 4],
-                                    class_names=['n01440764', 'n01441764', 'n01442764'])  # fmt: skip
+    assert report['labels'] == dict(
+        unlabeled=0, images_by_label=[5, 4, 4], class_names=['n01440764', 'n01441764', 'n01442764']
+    )
     assert (tmp_path / 'out' / 'bad_files.txt').read_bytes() == b''
 
 
@@ -88,7 +89,8 @@ def test_bad_files_end_the_report_and_fill_the_list(analyze_data, tmp_path, phot
     assert 'truncated' in problems[0]
     assert problems[1:] == ['an empty file', 'no image of a known format', 'no image of a known format']
     assert output.splitlines()[-5:] == ['  bad      4 of 12:'] + [
-        f'    {str(file)!r}: {problem}' for file, problem in zip(bad, problems, strict=True)]  # fmt: skip
+        f'    {str(file)!r}: {problem}' for file, problem in zip(bad, problems, strict=True)
+    ]
     [report] = json.loads((tmp_path / 'out' / 'analysis.json').read_text())
     assert [image['index'] for image in report['bad']] == [1, 4, 6, 11]
     assert report['modes'] == dict(RGB=8)
@@ -126,8 +128,10 @@ def test_a_killed_process_is_told(monkeypatch):
 def test_a_file_that_goes_while_the_others_are_read_is_bad(monkeypatch, tmp_path, photos):
     """The index is made first; the first file goes when the reading starts."""
     file = sorted(photos.glob('*/*'))[0]
-    monkeypatch.setattr('binssl.engine.analyze.in_order', lambda work, tasks, _: (
-        file.unlink(missing_ok=True) or work(task) for task in tasks))  # fmt: skip
+    monkeypatch.setattr(
+        'binssl.engine.analyze.in_order',
+        lambda work, tasks, _: (file.unlink(missing_ok=True) or work(task) for task in tasks),
+    )
     [found] = analyze(config_of(tmp_path, photos), workers=0)
     assert [(image.file, image.problem) for image in found.bad] == [(str(file), 'not there any more')]
 
@@ -154,12 +158,15 @@ def test_small_pictures_are_bad_where_asked(analyze_data, tmp_path, photos):
     assert '80 x 60 px, a side is shorter than 61' in output
 
 
-@pytest.mark.parametrize(('labels', 'num_classes', 'counts', 'unlabeled', 'outside'), [
-    ([0, 2, 2, -1], 4, [1, 0, 2, 0], 1, []),
-    ([0, 4, -2, 1], 4, [1, 1, 0, 0], 0, [1, 2]),
-    ([0, 3], 0, [1, 0, 0, 1], 0, []),
-    ([-1, -1], 0, [], 2, []),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('labels', 'num_classes', 'counts', 'unlabeled', 'outside'),
+    [
+        ([0, 2, 2, -1], 4, [1, 0, 2, 0], 1, []),
+        ([0, 4, -2, 1], 4, [1, 1, 0, 0], 0, [1, 2]),
+        ([0, 3], 0, [1, 0, 0, 1], 0, []),
+        ([-1, -1], 0, [], 2, []),
+    ],
+)
 def test_labels_are_counted(labels, num_classes, counts, unlabeled, outside):
     result = count_labels(np.array(labels), num_classes)
     assert (*result[:2], result[2].tolist()) == (counts, unlabeled, outside)
@@ -182,7 +189,8 @@ def test_a_label_that_is_no_class_is_bad(monkeypatch, tmp_path):
     monkeypatch.setitem(DATASETS.module_dict, 'Odd', Odd)
     [found] = analyze(write_config(tmp_path, train_dataloader=loader(dict(type='Odd', seed=3))), workers=0)
     assert [vars(image) for image in found.bad] == [
-        dict(index=1, file='Odd fit 1', label=7, problem='label 7 is none of the 3 classes')]  # fmt: skip
+        dict(index=1, file='Odd fit 1', label=7, problem='label 7 is none of the 3 classes')
+    ]
     assert (found.counts, found.sizes.tolist()) == ([0, 0, 1], [[6, 4], [6, 4]])
 
 
@@ -198,12 +206,15 @@ def test_of_many_classes_the_rarest_and_the_commonest_are_drawn(tmp_path, analyz
     assert {len(bar[2]) for bar in bars if bar[-1] == '4'} == {30}
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['--split', 'test'], 'the config has no test_dataloader; --split can be train here'),
-    (['--workers', '-1'], '--workers -1 must be at least 0'),
-    (['--min-side', '0'], '--min-side 0 at least 1'),
-    (['--cfg-options', 'train_dataloader.dataset.folder=/nowhere'], "no image folder '/nowhere'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--split', 'test'], 'the config has no test_dataloader; --split can be train here'),
+        (['--workers', '-1'], '--workers -1 must be at least 0'),
+        (['--min-side', '0'], '--min-side 0 at least 1'),
+        (['--cfg-options', 'train_dataloader.dataset.folder=/nowhere'], "no image folder '/nowhere'"),
+    ],
+)
 def test_bad_input_is_one_sentence(analyze_data, tmp_path, photos, arguments, message):
     code, output, errors = analyze_data(config_of(tmp_path, photos), *arguments)
     assert (code, output) == (1, '')

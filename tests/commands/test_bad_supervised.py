@@ -50,8 +50,10 @@ def test_tau_that_leaves_its_range(option: str, check: bool, tmp_path: Path) -> 
 @pytest.mark.parametrize('check', [True, False])
 def test_head_with_fewer_classes_than_the_data(check: bool, tmp_path: Path) -> None:
     answer = message(RECU, tmp_path, 'model.head.num_classes=5', check=check)
-    assert answer.endswith('the training data have 10 classes, the head 5: change model.head.num_classes or '
-                           'train_dataloader.dataset.num_classes')  # fmt: skip
+    assert answer.endswith(
+        'the training data have 10 classes, the head 5: change model.head.num_classes or '
+        'train_dataloader.dataset.num_classes'
+    )
 
 
 def test_tau_of_nothing_and_a_curve_that_never_begins(tmp_path: Path) -> None:
@@ -79,7 +81,7 @@ def test_step_1_that_does_not_fit(check: bool, tmp_path: Path) -> None:
 
 def test_data_of_another_set_and_half_of_a_set(tmp_path: Path) -> None:
     write_cifar100(tmp_path / 'hundred')
-    half, = write_cifar10(tmp_path / 'half').iterdir()
+    (half,) = write_cifar10(tmp_path / 'half').iterdir()
     (half / 'data_batch_3.bin').unlink()
     config = f'{CONFIGS}/recu/cifar10_resnet20.py'
     assert 'CIFAR-100' in message(config, tmp_path, f'train_dataloader.dataset.root={tmp_path}/hundred')
@@ -95,9 +97,10 @@ def test_classes_of_the_validation_are_those_of_the_training(tmp_path: Path) -> 
     assert 'train_dataloader.dataset has 10 classes and val_dataloader.dataset 100' in answer
 
 
-@pytest.mark.parametrize(('config', 'size'), [
-    (RECU, 1), (f'{CONFIGS}/recu/vgg_small_digits.py', 7), (f'{CONFIGS}/bireal/resnet50_scratch_digits.py', 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('config', 'size'),
+    [(RECU, 1), (f'{CONFIGS}/recu/vgg_small_digits.py', 7), (f'{CONFIGS}/bireal/resnet50_scratch_digits.py', 1)],
+)
 def test_input_too_small_for_the_plan(config: str, size: int) -> None:
     model = plain(load_config(config, {'model.backbone.input_size': size}).model.to_dict())
     with pytest.raises(ConfigError, match=f'images of {size} x {size} px are too small for this plan'):

@@ -58,8 +58,9 @@ def test_digits_with_both_views_in_any_epoch(monkeypatch, tmp_path, capsys):
     assert run_tool(monkeypatch, DIGITS, '--out', str(tmp_path / 'out'), '--images', '5', '--epoch', '3') == 0
     assert capsys.readouterr().out == f'{tmp_path}/out/contact_sheet_01.png\n'
     record = record_of(tmp_path / 'out')
-    assert [sample['file'] for sample in record['samples']] == [f'Digits train {index}' for index in (0, 359, 718, 1077,
-                                                                                                     1436)]  # fmt: skip
+    assert [sample['file'] for sample in record['samples']] == [
+        f'Digits train {index}' for index in (0, 359, 718, 1077, 1436)
+    ]
     view = dict(type='DigitsAugment', degrees=20.0, translate=0.2, scale=(0.8, 1.2), shear=10.0)
     check_views(tmp_path / 'out', Digits('train', [view] * 2), epoch=3)
     plain = Digits('train')
@@ -71,8 +72,7 @@ def test_digits_with_both_views_in_any_epoch(monkeypatch, tmp_path, capsys):
 def test_a_folder_of_photos_by_file_and_class(monkeypatch, tmp_path):
     root = make_imagenet_folder(tmp_path / 'imagenet', train=6, val=3, classes=3)
     settings = dict(split='train', root=str(root), source='folder', labeled=True, views=[VIEW, VIEW])
-    config = write_config(tmp_path, train_dataloader=loader(dict(type='ImageNet', **settings)),
-                          randomness=dict(seed=5))  # fmt: skip
+    config = write_config(tmp_path, train_dataloader=loader(dict(type='ImageNet', **settings)), randomness=dict(seed=5))
     assert run_tool(monkeypatch, config, '--out', str(tmp_path / 'out')) == 0
     samples = record_of(tmp_path / 'out')['samples']
     files = sorted(path.relative_to(root / 'train').as_posix() for path in (root / 'train').glob('*/*'))
@@ -112,8 +112,14 @@ def test_bank_and_query_of_a_validation(monkeypatch, tmp_path):
 @pytest.mark.parametrize('split', ['train', 'val'])
 def test_what_the_model_does_to_its_views_is_shown_in_training_only(monkeypatch, tmp_path, split):
     dataset = dict(type='Digits', views=[dict(type='DigitsAugment')] * 2)
-    model = dict(data_preprocessor=dict(type='ImageNormalizer', mean=[10.0, 20.0, 30.0], std=[50.0, 60.0, 70.0],
-                                        views=[dict(type='BatchFlip', p=1.0), None]))  # fmt: skip
+    model = dict(
+        data_preprocessor=dict(
+            type='ImageNormalizer',
+            mean=[10.0, 20.0, 30.0],
+            std=[50.0, 60.0, 70.0],
+            views=[dict(type='BatchFlip', p=1.0), None],
+        )
+    )
     config = write_config(tmp_path, **{f'{split}_dataloader': loader(dataset)}, model=model)
     assert run_tool(monkeypatch, config, '--split', split, '--images', '2', '--out', str(tmp_path / 'out')) == 0
     for sample in record_of(tmp_path / 'out')['samples']:
@@ -133,13 +139,19 @@ def test_an_unreadable_file_is_marked_and_its_stand_in_told(monkeypatch, tmp_pat
     assert [sample['file'] for sample in samples if not sample['readable']] == [f'{bad.parent.name}/{bad.name}']
 
 
-@pytest.mark.parametrize(('arguments', 'message'), [
-    (['--split', 'val'], 'the config has no val_dataloader; --split can be train here'),
-    (['--images', '0'], '--images 0 must be at least 1'),
-    (['--cfg-options', 'train_dataloader.dataset.split=fitt'], "no split 'fitt'; did you mean 'fit'"),
-    (['--cfg-options', 'train_dataloader.dataset.type=Digit'], "no dataset is called 'Digit'; did you mean 'Digits'"),
-    (['--cfg-options', 'train_dataloader.dataset.seed=x'], 'the views cannot be made, a value of the config'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        (['--split', 'val'], 'the config has no val_dataloader; --split can be train here'),
+        (['--images', '0'], '--images 0 must be at least 1'),
+        (['--cfg-options', 'train_dataloader.dataset.split=fitt'], "no split 'fitt'; did you mean 'fit'"),
+        (
+            ['--cfg-options', 'train_dataloader.dataset.type=Digit'],
+            "no dataset is called 'Digit'; did you mean 'Digits'",
+        ),
+        (['--cfg-options', 'train_dataloader.dataset.seed=x'], 'the views cannot be made, a value of the config'),
+    ],
+)
 def test_bad_input_is_one_sentence(monkeypatch, tmp_path, capsys, arguments, message):
     config = write_config(tmp_path, train_dataloader=loader(dict(type='Digits')))
     assert run_tool(monkeypatch, config, '--out', str(tmp_path / 'out'), *arguments) == 1

@@ -77,23 +77,35 @@ def test_the_file_says_which_backbone_and_its_neck_stays_behind(folder):
 
 def test_what_is_wrong_is_told_before_any_training(folder, tmp_path):
     with pytest.raises(ConfigError, match=r'maps at strides 2, 4, 8, 16, and model\.head\.strides asks for 4, 32'):
-        train(command(folder, '--work-dir', str(tmp_path), '--check', '1', '--cfg-options',
-                      'model.head.strides=[4,32]'))  # fmt: skip
+        train(
+            command(folder, '--work-dir', str(tmp_path), '--check', '1', '--cfg-options', 'model.head.strides=[4,32]')
+        )
     make_devkit(tmp_path / 'broken', {('VOC2007', 'trainval'): 2})
     file = tmp_path / 'broken' / 'VOC2007' / 'Annotations' / 'trainval_000001.xml'
     write_annotation(file, (96, 96), [('dog', (90, 90, 200, 95), 0)])
     with pytest.raises(ConfigError, match=r'trainval_000001\.xml.*lies outside the image'):
-        train(command(folder, '--work-dir', str(tmp_path), '--check', '1', '--cfg-options',
-                      f'train_dataloader.dataset.root={tmp_path}/broken'))  # fmt: skip
+        train(
+            command(
+                folder,
+                '--work-dir',
+                str(tmp_path),
+                '--check',
+                '1',
+                '--cfg-options',
+                f'train_dataloader.dataset.root={tmp_path}/broken',
+            )
+        )
     with pytest.raises(ConfigError, match='have 20 classes, the head 3'):
-        train(command(folder, '--work-dir', str(tmp_path), '--check', '1', '--cfg-options',
-                      'model.head.num_classes=3'))  # fmt: skip
+        train(command(folder, '--work-dir', str(tmp_path), '--check', '1', '--cfg-options', 'model.head.num_classes=3'))
 
 
 def measure(folder: Path, checkpoint: Path, *flags: str) -> dict[str, float]:
     out = folder / 'one.json'
-    run_test(parse_testing([str(folder / 'small.py'), str(checkpoint), '--work-dir', str(folder / 'test'), '--out',
-                            str(out), *flags]))  # fmt: skip
+    run_test(
+        parse_testing(
+            [str(folder / 'small.py'), str(checkpoint), '--work-dir', str(folder / 'test'), '--out', str(out), *flags]
+        )
+    )
     return json.loads(out.read_text())['metrics']
 
 
@@ -123,8 +135,13 @@ def test_a_checkpoint_is_a_detector_and_its_trunk_can_be_taken_out(folder, train
 @pytest.mark.slow
 def test_a_run_that_goes_on_is_the_run_that_was_not_stopped(folder):
     """Scales, mirrored images, and the anchors and proposals that it learns from are drawn at random."""
-    flags = ['--cfg-options', 'train_cfg.max_epochs=2', 'default_hooks.checkpoint.interval=1',
-             'model.head.min_sizes=[64,96,128]', '--work-dir']  # fmt: skip
+    flags = [
+        '--cfg-options',
+        'train_cfg.max_epochs=2',
+        'default_hooks.checkpoint.interval=1',
+        'model.head.min_sizes=[64,96,128]',
+        '--work-dir',
+    ]
     train(command(folder, *flags, str(folder / 'whole')))
     shutil.copytree(folder / 'whole', folder / 'stopped')
     (folder / 'stopped' / 'epoch_2.pth').unlink()
@@ -139,9 +156,22 @@ def test_a_run_that_goes_on_is_the_run_that_was_not_stopped(folder):
 def test_two_processes_give_the_number_of_one(folder, trained):
     out = folder / 'two.json'
     done = subprocess.run(
-        ['bash', 'tools/dist_test.sh', str(folder / 'small.py'), str(trained), '2', '--work-dir', str(folder / 'two'),
-         '--out', str(out)],
-        cwd=ROOT, env={**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}, capture_output=True, text=True,
-        timeout=120)  # fmt: skip
+        [
+            'bash',
+            'tools/dist_test.sh',
+            str(folder / 'small.py'),
+            str(trained),
+            '2',
+            '--work-dir',
+            str(folder / 'two'),
+            '--out',
+            str(out),
+        ],
+        cwd=ROOT,
+        env={**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert json.loads(out.read_text())['metrics'] == measure(folder, trained)

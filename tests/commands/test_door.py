@@ -9,14 +9,17 @@ from binssl.registry import BACKBONES, ConfigError
 MOCO = 'configs/selfsup/moco/reactnet_real_digits.py'
 
 
-@pytest.mark.parametrize(('processes', 'options', 'words'), [
-    ('1', ['global_batch_size=200'], 'global_batch_size 200 must be a multiple of'),
-    ('2', ['queue_length=384'], "nothing reads 'queue_length'"),
-    ('2', ['model.queue_length=384'], 'model.queue_length 384 must be a multiple of the 256 images'),
-    ('1', ['schedules.lr.curv="cosine"'], "curv"),
-    ('1', ['schedules.momentum.curve=sine'], "no curve is called 'sine'"),
-    ('1', ['load_from=a.pth', 'pretrained=b.pth'], 'both say what to start with'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('processes', 'options', 'words'),
+    [
+        ('1', ['global_batch_size=200'], 'global_batch_size 200 must be a multiple of'),
+        ('2', ['queue_length=384'], "nothing reads 'queue_length'"),
+        ('2', ['model.queue_length=384'], 'model.queue_length 384 must be a multiple of the 256 images'),
+        ('1', ['schedules.lr.curv="cosine"'], 'curv'),
+        ('1', ['schedules.momentum.curve=sine'], "no curve is called 'sine'"),
+        ('1', ['load_from=a.pth', 'pretrained=b.pth'], 'both say what to start with'),
+    ],
+)
 def test_check_says(processes: str, options: list[str], words: str, tmp_path) -> None:
     with pytest.raises(ConfigError, match='(?s)' + words.replace('(', r'\(')):
         train(parse_training([MOCO, '--check', processes, '--work-dir', str(tmp_path), '--cfg-options', *options]))

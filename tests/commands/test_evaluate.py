@@ -66,8 +66,16 @@ def test_one_table_of_all_tasks_and_a_second_start_does_nothing(
     assert record_in(out) == record
     # every number is what its own command gives
     alone = tmp_path / 'alone'
-    run_test(parse_testing(['configs/benchmarks/linear_classification/digits.py',
-                            str(out / 'seed0' / 'suite.linear' / 'latest.pth'), '--work-dir', str(alone)]))  # fmt: skip
+    run_test(
+        parse_testing(
+            [
+                'configs/benchmarks/linear_classification/digits.py',
+                str(out / 'seed0' / 'suite.linear' / 'latest.pth'),
+                '--work-dir',
+                str(alone),
+            ]
+        )
+    )
     assert json.loads((alone / 'results.json').read_text())['metrics']['top1'] == values['suite.linear']['top1']
     assert 0 < values['suite.knn']['knn_top1_20'] < 100
     assert 0 < values['suite.svm']['svm_top1'] < 100

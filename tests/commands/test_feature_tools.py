@@ -77,15 +77,18 @@ def test_training_images_take_the_views_of_the_validation(files: list[str], tmp_
     assert len(list((tmp_path / 'kept').glob('*/features.json'))) == 1
 
 
-@pytest.mark.parametrize(('out', 'more', 'words'), [
-    ('f.h5', [], "as .npz or .safetensors, not as '.h5'"),
-    ('f', [], 'a file without an ending'),
-    ('there.npz', [], 'there.npz exists; remove it, name another file, or give --force'),
-    ('.', [], 'not as'),
-    ('f.npz', ['--split', 'test'], 'has no test_dataloader; it has data for train, val'),
-    ('f.npz', ['--layers', 'backbone.stemm'], "did you mean 'backbone.stem"),
-    ('f.npz', ['--cfg-options', 'val_dataloader.dataset.percents=3'], "did you mean 'percent'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('out', 'more', 'words'),
+    [
+        ('f.h5', [], "as .npz or .safetensors, not as '.h5'"),
+        ('f', [], 'a file without an ending'),
+        ('there.npz', [], 'there.npz exists; remove it, name another file, or give --force'),
+        ('.', [], 'not as'),
+        ('f.npz', ['--split', 'test'], 'has no test_dataloader; it has data for train, val'),
+        ('f.npz', ['--layers', 'backbone.stemm'], "did you mean 'backbone.stem"),
+        ('f.npz', ['--cfg-options', 'val_dataloader.dataset.percents=3'], "did you mean 'percent'"),
+    ],
+)
 def test_what_is_wrong_is_told_before_any_work(
     out: str, more: list[str], words: str, files: list[str], tmp_path: Path
 ) -> None:
@@ -166,14 +169,17 @@ def test_neighbours_are_scikit_learns() -> None:
             nearest_images(twins, [1], count)
 
 
-@pytest.mark.parametrize(('out', 'more', 'words'), [
-    ('f.gif', [], '.png or .jpg or .jpeg'),
-    ('f.png', ['--images', '0'], '--images 0 must be at least 1'),
-    ('f.png', ['--neighbours', '-1'], '--neighbours -1 must be at least 1'),
-    ('f.png', ['--images', '4'], '4 images make no picture; at least 5 do'),
-    ('f.png', ['--neighbours', '72'], '72 neighbours were asked for, and each image has 71 others'),
-    ('there.png', [], 'exists'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('out', 'more', 'words'),
+    [
+        ('f.gif', [], '.png or .jpg or .jpeg'),
+        ('f.png', ['--images', '0'], '--images 0 must be at least 1'),
+        ('f.png', ['--neighbours', '-1'], '--neighbours -1 must be at least 1'),
+        ('f.png', ['--images', '4'], '4 images make no picture; at least 5 do'),
+        ('f.png', ['--neighbours', '72'], '72 neighbours were asked for, and each image has 71 others'),
+        ('there.png', [], 'exists'),
+    ],
+)
 def test_a_picture_that_cannot_be_is_told_before_any_work(
     out: str, more: list[str], words: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,8 +32,14 @@ def test_missing_inputs_are_told_at_once_without_a_traceback() -> None:
     done = run('bash', 'tools/dist_train.sh', 'configs/selfsup/burn/stage2.py', '64')
     assert done.returncode != 0
     assert 'Traceback' not in done.stderr
-    for words in ('moco_v2_800ep_pretrain.pth.tar', 'stage1/weights.pth', 'extract_weights_for_multi.py',
-                  'single_stage.py', '64 GPUs were asked for', 'data/imagenet'):  # fmt: skip
+    for words in (
+        'moco_v2_800ep_pretrain.pth.tar',
+        'stage1/weights.pth',
+        'extract_weights_for_multi.py',
+        'single_stage.py',
+        '64 GPUs were asked for',
+        'data/imagenet',
+    ):
         assert words in done.stderr
 
 
@@ -69,10 +75,25 @@ def test_stage_2_trains_resumes_and_is_evaluated_in_two_processes(tmp_path: Path
     extracted = run(sys.executable, 'tools/extract_weights.py', str(tmp_path / 'run' / 'latest.pth'), weights)
     assert extracted.returncode == 0, extracted.stderr
     data = [f'{name}_dataloader.dataset.root={tmp_path}/imagenet' for name in ('train', 'val')]
-    small = ['train_dataloader.batch_size=4', 'global_batch_size=8', 'train_cfg.max_epochs=1',
-             'train_dataloader.num_workers=0', 'val_dataloader.num_workers=0']  # fmt: skip
+    small = [
+        'train_dataloader.batch_size=4',
+        'global_batch_size=8',
+        'train_cfg.max_epochs=1',
+        'train_dataloader.num_workers=0',
+        'val_dataloader.num_workers=0',
+    ]
     config = 'configs/benchmarks/linear_classification/imagenet/burn.py'
-    linear = run('bash', 'benchmarks/dist_train_linear.sh', config, weights, '--work-dir', str(tmp_path / 'linear'),
-                 '--cfg-options', *data, *small, environment={'GPUS': '2'})  # fmt: skip
+    linear = run(
+        'bash',
+        'benchmarks/dist_train_linear.sh',
+        config,
+        weights,
+        '--work-dir',
+        str(tmp_path / 'linear'),
+        '--cfg-options',
+        *data,
+        *small,
+        environment={'GPUS': '2'},
+    )
     assert linear.returncode == 0, linear.stderr
     assert 'validation after epoch 1: top1' in linear.stdout

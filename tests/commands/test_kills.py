@@ -26,10 +26,15 @@ class Run:
     def __init__(self, config: Path, work_dir: Path) -> None:
         command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(work_dir), '--resume', 'auto']
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
             # a shell starts what it puts into the background deaf to Ctrl-C, and that is inherited
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'})  # fmt: skip
+            env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'},
+        )
         self.work_dir = work_dir
 
     def wait_for_iterations(self, count: int) -> None:
@@ -55,8 +60,15 @@ class Run:
 
 def write_config(folder: Path) -> Path:
     """BURN, 60 epochs of 8 iterations, 2 to a step; a checkpoint after every step, a report of every iteration."""
-    cfg = burn(folder, epochs=60, batch=128, global_batch_size=256, default_hooks=dict(
-        progress=dict(type='ProgressHook', interval=1), checkpoint=dict(type='CheckpointHook', interval_iters=2)))
+    cfg = burn(
+        folder,
+        epochs=60,
+        batch=128,
+        global_batch_size=256,
+        default_hooks=dict(
+            progress=dict(type='ProgressHook', interval=1), checkpoint=dict(type='CheckpointHook', interval_iters=2)
+        ),
+    )
     cfg.dump(str(folder / 'config.py'))
     return folder / 'config.py'
 

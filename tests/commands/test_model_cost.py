@@ -42,21 +42,40 @@ def test_json_is_plain_data_at_the_size_asked_for(model_cost):
     code, output, _ = model_cost(DIGITS, '--json', '--input', '16')
     report = json.loads(output)
     assert (code, report['input_size']) == (0, 16)
-    assert report['layers'][0] == dict(name='backbone.stem.conv', kind='real', flops=16 * 16 * 16 * 27, bops=0,
-                                       ops=16 * 16 * 16 * 27, parameters=432, bytes_32_bit=1728, bytes_packed=1728)
+    assert report['layers'][0] == dict(
+        name='backbone.stem.conv',
+        kind='real',
+        flops=16 * 16 * 16 * 27,
+        bops=0,
+        ops=16 * 16 * 16 * 27,
+        parameters=432,
+        bytes_32_bit=1728,
+        bytes_packed=1728,
+    )
     assert report['total']['ops'] == sum(layer['ops'] for layer in report['layers'])
     assert report['convention']
 
 
-@pytest.mark.parametrize(('text', 'options', 'message'), [
-    (None, (), 'no config'),
-    ('work_dir = "x"\n', (), 'has no model'),
-    ('model = dict(type="Encoder", backbone=dict(type="ReActNet"))\n', (), 'no size of images'),
-    ('model = dict(type="Encoder", backbone=dict(type="ReActNet"))\n', ('--input', '12'), 'too small for this plan'),
-    ('model = dict(type="Encoder", backbone=dict(type="ResNet", widths=4))\n', ('--input', '64'), 'cannot be built'),
-    ('model = dict(type="Encoder", backbone=5)\n', (), 'names no backbone'),
-    ('model = 5\n', (), 'cannot be built'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('text', 'options', 'message'),
+    [
+        (None, (), 'no config'),
+        ('work_dir = "x"\n', (), 'has no model'),
+        ('model = dict(type="Encoder", backbone=dict(type="ReActNet"))\n', (), 'no size of images'),
+        (
+            'model = dict(type="Encoder", backbone=dict(type="ReActNet"))\n',
+            ('--input', '12'),
+            'too small for this plan',
+        ),
+        (
+            'model = dict(type="Encoder", backbone=dict(type="ResNet", widths=4))\n',
+            ('--input', '64'),
+            'cannot be built',
+        ),
+        ('model = dict(type="Encoder", backbone=5)\n', (), 'names no backbone'),
+        ('model = 5\n', (), 'cannot be built'),
+    ],
+)
 def test_bad_input_is_one_sentence(model_cost, tmp_path, text, options, message):
     if text is not None:
         (tmp_path / 'config.py').write_text(text)

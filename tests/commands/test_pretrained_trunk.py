@@ -38,8 +38,15 @@ def test_config_takes_the_trunk_of_the_file_and_a_folder_of_its_own(weights: Pat
 
 
 def test_another_trunk_in_the_config_is_refused(weights: Path) -> None:
-    other = parse_training([LINEAR, '--pretrained', str(weights), '--cfg-options',
-                            'model.backbone=dict(type="ReActNet", channels=[8, 16], strides=[1])'])  # fmt: skip
+    other = parse_training(
+        [
+            LINEAR,
+            '--pretrained',
+            str(weights),
+            '--cfg-options',
+            'model.backbone=dict(type="ReActNet", channels=[8, 16], strides=[1])',
+        ]
+    )
     with pytest.raises(ConfigError, match='holds another network than the config: backbone'):
         training_config(other)
 
@@ -54,8 +61,20 @@ def test_a_file_with_a_head_alone_is_refused_in_a_sentence(weights: Path, tmp_pa
 
 def test_linear_evaluation_leaves_the_trunk_as_it_was_to_the_bit(weights: Path, tmp_path: Path) -> None:
     run = tmp_path / 'linear'
-    train(parse_training([LINEAR, '--pretrained', str(weights), '--work-dir', str(run), '--cfg-options',
-                          'train_cfg.max_epochs=2', 'train_cfg.val_interval=2']))  # fmt: skip
+    train(
+        parse_training(
+            [
+                LINEAR,
+                '--pretrained',
+                str(weights),
+                '--work-dir',
+                str(run),
+                '--cfg-options',
+                'train_cfg.max_epochs=2',
+                'train_cfg.val_interval=2',
+            ]
+        )
+    )
     trunk = {k: v for k, v in load_model(weights).state_dict().items() if k.startswith(('backbone', 'neck'))}
     after = read_checkpoint(run / 'latest.pth')['state_dict']
     assert trunk

@@ -47,14 +47,32 @@ def test_expected_error_is_one_message_and_an_exit_code(tool, tmp_path):
 @pytest.mark.process
 def test_two_nodes_train_and_resume_as_one_run(tmp_path):
     """Both on this machine, a process each; they meet at one port and share the work folder."""
-    cfg = burn(tmp_path, epochs=2, batch=64, global_batch_size=256, sync_bn=True,
-               default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=2))  # fmt: skip
+    cfg = burn(
+        tmp_path,
+        epochs=2,
+        batch=64,
+        global_batch_size=256,
+        sync_bn=True,
+        default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=2),
+    )
     cfg.dump(str(tmp_path / 'config.py'))
 
     def train(*arguments: str) -> list[tuple[int, str, str]]:
         port = free_port()
-        nodes = [start('bash', 'tools/dist_train.sh', str(tmp_path / 'config.py'), '1', *arguments, NNODES='2',
-                       NODE_RANK=str(rank), MASTER_ADDR='127.0.0.1', PORT=port) for rank in (0, 1)]  # fmt: skip
+        nodes = [
+            start(
+                'bash',
+                'tools/dist_train.sh',
+                str(tmp_path / 'config.py'),
+                '1',
+                *arguments,
+                NNODES='2',
+                NODE_RANK=str(rank),
+                MASTER_ADDR='127.0.0.1',
+                PORT=port,
+            )
+            for rank in (0, 1)
+        ]
         return [end(node) for node in nodes]
 
     first = train()
@@ -74,12 +92,16 @@ def test_two_nodes_train_and_resume_as_one_run(tmp_path):
 
 @pytest.mark.process
 def test_error_in_two_processes_is_told_once(tmp_path):
-    cfg = classifier(tmp_path, batch=64, optim_wrapper__optimizer=dict(type='SGD', lr=1e30), schedules={},
-                     default_hooks__not_a_number=dict(type='NotANumberHook', interval=2))  # fmt: skip
+    cfg = classifier(
+        tmp_path,
+        batch=64,
+        optim_wrapper__optimizer=dict(type='SGD', lr=1e30),
+        schedules={},
+        default_hooks__not_a_number=dict(type='NotANumberHook', interval=2),
+    )
     cfg.dump(str(tmp_path / 'config.py'))
     code, _, errors = end(start('bash', 'tools/dist_train.sh', str(tmp_path / 'config.py'), '2', '--device', 'cpu'))
     assert code != 0
     assert errors.count('error: the loss was not finite at iteration') == 1
     assert 'terminate called' not in errors
     assert 'Traceback' not in errors
-

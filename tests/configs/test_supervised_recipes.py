@@ -20,12 +20,19 @@ def test_bireal_step_by_step_follows_the_paper(depth: int, first: float, milesto
     chain = [read(f'bireal/resnet{depth}_stepwise_{step}') for step in BIREAL_STEPS]
     convs = [cfg.model.backbone.conv_cfg.to_dict() for cfg in chain]
     assert [conv['activation'] for conv in convs] == [
-        dict(type='ReLU'), dict(type='LeakyClip', slope=0.1), dict(type='Clip'), dict(type='ApproxSign'),
+        dict(type='ReLU'),
+        dict(type='LeakyClip', slope=0.1),
+        dict(type='Clip'),
         dict(type='ApproxSign'),
-    ]  # fmt: skip
+        dict(type='ApproxSign'),
+    ]
     assert [conv.get('weight') for conv in convs] == [
-        None, None, None, dict(type='ScaledSign', ste='clip', scale_gradient=True), dict(type='BoxSign')
-    ]  # fmt: skip
+        None,
+        None,
+        None,
+        dict(type='ScaledSign', ste='clip', scale_gradient=True),
+        dict(type='BoxSign'),
+    ]
     binary, norms = chain[3:]
     assert binary.schedules.lr.to_dict() == dict(target='lr', curve='step', milestones=milestones, gamma=0.1)
     assert binary.optim_wrapper.optimizer.lr == first
@@ -40,18 +47,21 @@ VIEWS: dict[str, list[dict[str, Any]]] = {
     'recu/imagenet_resnet18': [dict(type=CROP, size=224, scale=(0.08, 1.25)), RELEASED_NOISE],
     'recu/imagenet_twostage_step2': [dict(type=CROP, size=224, scale=(0.08, 1.25)), RELEASED_NOISE],
     'bireal/resnet34_stepwise_binary': [
-        dict(type='torchvision/Resize', size=256), dict(type='torchvision/RandomCrop', size=224)],
+        dict(type='torchvision/Resize', size=256),
+        dict(type='torchvision/RandomCrop', size=224),
+    ],
     'bireal/xnor_resnet18': [
         dict(type='torchvision/RandomShortestSize', min_size=[*range(256, 481, 32)]),
-        dict(type='torchvision/RandomCrop', size=224)],
+        dict(type='torchvision/RandomCrop', size=224),
+    ],
     'recu/cifar100_resnet18': [dict(type='BatchCrop', size=32, padding=4)],
     'recu/tinyimagenet_resnet18': [dict(type='BatchResize', size=224), dict(type='BatchRotate', degrees=20.0)],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize('name', VIEWS)
 def test_views_are_the_published_ones(name: str) -> None:
-    view, = read(name).train_dataloader.dataset.views
+    (view,) = read(name).train_dataloader.dataset.views
     *found, flip = (part.to_dict() for part in view)
     assert found == VIEWS[name]
     assert flip.pop('type') in ('torchvision/RandomHorizontalFlip', 'BatchFlip')
@@ -65,12 +75,15 @@ def test_views_can_be_built(name: str) -> None:
         assert len(build_views(loader.dataset.get('views', [[]]), owner='', takes=takes)) == 1
 
 
-@pytest.mark.parametrize(('name', 'mean', 'std', 'classes'), [
-    ('recu/cifar10_vgg_small', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 10),
-    ('recu/cifar100_vgg_small', (0.507, 0.487, 0.441), (0.267, 0.256, 0.276), 100),
-    ('recu/tinyimagenet_resnet34', (0.4802, 0.4481, 0.3975), (0.2302, 0.2265, 0.2262), 200),
-    ('reactnet/reactnet_a_step1', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1000),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('name', 'mean', 'std', 'classes'),
+    [
+        ('recu/cifar10_vgg_small', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 10),
+        ('recu/cifar100_vgg_small', (0.507, 0.487, 0.441), (0.267, 0.256, 0.276), 100),
+        ('recu/tinyimagenet_resnet34', (0.4802, 0.4481, 0.3975), (0.2302, 0.2265, 0.2262), 200),
+        ('reactnet/reactnet_a_step1', (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 1000),
+    ],
+)
 def test_normalisation_and_classes_are_those_of_the_data(name: str, mean: tuple, std: tuple, classes: int) -> None:
     model = read(name).model
     assert model.data_preprocessor.mean == pytest.approx([255 * value for value in mean])

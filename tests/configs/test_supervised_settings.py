@@ -110,7 +110,7 @@ def test_optimiser_batch_and_epochs_are_the_published_ones(name: str) -> None:
 def test_schedules_go_through_the_published_points(name: str, schedule: str, points: str) -> None:
     cfg = read(name)
     described = Schedule(**cfg.schedules[schedule])
-    expected, = (values for key, values in POINTS.items() if key.startswith(points))
+    (expected,) = (values for key, values in POINTS.items() if key.startswith(points))
     for epoch, value in expected.items():
         for iteration in (7 * int(epoch), 7 * int(epoch) + 6):  # by epoch: its first iteration as its last
             rate = described.value(cfg.optim_wrapper.optimizer.lr, iteration, 7, cfg.train_cfg.max_epochs)

@@ -21,51 +21,69 @@ NORMALIZER = dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3)
 TRUNK = dict(backbone=BACKBONE, neck=NECK, data_preprocessor=NORMALIZER)
 
 ENCODER = dict(type='Encoder', **TRUNK)
-CLASSIFIER = dict(
-    type='Classifier', head=dict(type='LinearHead', num_classes=CLASSES, in_channels=12), **TRUNK)
+CLASSIFIER = dict(type='Classifier', head=dict(type='LinearHead', num_classes=CLASSES, in_channels=12), **TRUNK)
 SOFT_LABELS = dict(
     CLASSIFIER,
-    teacher=dict(type='FrozenTeacher', backbone=TEACHER_BACKBONE,
-                 head=dict(type='LinearHead', num_classes=CLASSES, in_channels=16)))
+    teacher=dict(
+        type='FrozenTeacher',
+        backbone=TEACHER_BACKBONE,
+        head=dict(type='LinearHead', num_classes=CLASSES, in_channels=16),
+    ),
+)
 MIXED = dict(CLASSIFIER, mix=[dict(type='MixUp', alpha=0.4), dict(type='CutMix')])
 MOCO = dict(
     type='MoCo',
     head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6], norm=None)),
     teacher=dict(type='MomentumTeacher', momentum=0.9),
     queue_length=32,
-    **TRUNK)
+    **TRUNK,
+)
 BURN = dict(
     type='BURN',
-    head=dict(type='BURNHead', projector=dict(type='MLP', in_channels=12, widths=[20, 20]),
-              feature_channels=16),
+    head=dict(type='BURNHead', projector=dict(type='MLP', in_channels=12, widths=[20, 20]), feature_channels=16),
     target_head=dict(type='MLP', in_channels=16, widths=[20, 20]),
     teacher=dict(type='FrozenTeacher', backbone=TEACHER_BACKBONE),
-    **TRUNK)
+    **TRUNK,
+)
 _LATENT = dict(
-    type='LatentPredictionHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6]),
-    predictor=dict(type='MLP', in_channels=6, widths=[10, 6]))
+    type='LatentPredictionHead',
+    projector=dict(type='MLP', in_channels=12, widths=[12, 6]),
+    predictor=dict(type='MLP', in_channels=6, widths=[10, 6]),
+)
 BYOL = dict(type='BYOL', head=_LATENT, teacher=dict(type='MomentumTeacher', momentum=0.9), **TRUNK)
 SIMSIAM = dict(
     type='SimSiam',
-    head=dict(_LATENT, projector=dict(
-        type='MLP', in_channels=12, widths=[12, 12, 6], bias=False, last_norm=True, last_norm_affine=False)),
-    **TRUNK)
+    head=dict(
+        _LATENT,
+        projector=dict(
+            type='MLP', in_channels=12, widths=[12, 12, 6], bias=False, last_norm=True, last_norm_affine=False
+        ),
+    ),
+    **TRUNK,
+)
 SWAV = dict(
     type='SwAV',
     head=dict(type='PrototypeHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6]), prototypes=7),
-    global_crops=2, local_crops=2, **TRUNK)
+    global_crops=2,
+    local_crops=2,
+    **TRUNK,
+)
 DISTILLATION = dict(
     type='S2BNN',
     head=dict(type='DistillationHead', projector=MOCO['head']['projector']),
     teacher=dict(
-        type='FrozenTeacher', backbone=TEACHER_BACKBONE,
-        head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=16, widths=[6], norm=None))),
-    **TRUNK)
+        type='FrozenTeacher',
+        backbone=TEACHER_BACKBONE,
+        head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=16, widths=[6], norm=None)),
+    ),
+    **TRUNK,
+)
 S2BNN = dict(
     DISTILLATION,
     head=dict(DISTILLATION['head'], contrastive_temperature=0.2),
     momentum_teacher=MOCO['teacher'],
-    queue_length=32)
+    queue_length=32,
+)
 
 
 def changed(config: dict, **changes: object) -> dict:
@@ -115,6 +133,8 @@ def batch(views: int | list[int], images: int = 8, seed: int = 0) -> dict:
     draw = torch.Generator().manual_seed(seed)
     widths = [8] * views if isinstance(views, int) else views
     pixels: Callable[[int], torch.Tensor] = lambda width: torch.randint(
-        0, 256, (images, 3, width, width), generator=draw, dtype=torch.uint8)
-    return dict(images=[pixels(width) for width in widths], labels=torch.arange(images) % CLASSES,
-                indices=torch.arange(images))
+        0, 256, (images, 3, width, width), generator=draw, dtype=torch.uint8
+    )
+    return dict(
+        images=[pixels(width) for width in widths], labels=torch.arange(images) % CLASSES, indices=torch.arange(images)
+    )

@@ -21,12 +21,13 @@ ROWS = {
     'Pixels': (dict(type='Pixels'), (3, 3, 8, 8)),
     'ReActNet': (dict(type='ReActNet', channels=[8, 16], strides=[2], stem_stride=1), (3, 16, 4, 4)),
     'ReActNet, ReCU': (
-        dict(type='ReActNet', channels=[8, 16], strides=[2], stem_stride=1, conv_cfg=RECU), (3, 16, 4, 4)),
+        dict(type='ReActNet', channels=[8, 16], strides=[2], stem_stride=1, conv_cfg=RECU),
+        (3, 16, 4, 4),
+    ),
     'ResNet': (dict(type='ResNet', **SMALL), (3, 16, 4, 4)),
     'ResNet, ReCU': (RECU_RESNET, (3, 16, 4, 4)),
     'ResNet, ReCU, two convolutions': (dict(RECU_RESNET, convs_per_shortcut=2), (3, 16, 4, 4)),
-    'ResNet, ReCU in two stages': (
-        dict(RECU_RESNET, activation='RPReLU', shift=True, shortcut='pool'), (3, 16, 4, 4)),
+    'ResNet, ReCU in two stages': (dict(RECU_RESNET, activation='RPReLU', shift=True, shortcut='pool'), (3, 16, 4, 4)),
     'TorchvisionModel': (dict(type='TorchvisionModel', name='resnet18'), (3, 512, 1, 1)),
     'TorchvisionResNet': (dict(type='TorchvisionResNet', depth=18, **SMALL), (3, 16, 4, 4)),
     'TwoStreamResNet': (dict(type='TwoStreamResNet', **SMALL), (3, 64, 4, 4)),

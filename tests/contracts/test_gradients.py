@@ -28,22 +28,24 @@ NO_KL = dict(head__kl=False)
 ROWS = {
     'BURN': (BURN, STUDENT | {'target_head'}),
     'BURN, target head frozen': (changed(BURN, train_target_head=False), STUDENT),
-    'BURN, similarity of outputs': (
-        changed(BURN, head__feature_similarity='outputs'), STUDENT | {'target_head'}),
-    'BURN, the released loss': (
-        changed(BURN, head__feature_similarity='outputs', train_target_head=False), STUDENT),
+    'BURN, similarity of outputs': (changed(BURN, head__feature_similarity='outputs'), STUDENT | {'target_head'}),
+    'BURN, the released loss': (changed(BURN, head__feature_similarity='outputs', train_target_head=False), STUDENT),
     'BURN, joint classifier alone': (changed(BURN, head__feature_similarity=None), STUDENT | {'target_head'}),
     'BURN, similarity of outputs alone': (
-        changed(BURN, head__feature_similarity='outputs', **NO_KL), STUDENT | {'target_head'}),
+        changed(BURN, head__feature_similarity='outputs', **NO_KL),
+        STUDENT | {'target_head'},
+    ),
     'BURN, feature similarity alone, mapped': (
-        changed(BURN, head__projector=None, head__in_channels=12, target_head=None, **NO_KL), STUDENT),
+        changed(BURN, head__projector=None, head__in_channels=12, target_head=None, **NO_KL),
+        STUDENT,
+    ),
     'BURN, feature similarity alone, same widths': (
-        changed(BURN, head__projector=None, neck=dict(type='PoolMLP'), head__in_channels=16, target_head=None,
-                **NO_KL), {'backbone'}),
+        changed(BURN, head__projector=None, neck=dict(type='PoolMLP'), head__in_channels=16, target_head=None, **NO_KL),
+        {'backbone'},
+    ),
     'BURN, squared distance': (changed(BURN, head__distance='squared'), STUDENT | {'target_head'}),
     'BURN, absolute distance': (changed(BURN, head__distance='absolute'), STUDENT | {'target_head'}),
-    'BURN, real student': (
-        changed(BURN, backbone=TEACHER_BACKBONE), STUDENT | {'target_head'}),
+    'BURN, real student': (changed(BURN, backbone=TEACHER_BACKBONE), STUDENT | {'target_head'}),
     'MoCo': (MOCO, STUDENT),
     'BYOL': (BYOL, STUDENT),
     'SimSiam': (SIMSIAM, STUDENT),
@@ -64,8 +66,11 @@ ROWS = {
 def vanishing(model: torch.nn.Module) -> set[str]:
     """Biases in front of a BatchNorm, which takes them out again: their gradient is 0 but for rounding."""
     names = dict(model.named_parameters())
-    in_front = {name for name in names if 'linear' in name and name.endswith('.bias')
-                and name.replace('linear', 'norm') in names}
+    in_front = {
+        name
+        for name in names
+        if 'linear' in name and name.endswith('.bias') and name.replace('linear', 'norm') in names
+    }
     last = [name for name in names if name.startswith('head.projector.linear') and name.endswith('.bias')][-1:]
     # what the projector adds to all rows alike meets the BatchNorm in the predictor; targets get no gradient
     return in_front | set(last) if 'head.predictor.norm0.weight' in names else in_front
@@ -94,8 +99,16 @@ def test_exactly_what_should_learn_gets_a_gradient_and_changes(row, tmp_path):
     assert learning - vanishing(model) <= moved <= learning
 
 
-@pytest.mark.parametrize('row', ['BURN', 'BURN, the released loss', 'S2BNN, distillation only',
-                                 'S2BNN, contrastive and distillation', 'Classifier, soft labels'])
+@pytest.mark.parametrize(
+    'row',
+    [
+        'BURN',
+        'BURN, the released loss',
+        'S2BNN, distillation only',
+        'S2BNN, contrastive and distillation',
+        'Classifier, soft labels',
+    ],
+)
 def test_frozen_teacher_is_bit_unchanged_by_training(row, tmp_path):
     model = build(ROWS[row][0], tmp_path).train()
     hidden = model.teacher._hidden[0]

@@ -38,22 +38,28 @@ ALGORITHM_ROWS = {
     'Classifier, mixed images': (MIXED, CLASSES, {'loss', 'top1', 'top5'}),
     'Classifier, soft labels': (SOFT_LABELS, CLASSES, {'loss', 'top1', 'top5', 'kl', 'teacher_top1'}),
     'Classifier, soft and hard labels, mixed images': (
-        dict(SOFT_LABELS, mix=MIXED['mix'], soft_label_weight=0.5), CLASSES,
-        {'loss', 'top1', 'top5', 'kl', 'teacher_top1'}),
+        dict(SOFT_LABELS, mix=MIXED['mix'], soft_label_weight=0.5),
+        CLASSES,
+        {'loss', 'top1', 'top5', 'kl', 'teacher_top1'},
+    ),
     'Classifier, norms alone': (changed(CLASSIFIER, learns='norms'), CLASSES, {'loss', 'top1', 'top5'}),
     'MoCo': (MOCO, 6, {'loss', 'top1', 'top5'}),
     'BYOL': (BYOL, 6, {'loss', 'feature_std'}),
     'SimSiam': (SIMSIAM, 6, {'loss', 'feature_std'}),
     'SwAV': (SWAV, 6, {'loss', 'feature_std'}),
     'SwAV with a queue': (changed(SWAV, queue_length=16), 6, {'loss', 'feature_std'}),
-    'S2BNN, distillation only': (
-        DISTILLATION, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy'}),
+    'S2BNN, distillation only': (DISTILLATION, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy'}),
     'S2BNN, contrastive and distillation': (
-        S2BNN, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy', 'contrastive', 'top1', 'top5'}),
+        S2BNN,
+        6,
+        {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy', 'contrastive', 'top1', 'top5'},
+    ),
     'BURN': (BURN, 20, {'loss', 'kl', 'teacher_entropy', 'student_entropy', 'feature_distance', 'information'}),
     'BURN without KL': (
-        changed(BURN, head__kl=False, head__projector=None, head__in_channels=12, target_head=None), 12,
-        {'loss', 'feature_distance'}),
+        changed(BURN, head__kl=False, head__projector=None, head__in_channels=12, target_head=None),
+        12,
+        {'loss', 'feature_distance'},
+    ),
 }
 TRAINED = [row for row, (_, _, entries) in ALGORITHM_ROWS.items() if entries]
 
@@ -67,8 +73,7 @@ PART_ROWS = {
     'PrototypeHead': (HEADS, SWAV['head'], (5, 12), (5, 6)),
     'BURNHead': (HEADS, dict(BURN['head'], feature_channels=None), (5, 12), (5, 20)),
     'LinearHead': (HEADS, CLASSIFIER['head'], (5, 12), (5, CLASSES)),
-    'LinearRates': (
-        HEADS, dict(CLASSIFIER['head'], type='LinearRates', rates=[0.1, 1.0]), (5, 12), (5, 2, CLASSES)),
+    'LinearRates': (HEADS, dict(CLASSIFIER['head'], type='LinearRates', rates=[0.1, 1.0]), (5, 12), (5, 2, CLASSES)),
 }
 
 ONLY_FOR_THE_LOSS = ('predictor.', 'prototypes.')  # parts of a head that its output does not come through
@@ -131,7 +136,7 @@ class TestAlgorithm:
         outputs = model(view, mode='tensor')
         assert outputs.shape == (8, width)
         assert torch.equal(model(**data), outputs)
-        answers, = model(**data, banks=torch.ones(8, dtype=torch.bool), mode='predict')
+        (answers,) = model(**data, banks=torch.ones(8, dtype=torch.bool), mode='predict')
         assert torch.equal(answers['features'], features)
         assert torch.equal(answers['labels'], data['labels'])
         assert torch.equal(answers['indices'], data['indices'])

@@ -8,19 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from contracts.small import (
-    BURN,
-    BYOL,
-    DISTILLATION,
-    MOCO,
-    S2BNN,
-    SIMSIAM,
-    SWAV,
-    batch,
-    build,
-    changed,
-    sizes,
-)
+from contracts.small import BURN, BYOL, DISTILLATION, MOCO, S2BNN, SIMSIAM, SWAV, batch, build, changed, sizes
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -79,9 +67,9 @@ def train(config: dict, folder: Path, images: slice, processes: int) -> dict[str
 def mix(rank: int) -> dict[str, torch.Tensor]:
     """What each process's BatchNorm sees and gets back where an image is its number."""
     torch.manual_seed(rank)  # as in a run, where the processes draw differently
-    numbers = torch.arange(rank * 4., rank * 4 + 4)
+    numbers = torch.arange(rank * 4.0, rank * 4 + 4)
     images = numbers.view(4, 1, 1, 1).expand(4, 3, 2, 2).contiguous(memory_format=torch.channels_last)
-    norm = nn.BatchNorm2d(3, momentum=1.)
+    norm = nn.BatchNorm2d(3, momentum=1.0)
     seen: list[torch.Tensor] = []
 
     def encode(given: torch.Tensor) -> torch.Tensor:
@@ -93,8 +81,15 @@ def mix(rank: int) -> dict[str, torch.Tensor]:
     keys = encode_keys(encode, images, shuffled=True)
     statistics = norm.running_mean.clone()
     straight = encode_keys(encode, images, shuffled=False)
-    return dict(numbers=numbers, seen=seen[0], straight=seen[1], own=keys.own, everyone=keys.everyone,
-                unmixed=straight.everyone, statistics=statistics)
+    return dict(
+        numbers=numbers,
+        seen=seen[0],
+        straight=seen[1],
+        own=keys.own,
+        everyone=keys.everyone,
+        unmixed=straight.everyone,
+        statistics=statistics,
+    )
 
 
 def run_process(rank: int, folder: str, port: int) -> None:
@@ -157,7 +152,7 @@ def test_two_processes_learn_as_one_with_the_joined_batches(row, two, tmp_path):
 @pytest.mark.process
 def test_shuffled_keys_come_back_in_order_and_a_batch_norm_sees_images_of_both_processes(two):
     first, second = (answers['mixed'] for answers in two)
-    everyone = torch.arange(8.).view(8, 1).expand(8, 3)
+    everyone = torch.arange(8.0).view(8, 1).expand(8, 3)
     for found in (first, second):
         assert torch.equal(found['everyone'], everyone)
         assert torch.equal(found['unmixed'], everyone)

@@ -18,13 +18,7 @@ from binssl.registry import TRANSFORMS, ConfigError
 JITTER = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
 PHOTO = make_photo()
 VIVID = np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-CHANGES = {
-    'PhotoFlip': {},
-    'PhotoJitter': JITTER,
-    'PhotoGrayscale': {},
-    'PhotoBlur': {},
-    'PhotoSolarize': {},
-}
+CHANGES = {'PhotoFlip': {}, 'PhotoJitter': JITTER, 'PhotoGrayscale': {}, 'PhotoBlur': {}, 'PhotoSolarize': {}}
 
 
 def keys(count: int, seed: int = 0) -> np.ndarray:
@@ -223,22 +217,25 @@ def test_what_comes_in_is_left_alone_and_company_does_not_matter(name):
     np.testing.assert_array_equal(next(iter(transform(photos[5:6], keys(8)[5:6]))), made[5])
 
 
-@pytest.mark.parametrize(('name', 'settings', 'message'), [
-    ('PhotoCrop', dict(size=0), 'PhotoCrop: size 0'),
-    ('PhotoCrop', dict(scale=(0, 1)), r'PhotoCrop: scale \(0, 1\) must be two shares'),
-    ('PhotoCrop', dict(ratio=(2, 1)), r'PhotoCrop: ratio \(2, 1\)'),
-    ('PhotoCrop', dict(interpolation='cubic'), "no interpolation is called 'cubic'.*did you mean 'bicubic'"),
-    ('PhotoResize', dict(size=-1), 'PhotoResize: size -1'),
-    ('PhotoResize', dict(interpolation='linea'), "did you mean 'linear'"),
-    ('PhotoCenterCrop', dict(size=0), 'PhotoCenterCrop: size 0'),
-    ('PhotoFlip', dict(p=2), 'PhotoFlip: p 2 must lie between 0 and 1'),
-    ('PhotoJitter', dict(hue=1), 'PhotoJitter: hue 1'),
-    ('PhotoJitter', dict(p=-1), 'PhotoJitter: p -1'),
-    ('PhotoGrayscale', dict(p=-1), 'PhotoGrayscale: p -1'),
-    ('PhotoBlur', dict(sigma=(2, 1)), r'PhotoBlur: sigma \(2, 1\)'),
-    ('PhotoSolarize', dict(threshold=300), 'PhotoSolarize: threshold 300'),
-    ('PhotoLighting', dict(alphastd=-1), 'PhotoLighting: alphastd -1'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('name', 'settings', 'message'),
+    [
+        ('PhotoCrop', dict(size=0), 'PhotoCrop: size 0'),
+        ('PhotoCrop', dict(scale=(0, 1)), r'PhotoCrop: scale \(0, 1\) must be two shares'),
+        ('PhotoCrop', dict(ratio=(2, 1)), r'PhotoCrop: ratio \(2, 1\)'),
+        ('PhotoCrop', dict(interpolation='cubic'), "no interpolation is called 'cubic'.*did you mean 'bicubic'"),
+        ('PhotoResize', dict(size=-1), 'PhotoResize: size -1'),
+        ('PhotoResize', dict(interpolation='linea'), "did you mean 'linear'"),
+        ('PhotoCenterCrop', dict(size=0), 'PhotoCenterCrop: size 0'),
+        ('PhotoFlip', dict(p=2), 'PhotoFlip: p 2 must lie between 0 and 1'),
+        ('PhotoJitter', dict(hue=1), 'PhotoJitter: hue 1'),
+        ('PhotoJitter', dict(p=-1), 'PhotoJitter: p -1'),
+        ('PhotoGrayscale', dict(p=-1), 'PhotoGrayscale: p -1'),
+        ('PhotoBlur', dict(sigma=(2, 1)), r'PhotoBlur: sigma \(2, 1\)'),
+        ('PhotoSolarize', dict(threshold=300), 'PhotoSolarize: threshold 300'),
+        ('PhotoLighting', dict(alphastd=-1), 'PhotoLighting: alphastd -1'),
+    ],
+)
 def test_wrong_settings_are_refused(name, settings, message):
     with pytest.raises(ConfigError, match=message):
         make(name, **settings)

@@ -11,8 +11,10 @@ from torch.utils.data import DataLoader, Dataset
 from binssl.datasets import BankAndQuery, BatchPart, Digits, EpochSampler, InMemoryImages, whole_batch
 from binssl.datasets.counter import hash_counters
 
-VIEWS = [[dict(type='BatchJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.2), dict(type='BatchBlur')],
-         [dict(type='BatchFlip')]]  # fmt: skip
+VIEWS = [
+    [dict(type='BatchJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.2), dict(type='BatchBlur')],
+    [dict(type='BatchFlip')],
+]
 
 
 def small_photos() -> InMemoryImages:

@@ -21,9 +21,12 @@ from binssl.registry import ConfigError
 
 EVERYTHING = [
     dict(type='BatchJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8),
-    dict(type='BatchGrayscale', p=0.2), dict(type='BatchBlur', p=0.5), dict(type='BatchSolarize', p=0.2),
-    dict(type='BatchFlip'), dict(type='BatchLighting'),
-]  # fmt: skip
+    dict(type='BatchGrayscale', p=0.2),
+    dict(type='BatchBlur', p=0.5),
+    dict(type='BatchSolarize', p=0.2),
+    dict(type='BatchFlip'),
+    dict(type='BatchLighting'),
+]
 
 
 def pictures(count: int, height: int = 24, width: int = 20) -> Tensor:
@@ -64,9 +67,14 @@ def test_luma_is_pillows():
     assert torch.equal(luma(images.float()).byte(), expected)
 
 
-@pytest.mark.parametrize(('change', 'reference'), [
-    (brighten, functional.adjust_brightness), (contrast, functional.adjust_contrast),
-    (saturate, functional.adjust_saturation)])  # fmt: skip
+@pytest.mark.parametrize(
+    ('change', 'reference'),
+    [
+        (brighten, functional.adjust_brightness),
+        (contrast, functional.adjust_contrast),
+        (saturate, functional.adjust_saturation),
+    ],
+)
 def test_a_blend_is_pillows(change, reference):
     images, factors = pictures(6), [0.0, 0.3, 0.61, 1.0, 1.37, 1.8]
     ours = change(images.float(), column(factors)).clamp(0, 255).floor()
@@ -115,8 +123,12 @@ def test_each_sample_is_jittered_by_its_factors_in_its_order():
 
 def test_the_hue_has_its_turn_among_the_others():
     images, jitter = pictures(64), BatchJitter(0.4, 0.4, 0.4, 0.1)
-    operations = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation,
-                  functional.adjust_hue)  # fmt: skip
+    operations = (
+        functional.adjust_brightness,
+        functional.adjust_contrast,
+        functional.adjust_saturation,
+        functional.adjust_hue,
+    )
     factors, order = draw_jitter(keys(64), jitter.ranges)
     expected = images.clone()
     for place, (numbers, done) in enumerate(zip(factors, order, strict=True)):
@@ -131,8 +143,12 @@ def test_the_hue_has_its_turn_among_the_others():
 def test_grayscale_is_pillows():
     images = pictures(32)
     chosen = draw_mask(keys(32), 0.3)
-    expected = from_pil([ImageOps.grayscale(to_pil(image)).convert('RGB') if gray else to_pil(image)
-                         for image, gray in zip(images, chosen, strict=True)])  # fmt: skip
+    expected = from_pil(
+        [
+            ImageOps.grayscale(to_pil(image)).convert('RGB') if gray else to_pil(image)
+            for image, gray in zip(images, chosen, strict=True)
+        ]
+    )
     assert 0 < chosen.sum() < 32
     assert torch.equal(BatchGrayscale(0.3)(images, keys(32)), expected)
 
@@ -164,8 +180,9 @@ def test_each_sample_is_blurred_by_its_sigma():
     out = transform(images, keys(40))
     assert torch.equal(out[~chosen], images[~chosen])
     for place in np.flatnonzero(chosen):
-        expected = cv2.GaussianBlur(images[place].permute(1, 2, 0).numpy(), (0, 0), sigmas[place],
-                                    borderType=cv2.BORDER_REPLICATE)  # fmt: skip
+        expected = cv2.GaussianBlur(
+            images[place].permute(1, 2, 0).numpy(), (0, 0), sigmas[place], borderType=cv2.BORDER_REPLICATE
+        )
         # cv2's taps are multiples of 1/256
         assert farthest(out[place], torch.from_numpy(expected).permute(2, 0, 1)) <= 2
 
@@ -186,7 +203,7 @@ def test_lighting_shifts_each_channel(as_released):
 
 @pytest.mark.parametrize(('count', 'side'), [(70, 32), (3, 260)], ids=['small', 'photos'])
 def test_a_sample_looks_the_same_in_any_batch(count, side):
-    view, = build_views([EVERYTHING], owner='test', takes=BATCH)
+    (view,) = build_views([EVERYTHING], owner='test', takes=BATCH)
     images = pictures(count, side, side)
     whole = view(images, keys(count))
     assert whole.dtype == torch.uint8
@@ -199,7 +216,7 @@ def test_a_sample_looks_the_same_in_any_batch(count, side):
 
 @pytest.mark.parametrize('config', EVERYTHING, ids=[config['type'] for config in EVERYTHING])
 def test_the_batch_itself_is_left_as_it_was(config):
-    view, = build_views([config], owner='test', takes=BATCH)
+    (view,) = build_views([config], owner='test', takes=BATCH)
     images = pictures(16)
     before = images.clone()
     changed = view(images, keys(16))
@@ -208,8 +225,11 @@ def test_the_batch_itself_is_left_as_it_was(config):
 
 
 def test_transforms_of_a_view_choose_independently():
-    view, = build_views([[dict(type='BatchSolarize', threshold=0, p=0.5), dict(type='BatchGrayscale', p=0.5)]],
-                        owner='test', takes=BATCH)  # fmt: skip
+    (view,) = build_views(
+        [[dict(type='BatchSolarize', threshold=0, p=0.5), dict(type='BatchGrayscale', p=0.5)]],
+        owner='test',
+        takes=BATCH,
+    )
     count = 1000
     images = torch.tensor([10, 20, 30], dtype=torch.uint8).view(1, 3, 1, 1).expand(count, 3, 2, 2)
     out = view(images, keys(count))[:, :, 0, 0]
@@ -229,7 +249,7 @@ def test_other_keys_give_other_pixels():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('config', EVERYTHING, ids=[config['type'] for config in EVERYTHING])
 def test_a_gpu_gives_the_same_pixels_and_waits_for_nothing(config):
-    view, = build_views([config], owner='test', takes=BATCH)
+    (view,) = build_views([config], owner='test', takes=BATCH)
     images, before = pictures(32, 224, 224), torch.cuda.get_sync_debug_mode()
     on_gpu = images.to('cuda')
     torch.cuda.set_sync_debug_mode('error')
@@ -242,16 +262,19 @@ def test_a_gpu_gives_the_same_pixels_and_waits_for_nothing(config):
     assert (distances > 0).double().mean() < 1e-3
 
 
-@pytest.mark.parametrize(('config', 'message'), [
-    (dict(type='BatchJitter', brightness=-0.1), 'BatchJitter: brightness -0.1 must be'),
-    (dict(type='BatchJitter', hue=0.6), 'BatchJitter: hue 0.6 must be'),
-    (dict(type='BatchJitter', p=2), 'BatchJitter: p 2 must lie between 0 and 1'),
-    (dict(type='BatchGrayscale', p=-1), 'BatchGrayscale: p -1 must lie between 0 and 1'),
-    (dict(type='BatchSolarize', threshold=300), 'threshold 300 must lie between 0 and 256'),
-    (dict(type='BatchBlur', sigma=(2.0, 0.1)), 'BatchBlur: sigma'),
-    (dict(type='BatchLighting', alphastd=-1), 'alphastd -1 must not be negative'),
-    (dict(type='BatchJiter'), 'BatchJitter'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        (dict(type='BatchJitter', brightness=-0.1), 'BatchJitter: brightness -0.1 must be'),
+        (dict(type='BatchJitter', hue=0.6), 'BatchJitter: hue 0.6 must be'),
+        (dict(type='BatchJitter', p=2), 'BatchJitter: p 2 must lie between 0 and 1'),
+        (dict(type='BatchGrayscale', p=-1), 'BatchGrayscale: p -1 must lie between 0 and 1'),
+        (dict(type='BatchSolarize', threshold=300), 'threshold 300 must lie between 0 and 256'),
+        (dict(type='BatchBlur', sigma=(2.0, 0.1)), 'BatchBlur: sigma'),
+        (dict(type='BatchLighting', alphastd=-1), 'alphastd -1 must not be negative'),
+        (dict(type='BatchJiter'), 'BatchJitter'),
+    ],
+)
 def test_wrong_settings_are_refused(config, message):
     with pytest.raises(ConfigError, match=message):
         build_views([[config]], owner='test', takes=BATCH)

@@ -139,7 +139,7 @@ def test_angles_are_distributed_as_torchvisions():
 
 def test_transforms_of_a_view_draw_independently():
     image, draws = coordinates(8), 8000
-    view, = build_views(CROP_AND_FLIP, owner='test', takes=BATCH)
+    (view,) = build_views(CROP_AND_FLIP, owner='test', takes=BATCH)
     out = view(image.expand(draws, -1, -1, -1), keys(draws))[:, :2, 4, 3:5]
     mirrored = out[:, 1, 0] > out[:, 1, 1]  # pixels (4, 3) and (4, 4) lie within the image, mirrored or not
     left = torch.where(mirrored, out[:, 1, 1], out[:, 1, 0])
@@ -152,9 +152,13 @@ def test_transforms_of_a_view_draw_independently():
 
 
 def test_a_sample_looks_the_same_in_any_batch():
-    chain = [dict(type='BatchCrop', size=8, padding=2), dict(type='BatchFlip'), dict(type='BatchRotate'),
-             dict(type='BatchResize', size=12)]  # fmt: skip
-    view, = build_views([chain], owner='test', takes=BATCH)
+    chain = [
+        dict(type='BatchCrop', size=8, padding=2),
+        dict(type='BatchFlip'),
+        dict(type='BatchRotate'),
+        dict(type='BatchResize', size=12),
+    ]
+    (view,) = build_views([chain], owner='test', takes=BATCH)
     images = pictures(16, 8, 8)
     whole = view(images, keys(16))
     order = np.random.RandomState(0).permutation(16)
@@ -164,7 +168,7 @@ def test_a_sample_looks_the_same_in_any_batch():
 
 
 def test_the_batch_itself_is_left_as_it_was():
-    view, = build_views(CROP_AND_FLIP, owner='test', takes=BATCH)
+    (view,) = build_views(CROP_AND_FLIP, owner='test', takes=BATCH)
     images = pictures(4, 8, 8)
     before = images.clone()
     view(images, keys(4))

@@ -27,7 +27,7 @@ def test_a_batch_has_the_rows_that_were_asked_for_in_any_epoch(folder: Path) -> 
     data = CachedFeatures(folder)
     assert (len(data), data.num_views, data.num_classes, data.classes) == (5, 1, 3, ['a', 'b', 'c'])
     batch = data.__getitems__([(4, 0), (1, 7), 4])
-    features, = batch['images']
+    (features,) = batch['images']
     assert torch.equal(features, torch.tensor([[12.0, 13, 14], [3, 4, 5], [12, 13, 14]]))
     assert batch['labels'].tolist() == [2, 1, 2]
     assert batch['indices'].tolist() == [4, 1, 4]

@@ -114,8 +114,10 @@ def test_a_loader_gets_whole_batches(shared_cifar10, monkeypatch):
 
 
 def test_it_serves_as_bank_and_query(shared_cifar10):
-    parts = dict(bank=dict(type='CIFAR10', root=str(shared_cifar10)),
-                 query=dict(type='CIFAR10', split='test', root=str(shared_cifar10)))  # fmt: skip
+    parts = dict(
+        bank=dict(type='CIFAR10', root=str(shared_cifar10)),
+        query=dict(type='CIFAR10', split='test', root=str(shared_cifar10)),
+    )
     batch = whole_batch(BankAndQuery(**parts).__getitems__([(1, 0), (52, 0)]))
     assert batch['banks'].tolist() == [True, False]
     assert batch['images'][0].shape == (2, 3, 32, 32)

@@ -52,8 +52,13 @@ def test_an_index_beyond_the_end_is_an_error(shared_cifar10):
 def test_a_missing_set_says_what_is_expected_and_how_to_get_it(tmp_path):
     with pytest.raises(DataError) as caught:
         CIFAR10(root=tmp_path)
-    for part in ('cifar-10-batches-bin/', 'cifar-10-python.tar.gz', '--download', 'https://www.cs.toronto.edu',
-                 'train_dataloader.dataset.root='):  # fmt: skip
+    for part in (
+        'cifar-10-batches-bin/',
+        'cifar-10-python.tar.gz',
+        '--download',
+        'https://www.cs.toronto.edu',
+        'train_dataloader.dataset.root=',
+    ):
         assert part in str(caught.value)
 
 
@@ -79,7 +84,7 @@ def test_the_other_set_under_this_ones_name_is_recognised(tmp_path):
 
 @pytest.mark.parametrize('form', FORMS)
 def test_a_set_extracted_in_part_is_an_error(tmp_path, form):
-    folder, = write_cifar10(tmp_path, form=form).iterdir()
+    (folder,) = write_cifar10(tmp_path, form=form).iterdir()
     names = sorted(path.name for path in folder.iterdir())
     (folder / names[3]).unlink()
     (folder / names[5]).unlink()
@@ -89,21 +94,21 @@ def test_a_set_extracted_in_part_is_an_error(tmp_path, form):
 
 @pytest.mark.parametrize(('form', 'message'), [('binary', 'cut off'), ('python', 'cannot be unpickled')])
 def test_a_truncated_file_is_an_error(tmp_path, form, message):
-    folder, = write_cifar10(tmp_path, form=form).iterdir()
+    (folder,) = write_cifar10(tmp_path, form=form).iterdir()
     truncate(sorted(folder.iterdir())[2], 0.47)
     with pytest.raises(DataError, match=rf'data_batch_3.*{message}.*extract cifar-10-{form}'):
         CIFAR10(root=tmp_path)
 
 
 def test_an_empty_file_is_an_error(tmp_path):
-    folder, = write_cifar10(tmp_path).iterdir()
+    (folder,) = write_cifar10(tmp_path).iterdir()
     (folder / 'test_batch.bin').write_bytes(b'')
     with pytest.raises(DataError, match=r'has 0 bytes.*cut off'):
         CIFAR10('test', root=tmp_path)
 
 
 def test_a_file_cut_off_between_two_records_is_an_error(tmp_path):
-    folder, = write_cifar10(tmp_path).iterdir()
+    (folder,) = write_cifar10(tmp_path).iterdir()
     truncate(folder / 'data_batch_4.bin')  # 5 of 10 records
     with pytest.raises(DataError, match=r'hold \[10, 10, 10, 5, 10\] images.*cut off'):
         CIFAR10(root=tmp_path)
@@ -111,7 +116,7 @@ def test_a_file_cut_off_between_two_records_is_an_error(tmp_path):
 
 @pytest.mark.parametrize('fraction', [0.0, 0.01, 0.5, 0.99])
 def test_a_truncated_archive_is_an_error(tmp_path, fraction):
-    archive, = write_cifar10(tmp_path, archive=True).iterdir()
+    (archive,) = write_cifar10(tmp_path, archive=True).iterdir()
     truncate(archive, fraction)
     with pytest.raises(DataError, match=r'cifar-10-binary\.tar\.gz.* (cut off|holds no).*--download'):
         CIFAR10('test', root=tmp_path)
@@ -119,7 +124,7 @@ def test_a_truncated_archive_is_an_error(tmp_path, fraction):
 
 @pytest.mark.parametrize('form', FORMS)
 def test_a_label_outside_the_classes_is_an_error(tmp_path, form):
-    folder, = write_cifar10(tmp_path, form=form).iterdir()
+    (folder,) = write_cifar10(tmp_path, form=form).iterdir()
     path = sorted(folder.iterdir())[-1]
     if form == 'binary':
         path.write_bytes(bytes([200]) + path.read_bytes()[1:])
@@ -142,7 +147,7 @@ def test_a_label_outside_the_classes_is_an_error(tmp_path, form):
     ],
 )
 def test_a_pickle_of_another_form_is_an_error(tmp_path, batch, message):
-    folder, = write_cifar10(tmp_path, form='python').iterdir()
+    (folder,) = write_cifar10(tmp_path, form='python').iterdir()
     (folder / 'test_batch').write_bytes(pickle.dumps(batch, protocol=2))
     with pytest.raises(DataError, match=message):
         CIFAR10('test', root=tmp_path)

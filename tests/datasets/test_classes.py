@@ -53,36 +53,47 @@ def test_tiny_imagenets_names_are_those_of_its_class_folders(tmp_path):
     assert [TinyImageNet(split, root=tmp_path).classes for split in ('train', 'val')] == [names, names]
 
 
-@pytest.mark.parametrize(('one', 'other'), [
-    (dict(classes=['a', 'b']), dict(classes=['a', 'b'])),
-    (dict(classes=['a', 'b'], num_classes=2), dict(classes=['a', 'b'], num_classes=1000)),  # names tell more
-    (dict(classes=['a', 'b'], num_classes=2), dict(classes=None, num_classes=2)),
-    (dict(num_classes=10), dict(num_classes=10)),
-    (dict(num_classes=10), dict(num_classes=0)),
-    (dict(num_classes=10), dict()),
-    (dict(), dict()),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('one', 'other'),
+    [
+        (dict(classes=['a', 'b']), dict(classes=['a', 'b'])),
+        (dict(classes=['a', 'b'], num_classes=2), dict(classes=['a', 'b'], num_classes=1000)),  # names tell more
+        (dict(classes=['a', 'b'], num_classes=2), dict(classes=None, num_classes=2)),
+        (dict(num_classes=10), dict(num_classes=10)),
+        (dict(num_classes=10), dict(num_classes=0)),
+        (dict(num_classes=10), dict()),
+        (dict(), dict()),
+    ],
+)
 def test_what_agrees_or_is_not_known_passes(one, other):
     compare(one, other)
     compare(other, one)
 
 
-@pytest.mark.parametrize(('one', 'other', 'message'), [
-    (dict(classes=[*'abcdef']), dict(classes=[*'abcxyz']),
-     r"different class folders \(6 and 6\).*label 3 is 'd' in first and 'x' in second\. Give both the same"),
-    (dict(classes=[*'abc']), dict(classes=[*'ab']), r"\(3 and 2\).*label 2 is 'c' in first and none in second"),
-    (dict(classes=[*'b']), dict(classes=[*'ab']), r"label 0 is 'b' in first and 'a' in second"),
-    (dict(num_classes=100), dict(num_classes=10), 'first has 100 classes and second 10.*same classes.*num_classes'),
-    (dict(classes=[*'abc'], num_classes=3), dict(num_classes=4), 'first has 3 classes and second 4'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('one', 'other', 'message'),
+    [
+        (
+            dict(classes=[*'abcdef']),
+            dict(classes=[*'abcxyz']),
+            r"different class folders \(6 and 6\).*label 3 is 'd' in first and 'x' in second\. Give both the same",
+        ),
+        (dict(classes=[*'abc']), dict(classes=[*'ab']), r"\(3 and 2\).*label 2 is 'c' in first and none in second"),
+        (dict(classes=[*'b']), dict(classes=[*'ab']), r"label 0 is 'b' in first and 'a' in second"),
+        (dict(num_classes=100), dict(num_classes=10), 'first has 100 classes and second 10.*same classes.*num_classes'),
+        (dict(classes=[*'abc'], num_classes=3), dict(num_classes=4), 'first has 3 classes and second 4'),
+    ],
+)
 def test_the_first_difference_is_named(one, other, message):
     with pytest.raises(ConfigError, match=message):
         compare(one, other)
 
 
 def test_bank_and_query_have_the_same_classes(tmp_path):
-    parts = {name: dict(type='ImageFolder', folder=write_classes(tmp_path / name, names))
-             for name, names in dict(bank='abcdef', query='abcxyz', also='abcdef').items()}  # fmt: skip
+    parts = {
+        name: dict(type='ImageFolder', folder=write_classes(tmp_path / name, names))
+        for name, names in dict(bank='abcdef', query='abcxyz', also='abcdef').items()
+    }
     with pytest.raises(ConfigError, match="label 3 is 'd' in BankAndQuery's bank and 'x' in its query"):
         BankAndQuery(parts['bank'], parts['query'])
     assert len(BankAndQuery(parts['bank'], parts['also'])) == 12
@@ -94,6 +105,6 @@ def test_bank_and_query_from_lists_have_as_many_classes(tmp_path):
     (tmp_path / 'three.txt').write_text('\n'.join(lines[:3]))
     bank = dict(type='ImageList', list_file=str(root / 'meta/train_labeled.txt'), folder=str(root / 'train'))
     query = dict(type='ImageList', list_file=str(tmp_path / 'three.txt'), folder=str(root / 'val'))
-    with pytest.raises(ConfigError, match=r"bank has 4 classes and its query 3.*must be given num_classes"):
+    with pytest.raises(ConfigError, match=r'bank has 4 classes and its query 3.*must be given num_classes'):
         BankAndQuery(bank, query)
     assert len(BankAndQuery(bank, dict(query, num_classes=4))) == 11

@@ -74,7 +74,8 @@ def test_a_missing_dali_names_its_extra(folder: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    ('settings', 'complaint'), [(dict(device='cuda'), "neither 'gpu' nor 'cpu'"), (dict(threads=0), 'at least 1')])
+    ('settings', 'complaint'), [(dict(device='cuda'), "neither 'gpu' nor 'cpu'"), (dict(threads=0), 'at least 1')]
+)
 def test_settings_are_checked(folder: Path, settings: dict, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         DaliImages(config(folder), **settings)
@@ -86,8 +87,7 @@ def test_data_sets_without_files_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         DaliImages(dict(type='Digits', split='fit'))
 
 
-@pytest.mark.parametrize(
-    'view', [[CROP, dict(type='PhotoGrayscale', p=0.2)], [FLIP], [CROP, CROP], [CROP, FLIP, FLIP]])
+@pytest.mark.parametrize('view', [[CROP, dict(type='PhotoGrayscale', p=0.2)], [FLIP], [CROP, CROP], [CROP, FLIP, FLIP]])
 def test_views_of_anything_else_are_refused_with_the_remedy(view: list[dict]) -> None:
     with pytest.raises(ConfigError, match=r'model\.data_preprocessor\.views'):
         CropAndFlip(build_views([view], owner='a test', takes=ARRAY)[0])

@@ -43,10 +43,23 @@ def test_exif_turns_it_upright(tmp_path, orientation, suffix):
     np.testing.assert_array_equal(pixels, np.asarray(read_image(tmp_path / f'turned.{suffix}')))
 
 
-@pytest.mark.parametrize(('mode', 'suffix'), [
-    ('CMYK', 'jpg'), ('CMYK', 'tif'), ('P', 'png'), ('P', 'gif'), ('RGBA', 'png'), ('LA', 'png'), ('L', 'png'),
-    ('1', 'png'), ('RGB', 'webp'), ('RGB', 'bmp'), ('RGB', 'png'), ('RGB', 'ppm'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('mode', 'suffix'),
+    [
+        ('CMYK', 'jpg'),
+        ('CMYK', 'tif'),
+        ('P', 'png'),
+        ('P', 'gif'),
+        ('RGBA', 'png'),
+        ('LA', 'png'),
+        ('L', 'png'),
+        ('1', 'png'),
+        ('RGB', 'webp'),
+        ('RGB', 'bmp'),
+        ('RGB', 'png'),
+        ('RGB', 'ppm'),
+    ],
+)
 def test_every_mode_becomes_pillows_rgb(tmp_path, mode, suffix):
     path = tmp_path / f'image.{suffix}'
     Image.fromarray(make_photo(height=30, width=44)).convert(mode).save(path)

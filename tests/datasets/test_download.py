@@ -75,7 +75,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_missing_cifar_is_fetched_once_and_read(server, tmp_path):
     config = dict(type='CIFAR10', root=str(tmp_path / 'data/cifar10'))
-    line, = download_missing(config)
+    (line,) = download_missing(config)
     assert 'CIFAR-10: fetched http' in line
     assert str(tmp_path / 'data/cifar10') in line
     assert len(CIFAR10(root=config['root'])) == 50
@@ -87,7 +87,7 @@ def test_a_missing_cifar_is_fetched_once_and_read(server, tmp_path):
 
 def test_a_missing_tiny_imagenet_is_fetched_and_extracted(server, tmp_path):
     root = tmp_path / 'data/other-name'
-    line, = download_missing(dict(type='TinyImageNet', root=root))
+    (line,) = download_missing(dict(type='TinyImageNet', root=root))
     assert 'TinyImageNet: fetched http' in line
     assert len(TinyImageNet('val', root=root)) == 8
     assert sorted(path.name for path in root.parent.iterdir()) == ['other-name', 'tiny-imagenet-200.zip']
@@ -120,7 +120,7 @@ def test_other_sets_are_passed_by():
 
 
 def test_what_is_there_is_left_alone(server, tmp_path):
-    folder, = write_cifar10(tmp_path / 'data').iterdir()
+    (folder,) = write_cifar10(tmp_path / 'data').iterdir()
     (folder / 'test_batch.bin').unlink()
     assert download_missing(dict(type='CIFAR10', root=tmp_path / 'data')) == []
 
@@ -171,12 +171,18 @@ def test_without_a_network_it_says_where_to_get_it_and_where_to_put_it(tmp_path,
     monkeypatch.setattr(cifar_files, 'SITE', 'http://127.0.0.1:9')  # nobody listens at the discard port
     with pytest.raises(DataError) as caught:
         download_missing(dict(type='CIFAR100', root=tmp_path))
-    for part in ('http://127.0.0.1:9/cifar-100-binary.tar.gz', 'Without a network', '03b5dce01913d631647c71ecec9e9cb8',
-                 str(tmp_path / 'cifar-100-binary.tar.gz')):  # fmt: skip
+    for part in (
+        'http://127.0.0.1:9/cifar-100-binary.tar.gz',
+        'Without a network',
+        '03b5dce01913d631647c71ecec9e9cb8',
+        str(tmp_path / 'cifar-100-binary.tar.gz'),
+    ):
         assert part in str(caught.value)
 
 
 def test_the_archives_are_looked_for_where_they_are_published():
     urls = [version.url for files in (CIFAR10_FILES, CIFAR100_FILES) for version in files.versions]
-    assert urls == [f'https://www.cs.toronto.edu/~kriz/{name}.tar.gz' for name in (
-        'cifar-10-binary', 'cifar-10-python', 'cifar-100-binary', 'cifar-100-python')]
+    assert urls == [
+        f'https://www.cs.toronto.edu/~kriz/{name}.tar.gz'
+        for name in ('cifar-10-binary', 'cifar-10-python', 'cifar-100-binary', 'cifar-100-python')
+    ]

@@ -54,11 +54,14 @@ def gap_bound(first: int, second: int) -> float:
 # crops
 
 
-@pytest.mark.parametrize(('height', 'width', 'scale'), [
-    (375, 500, SCALE),
-    (500, 333, (0.2, 1.0)),
-    (150, 400, (0.35, 1.0)),  # flat: most tries fail, now and then all of them
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('height', 'width', 'scale'),
+    [
+        (375, 500, SCALE),
+        (500, 333, (0.2, 1.0)),
+        (150, 400, (0.35, 1.0)),  # flat: most tries fail, now and then all of them
+    ],
+)
 def test_crops_are_distributed_as_torchvisions(height, width, scale):
     ours, theirs = crops(20_000, height, width, scale), reference_crops(4_000, height, width, scale)
     (top, left, high, wide), reference = ours.T, theirs.T
@@ -147,15 +150,18 @@ def test_what_is_not_jittered_has_neutral_factors():
     np.testing.assert_array_equal(factors[:, [0, 1, 3]], [[1, 1, 0]] * 5)
 
 
-@pytest.mark.parametrize(('settings', 'message'), [
-    ((-1, 0, 0, 0), 'Jitter: brightness -1 must be a number from 0 on'),
-    ((0, (2, 1), 0, 0), r'Jitter: contrast \(2, 1\) must be .* lowest <= highest'),
-    ((0, 0, (1, 2, 3), 0), 'Jitter: saturation'),
-    ((0, 0, float('inf'), 0), 'Jitter: saturation inf'),
-    ((0, float('nan'), 0, 0), 'Jitter: contrast nan'),
-    ((0, 0, 0, 0.6), r'Jitter: hue 0.6 .* between -0.5 and 0.5'),
-    ((0, 0, 0, (-0.6, 0)), 'Jitter: hue'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('settings', 'message'),
+    [
+        ((-1, 0, 0, 0), 'Jitter: brightness -1 must be a number from 0 on'),
+        ((0, (2, 1), 0, 0), r'Jitter: contrast \(2, 1\) must be .* lowest <= highest'),
+        ((0, 0, (1, 2, 3), 0), 'Jitter: saturation'),
+        ((0, 0, float('inf'), 0), 'Jitter: saturation inf'),
+        ((0, float('nan'), 0, 0), 'Jitter: contrast nan'),
+        ((0, 0, 0, 0.6), r'Jitter: hue 0.6 .* between -0.5 and 0.5'),
+        ((0, 0, 0, (-0.6, 0)), 'Jitter: hue'),
+    ],
+)
 def test_wrong_ranges_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
         jitter_ranges('Jitter', *settings)

@@ -69,9 +69,7 @@ def test_loader_workers_share_an_index_and_get_no_copy():
 
 
 def test_class_folders_become_labels_in_alphabetical_order(tmp_path):
-    make_files(
-        tmp_path, 'b/2.JPEG', 'b/1.jpg', 'a/9.png', 'c/x.jpeg', 'c/notes.txt', 'c/.hidden.jpg', 'readme.md'
-    )
+    make_files(tmp_path, 'b/2.JPEG', 'b/1.jpg', 'a/9.png', 'c/x.jpeg', 'c/notes.txt', 'c/.hidden.jpg', 'readme.md')
     index = index_folder(tmp_path)
     assert [index.names[i] for i in range(4)] == ['a/9.png', 'b/1.jpg', 'b/2.JPEG', 'c/x.jpeg']
     assert index.labels.tolist() == [0, 1, 1, 2]
@@ -245,10 +243,7 @@ def test_paths_are_relative_to_the_first_folder_that_has_them(photos, tmp_path):
         (['a/1.JPEG', 'a/2.JPEG 5'], "line 2: 'a/2.JPEG' has the label 5, unlike the first line"),
         (['a/1.JPEG 0', 'a/2.JPEG 10'], 'line 2: label 10 of .* must lie between 0 and 9'),
         (['a/1.JPEG 0', 'a/2.JPEG -1'], 'line 2: label -1 of .* must lie between 0 and 9'),
-        (
-            ['a/1.JPEG 1', 'a/7.JPEG 2', 'c/1.JPEG 2'],
-            r"2 of 3 images .*: line 2: 'a/7.JPEG', line 3: 'c/1.JPEG'$",
-        ),
+        (['a/1.JPEG 1', 'a/7.JPEG 2', 'c/1.JPEG 2'], r"2 of 3 images .*: line 2: 'a/7.JPEG', line 3: 'c/1.JPEG'$"),
         (['a/7.JPEG', 'a/1.JPEG'], "1 of 2 images .*: line 1: 'a/7.JPEG'$"),
         (['x/7.JPEG', 'x/8.JPEG'], "line 1: 'x/7.JPEG' is not in '.*train' or '.*other'"),
     ],

@@ -30,9 +30,7 @@ RANDOM = [
     dict(type='torchvision/RandomHorizontalFlip'),
     dict(
         type='torchvision/RandomApply',
-        transforms=[
-            dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
-        ],
+        transforms=[dict(type='torchvision/ColorJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)],
         p=0.6,
     ),
     dict(type='torchvision/RandomGrayscale', p=0.2),
@@ -164,10 +162,7 @@ def test_blur_has_the_stated_frequency_and_width(tmp_path):
     ('views', 'message'),
     [
         ([], 'ImageFolder: views must be a list'),
-        (
-            [[dict(type='torchvision/Resized', size=3)]],
-            "no transform is called .*did you mean 'torchvision/Resize'",
-        ),
+        ([[dict(type='torchvision/Resized', size=3)]], "no transform is called .*did you mean 'torchvision/Resize'"),
         ([dict(type='torchvision/Resize', sise=3)], "Resize does not take 'sise'.*'size'"),
         ([dict(type='torchvision/CenterCrop')], "needs 'size'"),
         ([dict(type='torchvision/Resize', size=3, interpolation='cubic')], "no interpolation.*'bicubic'"),
@@ -187,9 +182,7 @@ def test_a_wrong_view_is_refused_at_once(shared_imagenet, views, message):
 
 
 def test_a_view_that_is_not_uint8_is_refused(shared_imagenet):
-    views = [
-        [dict(type='torchvision/ToImage'), dict(type='torchvision/ToDtype', dtype=torch.float32, scale=True)]
-    ]
+    views = [[dict(type='torchvision/ToImage'), dict(type='torchvision/ToDtype', dtype=torch.float32, scale=True)]]
     with pytest.raises(ConfigError, match=r'uint8 tensor .* not torch\.float32'):
         ImageFolder(shared_imagenet / 'val', views=views)[0]
 
@@ -309,9 +302,7 @@ def test_where_labels_are_needed_a_list_without_them_is_passed_over(imagenet):
     assert set(ImageNet(root=imagenet, labeled=True, views=[PLAIN]).index.labels) == {0, 1, 2}
     shutil.rmtree(imagenet / 'val')
     (imagenet / 'meta/val_labeled.txt').unlink()
-    with pytest.raises(
-        DataError, match=r'ImageNet val with labels is not in .*meta/val\.txt.*val_labeled\.txt, val;'
-    ):
+    with pytest.raises(DataError, match=r'ImageNet val with labels is not in .*meta/val\.txt.*val_labeled\.txt, val;'):
         ImageNet('val', root=imagenet, labeled=True)
     with pytest.raises(DataError, match=r'is not in .*meta/train\.txt, meta/train_labeled\.txt; expected'):
         ImageNet('train', root=imagenet, source='list', labeled=True)
@@ -491,12 +482,7 @@ def test_a_set_without_any_readable_image_ends(imagenet, log):
 
 
 @pytest.mark.parametrize(
-    ('name', 'views'),
-    [
-        ('imagenet_two_views_burn', 2),
-        ('imagenet_two_views_moco', 2),
-        ('imagenet_linear', 1),
-    ],
+    ('name', 'views'), [('imagenet_two_views_burn', 2), ('imagenet_two_views_moco', 2), ('imagenet_linear', 1)]
 )
 def test_configs_build_on_a_made_up_imagenet(shared_imagenet, name, views):
     config = Config.fromfile(CONFIGS / f'{name}.py')

@@ -53,8 +53,9 @@ def test_a_set_without_splits_is_named_by_its_type():
 
 def test_files_have_names_paths_and_classes(shared_imagenet):
     originals = Originals(ImageNet('val', shared_imagenet, source='folder', labeled=True))
-    names = sorted(path.relative_to(shared_imagenet / 'val').as_posix()
-                   for path in (shared_imagenet / 'val').glob('*/*.JPEG'))  # fmt: skip
+    names = sorted(
+        path.relative_to(shared_imagenet / 'val').as_posix() for path in (shared_imagenet / 'val').glob('*/*.JPEG')
+    )
     assert [originals.name(index) for index in range(16)] == names
     assert originals.path(5) == str(shared_imagenet / 'val' / names[5])
     assert [originals.class_name(label) for label in originals.labels] == [name.split('/')[0] for name in names]
@@ -113,16 +114,25 @@ def turned(photo, file):
     photo.save(file, exif=exif)
 
 
-@pytest.mark.parametrize(('name', 'save', 'mode', 'kind', 'remark'), [
-    ('plain.JPEG', lambda photo, file: photo.save(file), 'RGB', 'JPEG', None),
-    ('cmyk.jpg', lambda photo, file: photo.convert('CMYK').save(file), 'CMYK', 'JPEG', 'made RGB from mode CMYK'),
-    ('gray.jpg', lambda photo, file: photo.convert('L').save(file), 'L', 'JPEG', 'grayscale'),
-    ('palette.png', lambda photo, file: photo.convert('P').save(file), 'P', 'PNG', 'made RGB from mode P'),
-    ('deep.png', lambda photo, file: Image.new('I;16', (40, 30)).save(file), 'I;16', 'PNG', 'more than 8 bits'),
-    ('film.tif', lambda photo, file: photo.save(file, save_all=True, append_images=[photo]), 'RGB', 'TIFF', 'frames'),
-    ('turned.jpg', turned, 'RGB', 'JPEG', 'turned upright'),
-    ('other.jpg', lambda photo, file: photo.save(file, format='PNG'), 'RGB', 'PNG', 'named as JPEG, holds PNG'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('name', 'save', 'mode', 'kind', 'remark'),
+    [
+        ('plain.JPEG', lambda photo, file: photo.save(file), 'RGB', 'JPEG', None),
+        ('cmyk.jpg', lambda photo, file: photo.convert('CMYK').save(file), 'CMYK', 'JPEG', 'made RGB from mode CMYK'),
+        ('gray.jpg', lambda photo, file: photo.convert('L').save(file), 'L', 'JPEG', 'grayscale'),
+        ('palette.png', lambda photo, file: photo.convert('P').save(file), 'P', 'PNG', 'made RGB from mode P'),
+        ('deep.png', lambda photo, file: Image.new('I;16', (40, 30)).save(file), 'I;16', 'PNG', 'more than 8 bits'),
+        (
+            'film.tif',
+            lambda photo, file: photo.save(file, save_all=True, append_images=[photo]),
+            'RGB',
+            'TIFF',
+            'frames',
+        ),
+        ('turned.jpg', turned, 'RGB', 'JPEG', 'turned upright'),
+        ('other.jpg', lambda photo, file: photo.save(file, format='PNG'), 'RGB', 'PNG', 'named as JPEG, holds PNG'),
+    ],
+)
 def test_unusual_files_are_good_and_remarked_on(photo, tmp_path, name, save, mode, kind, remark):
     save(photo, tmp_path / name)
     [facts] = inspect_files([str(tmp_path / name)])
@@ -131,13 +141,16 @@ def test_unusual_files_are_good_and_remarked_on(photo, tmp_path, name, save, mod
     assert remark is None or remark in facts.remarks[0]
 
 
-@pytest.mark.parametrize(('make', 'problem'), [
-    (lambda file: file.write_bytes(b''), 'an empty file'),
-    (lambda file: file.write_bytes(b'no picture at all'), 'no image of a known format'),
-    (lambda file: os.symlink('/nowhere/at/all', file), "a link to '/nowhere/at/all', where nothing is"),
-    (lambda file: None, 'not there any more'),
-    (lambda file: file.mkdir(), 'Is a directory'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('make', 'problem'),
+    [
+        (lambda file: file.write_bytes(b''), 'an empty file'),
+        (lambda file: file.write_bytes(b'no picture at all'), 'no image of a known format'),
+        (lambda file: os.symlink('/nowhere/at/all', file), "a link to '/nowhere/at/all', where nothing is"),
+        (lambda file: None, 'not there any more'),
+        (lambda file: file.mkdir(), 'Is a directory'),
+    ],
+)
 def test_bad_files_say_what_is_wrong(tmp_path, make, problem):
     make(tmp_path / 'a.jpg')
     [facts] = inspect_files([str(tmp_path / 'a.jpg')])

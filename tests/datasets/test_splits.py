@@ -30,10 +30,10 @@ def log(monkeypatch) -> list[str]:
 
 
 def test_a_lone_file_cut_off_between_two_records_is_warned_of(tmp_path, log):
-    folder, = write_cifar100(tmp_path).iterdir()
+    (folder,) = write_cifar100(tmp_path).iterdir()
     truncate(folder / 'train.bin', 11 / 200)
     assert len(CIFAR100(root=tmp_path)) == 11
-    line, = log
+    (line,) = log
     assert line.startswith(f"WARNING CIFAR100: train in '{tmp_path}' has 11 images, the published one 50,000")
 
 
@@ -60,7 +60,7 @@ def test_a_tiny_imagenet_of_another_size_is_warned_of(tmp_path, log, monkeypatch
 
 def test_a_list_of_voc_that_is_cut_off_is_warned_of(tmp_path, log):
     VOCDetection([('VOC2012', 'trainval')], make_devkit(tmp_path, {('VOC2012', 'trainval'): 2}))
-    line, = log
+    (line,) = log
     assert "trainval in '" in line
     assert ' has 2 images, the published one 11,540' in line
     assert 'extract the archive of its year again' in line

@@ -14,9 +14,13 @@ COUNT = 64
 KEYS = hash_counters(5, 2, np.arange(COUNT))
 STRONG = dict(brightness=0.8, contrast=0.8, saturation=0.8, hue=0.2)
 ONE_CHANGE = [
-    ('Jitter', dict(brightness=0.4)), ('Jitter', dict(contrast=0.4)), ('Jitter', dict(saturation=0.4)),
-    ('Jitter', dict(hue=0.5)), ('Grayscale', dict(p=0.5)), ('Blur', dict(p=0.8)),
-]  # fmt: skip
+    ('Jitter', dict(brightness=0.4)),
+    ('Jitter', dict(contrast=0.4)),
+    ('Jitter', dict(saturation=0.4)),
+    ('Jitter', dict(hue=0.5)),
+    ('Grayscale', dict(p=0.5)),
+    ('Blur', dict(p=0.8)),
+]
 SAME = [('Flip', {}), ('Solarize', dict(threshold=100)), ('Lighting', {}), ('Lighting', dict(as_released=True))]
 
 
@@ -34,8 +38,8 @@ def distances(kind: str, changes: list[tuple[str, dict]]) -> np.ndarray:
     """Between the two ways through ``changes``, in grey levels; both must have done something."""
     pictures = photos(kind)
     batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
-    one, = build_views([[dict(settings, type=f'Photo{name}') for name, settings in changes]], 'test', takes=ARRAY)
-    whole, = build_views([[dict(settings, type=f'Batch{name}') for name, settings in changes]], 'test', takes=BATCH)
+    (one,) = build_views([[dict(settings, type=f'Photo{name}') for name, settings in changes]], 'test', takes=ARRAY)
+    (whole,) = build_views([[dict(settings, type=f'Batch{name}') for name, settings in changes]], 'test', takes=BATCH)
     ours = whole(batch, KEYS).permute(0, 2, 3, 1).numpy()
     assert (ours != pictures).any()
     return np.abs(np.stack(list(one(pictures, KEYS))).astype(int) - ours)
@@ -65,6 +69,14 @@ def test_four_changes_in_a_row_are_within_two_grey_levels_almost_everywhere(kind
 
 def test_a_whole_view_is_within_two_grey_levels_almost_everywhere():
     # solarised first: at its threshold a level more is another pixel
-    apart = distances('photos', [('Solarize', dict(p=0.2)), ('Jitter', dict(STRONG, p=0.8)),
-                                 ('Grayscale', dict(p=0.2)), ('Blur', dict(p=0.5)), ('Flip', {})])  # fmt: skip
+    apart = distances(
+        'photos',
+        [
+            ('Solarize', dict(p=0.2)),
+            ('Jitter', dict(STRONG, p=0.8)),
+            ('Grayscale', dict(p=0.2)),
+            ('Blur', dict(p=0.5)),
+            ('Flip', {}),
+        ],
+    )
     assert (apart > 2).mean() < 5e-4

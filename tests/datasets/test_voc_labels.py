@@ -26,8 +26,9 @@ def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def targets_by_loop(devkit: Path, split: str) -> tuple[list[str], list[list[int]]]:
     sets = devkit / 'VOC2007/ImageSets/Main'
     names = (sets / f'{split}.txt').read_text().split()
-    columns = [dict(line.split() for line in (sets / f'{label}_{split}.txt').read_text().splitlines())
-               for label in CLASSES]  # fmt: skip
+    columns = [
+        dict(line.split() for line in (sets / f'{label}_{split}.txt').read_text().splitlines()) for label in CLASSES
+    ]
     return names, [[int(column[name]) for column in columns] for name in names]
 
 
@@ -95,12 +96,15 @@ def test_what_is_not_there_is_said_with_what_is_expected(devkit, tmp_path):
         VOC07('val', devkit)
 
 
-@pytest.mark.parametrize(('targets', 'message'), [
-    (np.ones((9, 20), np.int8), r'holds targets \(9, 20\), its list names 10 images'),
-    (np.ones((10, 19), np.int8), r'holds targets \(10, 19\)'),
-    (np.full((10, 20), 2), 'other targets than 1, 0 and -1'),
-    (None, 'cannot be read'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('targets', 'message'),
+    [
+        (np.ones((9, 20), np.int8), r'holds targets \(9, 20\), its list names 10 images'),
+        (np.ones((10, 19), np.int8), r'holds targets \(10, 19\)'),
+        (np.full((10, 20), 2), 'other targets than 1, 0 and -1'),
+        (None, 'cannot be read'),
+    ],
+)
 def test_targets_that_do_not_match_their_list_are_an_error(devkit, tmp_path, targets, message):
     root = tmp_path / 'VOCdevkit'
     write_voc_lists(devkit, root / 'lists')

@@ -44,12 +44,19 @@ def config(tmp_path: Path) -> Path:
     val = dict(LOADER, batch_size=50, dataset=few('test'), sampler=dict(type='EpochSampler', shuffle=False))
     augmented = [dict(type='DigitsAugment', degrees=15.0)]
     sections = dict(
-        default_scope='binssl', model=dict(type='Classifier', frozen=['backbone', 'neck'], head=head),
+        default_scope='binssl',
+        model=dict(type='Classifier', frozen=['backbone', 'neck'], head=head),
         train_dataloader=dict(LOADER, batch_size=32, drop_last=True, dataset=few('train', augmented)),
-        global_batch_size=64, train_cfg=dict(type='EpochLoop', max_epochs=6, val_interval=6),
+        global_batch_size=64,
+        train_cfg=dict(type='EpochLoop', max_epochs=6, val_interval=6),
         optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
-        val_dataloader=val, val_cfg=dict(), val_evaluator=[dict(type='Accuracy')],
-        test_dataloader=val, test_cfg=dict(), test_evaluator=[dict(type='Accuracy')])  # fmt: skip
+        val_dataloader=val,
+        val_cfg=dict(),
+        val_evaluator=[dict(type='Accuracy')],
+        test_dataloader=val,
+        test_cfg=dict(),
+        test_evaluator=[dict(type='Accuracy')],
+    )
     Config(sections).dump(str(tmp_path / 'linear.py'))
     return tmp_path / 'linear.py'
 
@@ -79,8 +86,20 @@ def test_training_on_kept_features_is_training_on_plain_images(config: Path, wei
     arguments = cache(config, weights, tmp_path / 'kept', '--work-dir', str(tmp_path / 'on_features'))
     train(parse_training(arguments))
     plain = ['--cfg-options', 'train_dataloader.dataset.dataset.views=None']
-    train(parse_training([str(config), '--pretrained', str(weights), '--device', 'cpu', '--work-dir',
-                          str(tmp_path / 'on_images'), *plain]))  # fmt: skip
+    train(
+        parse_training(
+            [
+                str(config),
+                '--pretrained',
+                str(weights),
+                '--device',
+                'cpu',
+                '--work-dir',
+                str(tmp_path / 'on_images'),
+                *plain,
+            ]
+        )
+    )
     ours, theirs = (weights_in(tmp_path / name / 'latest.pth') for name in ('on_features', 'on_images'))
     assert ours.keys() == theirs.keys()  # the whole model
     for name, value in ours.items():
@@ -99,14 +118,18 @@ def test_a_run_on_features_has_a_folder_of_its_own(config: Path, weights: Path, 
     assert len(list((tmp_path / 'kept').iterdir())) == 2  # training and validation
 
 
-@pytest.mark.parametrize(('options', 'words'), [
-    (['model.frozen=["backbone"]'], 'neck learns here'),
-    (['model.frozen=[]'], 'backbone and neck learns here'),
-    (['model.mix=[dict(type="MixUp")]'], 'model.mix needs images'),
-    (['model.teacher=dict(type="FrozenTeacher")'], 'model.teacher needs images'),
-])  # fmt: skip
-def test_what_needs_images_is_refused(options: list[str], words: str, config: Path, weights: Path,
-                                      tmp_path: Path) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        (['model.frozen=["backbone"]'], 'neck learns here'),
+        (['model.frozen=[]'], 'backbone and neck learns here'),
+        (['model.mix=[dict(type="MixUp")]'], 'model.mix needs images'),
+        (['model.teacher=dict(type="FrozenTeacher")'], 'model.teacher needs images'),
+    ],
+)
+def test_what_needs_images_is_refused(
+    options: list[str], words: str, config: Path, weights: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=words):
         cache(config, weights, tmp_path / 'kept', '--cfg-options', *options)
     assert not (tmp_path / 'kept').exists()
@@ -144,9 +167,15 @@ def test_planted_classes_are_found_and_shuffled_labels_are_chance(shuffled: bool
         (half / 'features.json').write_text((folder / 'features.json').read_text())
         halves.append(dict(type='CachedFeatures', folder=str(half)))
     cfg = small_run(
-        tmp_path, dict(CLASSIFIER, frozen=['backbone', 'neck']), views=1, epochs=20, batch=50,
-        val_dataloader=dict(LOADER, batch_size=64, dataset=halves[1]), val_cfg=dict(),
-        val_evaluator=[dict(type='Accuracy')])  # fmt: skip
+        tmp_path,
+        dict(CLASSIFIER, frozen=['backbone', 'neck']),
+        views=1,
+        epochs=20,
+        batch=50,
+        val_dataloader=dict(LOADER, batch_size=64, dataset=halves[1]),
+        val_cfg=dict(),
+        val_evaluator=[dict(type='Accuracy')],
+    )
     cfg.optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9))
     cfg.train_dataloader.dataset = halves[0]
     runner = run_config(cfg)
@@ -158,8 +187,18 @@ def test_planted_classes_are_found_and_shuffled_labels_are_chance(shuffled: bool
 @pytest.mark.slow
 def test_two_processes_give_the_number_of_one(config: Path, weights: Path, tmp_path: Path) -> None:
     env = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', 'GPUS': '2'}
-    command = ['bash', 'benchmarks/dist_train_linear.sh', str(config), str(weights), '--device', 'cpu',
-               '--cache-features', str(tmp_path / 'two'), '--work-dir', str(tmp_path / 'run2')]  # fmt: skip
+    command = [
+        'bash',
+        'benchmarks/dist_train_linear.sh',
+        str(config),
+        str(weights),
+        '--device',
+        'cpu',
+        '--cache-features',
+        str(tmp_path / 'two'),
+        '--work-dir',
+        str(tmp_path / 'run2'),
+    ]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "the validation's views, no augmentation" in done.stderr

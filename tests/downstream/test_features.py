@@ -35,8 +35,9 @@ def weights(tmp_path: Path) -> Path:
 
 
 def extract(weights: Path, dataset: dict = FEW, *layers: str, **more: Any) -> FeatureFolder:
-    return extract_features(weights, dataset, layers or ('neck',), weights.parent / 'kept', device=CPU,
-                            **{'batch_size': 100, **more})  # fmt: skip
+    return extract_features(
+        weights, dataset, layers or ('neck',), weights.parent / 'kept', device=CPU, **{'batch_size': 100, **more}
+    )
 
 
 def forbid_computing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,8 +89,13 @@ def test_layers_are_added_to_the_folder(weights: Path, monkeypatch: pytest.Monke
 def test_other_weights_data_views_or_pool_are_other_folders(weights: Path, tmp_path: Path) -> None:
     other = write_network(ENCODER, tmp_path / 'other.pth', seed=1)
     turned = dict(FEW, dataset=dict(TEST, views=[dict(type='DigitsAugment')]))
-    folders = [extract(weights), extract(other), extract(weights, dict(FEW, draw=1)),
-               extract(weights, turned), extract(weights, pool='svm')]  # fmt: skip
+    folders = [
+        extract(weights),
+        extract(other),
+        extract(weights, dict(FEW, draw=1)),
+        extract(weights, turned),
+        extract(weights, pool='svm'),
+    ]
     assert len({folder.path for folder in folders}) == 5
     copied = tmp_path / 'copied.pth'
     copied.write_bytes(weights.read_bytes())
@@ -154,11 +160,14 @@ def test_photos_on_disk(weights: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('place', [0, 5])  # the views are tried on the first, the other is met in a batch
-@pytest.mark.parametrize('wrap', [
-    lambda data: data,
-    lambda data: dict(type='BankAndQuery', bank=data, query=data),
-    lambda data: dict(type='SomeOfEachClass', dataset=data, per_class=4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda data: data,
+        lambda data: dict(type='BankAndQuery', bank=data, query=data),
+        lambda data: dict(type='SomeOfEachClass', dataset=data, per_class=4),
+    ],
+)
 def test_no_row_is_of_another_image(weights: Path, tmp_path: Path, wrap: Callable, place: int) -> None:
     photos = make_imagenet_folder(tmp_path / 'photos', train=4, val=8, classes=2, size=(12, 10)) / 'val'
     bad = sorted(photos.glob('*/*'))[place]

@@ -53,8 +53,18 @@ class InThisProcess:
 
 
 def test_pairs_are_all_run_kept_and_told(weights, tmp_path, monkeypatch, capsys):
-    arguments = [CONFIG, str(weights), '--lrs', '0.001', '0.1', '--head-factors', '1', '100',
-                 '--work-dir', str(tmp_path / 'grid')]  # fmt: skip
+    arguments = [
+        CONFIG,
+        str(weights),
+        '--lrs',
+        '0.001',
+        '0.1',
+        '--head-factors',
+        '1',
+        '100',
+        '--work-dir',
+        str(tmp_path / 'grid'),
+    ]
     scores = {'lr0_001_head1': 20.0, 'lr0_001_head100': 60.0, 'lr0_1_head1': 70.5, 'lr0_1_head100': None}
     played = InThisProcess(scores)
     monkeypatch.setattr(grid, 'RecipeRunner', played)
@@ -79,37 +89,63 @@ def test_default_is_the_published_grid(weights):
     assert [job.step.name for job in jobs] == names
 
 
-@pytest.mark.parametrize(('config', 'flags', 'words'), [
-    (CONFIG, ['--lrs', '0.1', '0.1'], 'each once'),
-    (CONFIG, ['--head-factors', '0'], 'must be positive numbers'),
-    ('configs/benchmarks/linear_classification/digits.py', [], 'no rate of its own'),
-    (CONFIG, ['--cfg-options', 'val_evaluator=none'], 'no top-1 of its val data, by which a grid chooses'),
-    (CONFIG, ['--cfg-options', 'val_evaluator=[dict(type="Accuracy", topk=[5])]'], 'no top-1 of its val data'),
-    (CONFIG, ['--cfg-options', 'test_evaluator=[dict(type="KNNAccuracy")]'], 'no top-1 of its test data, which its'),
-    (CONFIG, ['--cfg-options', 'test_dataloader=none'], 'no top-1 of its test data'),
-    (CONFIG, ['--cfg-options', 'train_dataloader.dataset.percent=0'], 'percent 0 of FewLabels'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('config', 'flags', 'words'),
+    [
+        (CONFIG, ['--lrs', '0.1', '0.1'], 'each once'),
+        (CONFIG, ['--head-factors', '0'], 'must be positive numbers'),
+        ('configs/benchmarks/linear_classification/digits.py', [], 'no rate of its own'),
+        (CONFIG, ['--cfg-options', 'val_evaluator=none'], 'no top-1 of its val data, by which a grid chooses'),
+        (CONFIG, ['--cfg-options', 'val_evaluator=[dict(type="Accuracy", topk=[5])]'], 'no top-1 of its val data'),
+        (
+            CONFIG,
+            ['--cfg-options', 'test_evaluator=[dict(type="KNNAccuracy")]'],
+            'no top-1 of its test data, which its',
+        ),
+        (CONFIG, ['--cfg-options', 'test_dataloader=none'], 'no top-1 of its test data'),
+        (CONFIG, ['--cfg-options', 'train_dataloader.dataset.percent=0'], 'percent 0 of FewLabels'),
+    ],
+)
 def test_what_makes_no_sense_is_told_before_any_run(config, flags, words, weights, tmp_path):
     with pytest.raises(ConfigError, match=words):
         run_grid(parse_grid([config, str(weights), '--work-dir', str(tmp_path / 'grid'), *flags]), ROOT / 'tools')
 
 
 def top1(run: Path) -> float:
-    log, = run.glob('*/vis_data/scalars.json')
+    (log,) = run.glob('*/vis_data/scalars.json')
     return [json.loads(line)['val_top1'] for line in log.read_text().splitlines() if 'val_top1' in line][-1]
 
 
 @pytest.mark.slow
 @pytest.mark.process
 def test_two_processes_train_as_one(weights, tmp_path):
-    options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1', 'schedules=none', 'global_batch_size=20',
-               'train_dataloader.batch_size=20', 'default_hooks.checkpoint.interval=1']  # fmt: skip
+    options = [
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+        'schedules=none',
+        'global_batch_size=20',
+        'train_dataloader.batch_size=20',
+        'default_hooks.checkpoint.interval=1',
+    ]
     one, two = tmp_path / 'one', tmp_path / 'two'
     train(parse_training([CONFIG, '--pretrained', str(weights), '--work-dir', str(one), '--cfg-options', *options]))
     done = subprocess.run(
-        ['bash', 'benchmarks/dist_train_semi.sh', CONFIG, str(weights), '--work-dir', str(two), '--cfg-options',
-         *options], cwd=ROOT, capture_output=True, text=True, timeout=240,
-        env={**os.environ, 'PYTHON': sys.executable, 'GPUS': '2', 'OMP_NUM_THREADS': '1'})  # fmt: skip
+        [
+            'bash',
+            'benchmarks/dist_train_semi.sh',
+            CONFIG,
+            str(weights),
+            '--work-dir',
+            str(two),
+            '--cfg-options',
+            *options,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, 'PYTHON': sys.executable, 'GPUS': '2', 'OMP_NUM_THREADS': '1'},
+    )
     assert done.returncode == 0, done.stderr
     assert top1(two) == top1(one)
     for name, weight in read_checkpoint(one / 'latest.pth')['state_dict'].items():

@@ -58,8 +58,23 @@ def test_script_in_two_processes_gives_the_number_of_one(weights: str, tmp_path:
     run(DIGITS, weights, *flags, '--work-dir', str(tmp_path / 'one'))
     environment = {**os.environ, 'GPUS': '2', 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
-        ['bash', 'benchmarks/dist_test_knn.sh', DIGITS, weights, *flags, '--work-dir', str(tmp_path / 'two'),
-         '--device', 'cpu'], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)  # fmt: skip
+        [
+            'bash',
+            'benchmarks/dist_test_knn.sh',
+            DIGITS,
+            weights,
+            *flags,
+            '--work-dir',
+            str(tmp_path / 'two'),
+            '--device',
+            'cpu',
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert numbers(tmp_path / 'two') == numbers(tmp_path / 'one')
     data = *features(weights, 'train'), *features(weights, 'test')
@@ -73,8 +88,18 @@ def test_folder_of_images_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     write_random(load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), weights)
     monkeypatch.setenv('DATA_ROOT', str(root))
     views = 'test_dataloader.dataset.{}.views=[[dict(type="torchvision/Resize",size=[1,1])]]'
-    run(FOLDER, weights, '--num-knn', '3', '--work-dir', str(tmp_path / 'run'), '--cfg-options',
-        'test_dataloader.num_workers=0', views.format('bank'), views.format('query'))  # fmt: skip
+    run(
+        FOLDER,
+        weights,
+        '--num-knn',
+        '3',
+        '--work-dir',
+        str(tmp_path / 'run'),
+        '--cfg-options',
+        'test_dataloader.num_workers=0',
+        views.format('bank'),
+        views.format('query'),
+    )
     assert list(numbers(tmp_path / 'run')) == ['knn_top1']
     assert numbers(tmp_path / 'run')['knn_top1'] >= 99
 
@@ -87,8 +112,17 @@ def test_no_other_image_is_scored_for_a_bad_one(tmp_path: Path, monkeypatch: pyt
     write_random(load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), weights)
     monkeypatch.setenv('DATA_ROOT', str(root))
     with pytest.raises(DataError, match=r'cannot be decoded .* repair it') as told:
-        run(FOLDER, weights, '--num-knn', '3', '--work-dir', str(tmp_path / 'run'), '--cfg-options',
-            f'test_dataloader.num_workers={workers}', 'test_dataloader.persistent_workers=False')  # fmt: skip
+        run(
+            FOLDER,
+            weights,
+            '--num-knn',
+            '3',
+            '--work-dir',
+            str(tmp_path / 'run'),
+            '--cfg-options',
+            f'test_dataloader.num_workers={workers}',
+            'test_dataloader.persistent_workers=False',
+        )
     assert str(told.value).startswith(repr(str(bad)))
     assert not list(tmp_path.glob('run/results.json'))
 
@@ -101,13 +135,19 @@ def test_flags_take_the_place_of_the_configs_settings() -> None:
     assert knn_evaluator(others, None, 0.2) == dict(type='KNNAccuracy', temperature=0.2)
 
 
-@pytest.mark.parametrize(('flags', 'message'), [
-    (['--num-knn', '20', '2000'], 'num_neighbours 2000 is more than the 1437 bank samples'),
-    (['--num-knn', '0'], 'whole number above 0'),
-    (['--temperature', '0'], 'temperature is 0.0'),
-    (['--cfg-options', 'test_dataloader=none'], 'no test_dataloader; take a config of configs/benchmarks/knn'),
-    (['--cfg-options', 'test_dataloader.dataset=dict(_delete_=True, type="Digits")'],
-     "is a Digits, which has no images to learn from: take type='BankAndQuery'")])  # fmt: skip
+@pytest.mark.parametrize(
+    ('flags', 'message'),
+    [
+        (['--num-knn', '20', '2000'], 'num_neighbours 2000 is more than the 1437 bank samples'),
+        (['--num-knn', '0'], 'whole number above 0'),
+        (['--temperature', '0'], 'temperature is 0.0'),
+        (['--cfg-options', 'test_dataloader=none'], 'no test_dataloader; take a config of configs/benchmarks/knn'),
+        (
+            ['--cfg-options', 'test_dataloader.dataset=dict(_delete_=True, type="Digits")'],
+            "is a Digits, which has no images to learn from: take type='BankAndQuery'",
+        ),
+    ],
+)
 def test_bad_input_is_told_before_anything_is_extracted(flags, message, weights, monkeypatch) -> None:
     monkeypatch.setattr(knn, 'test', lambda args: pytest.fail('it started'))
     with pytest.raises(ConfigError, match=message):

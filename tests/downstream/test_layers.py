@@ -99,21 +99,26 @@ def test_svm_pool_makes_no_more_places_than_there_are() -> None:
 @torch.no_grad()
 def test_a_chain_without_stages_has_sizes_too() -> None:
     model = built(dict(type='TorchvisionModel', name='mobilenet_v2'))
-    widths = {layer: rows.shape[1] for layer, rows in
-              LayerReader(model, ['feat1', 'feat2', 'feat3', 'feat4', 'feat5']).read(images(64)).items()}
+    widths = {
+        layer: rows.shape[1]
+        for layer, rows in LayerReader(model, ['feat1', 'feat2', 'feat3', 'feat4', 'feat5']).read(images(64)).items()
+    }
     # MobileNetV2's last maps at 1/2 ... 1/32 (the expansions inside its blocks are no link of the chain)
     assert widths == dict(feat1=16, feat2=24, feat3=32, feat4=96, feat5=1280)
     assert chain(nn.ReLU()) != []
 
 
-@pytest.mark.parametrize(('layers', 'pool', 'words'), [
-    (['nekc'], 'mean', "no layer 'nekc'; did you mean 'neck'"),
-    (['backbone.block.0'], 'mean', "did you mean 'backbone.blocks"),
-    (['head'], 'mean', "no layer 'head'"),
-    ([], 'mean', 'name at least one'),
-    (['neck', 'neck'], 'mean', 'each once'),
-    (['neck'], 'max', "no pool 'max'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('layers', 'pool', 'words'),
+    [
+        (['nekc'], 'mean', "no layer 'nekc'; did you mean 'neck'"),
+        (['backbone.block.0'], 'mean', "did you mean 'backbone.blocks"),
+        (['head'], 'mean', "no layer 'head'"),
+        ([], 'mean', 'name at least one'),
+        (['neck', 'neck'], 'mean', 'each once'),
+        (['neck'], 'max', "no pool 'max'"),
+    ],
+)
 def test_what_does_not_exist_is_told_at_construction(layers: list[str], pool: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words.replace('.', r'\.')):
         LayerReader(ALGORITHMS.build(ENCODER), layers, pool)

@@ -21,7 +21,7 @@ COLOURS = np.array([[220, 40, 40], [40, 220, 40], [40, 40, 220], [200, 200, 40]]
 
 def last_validation(run: Path) -> dict[str, float]:
     """The numbers of the last validation in a run's log."""
-    log, = run.glob('*/vis_data/scalars.json')
+    (log,) = run.glob('*/vis_data/scalars.json')
     return [values for values in map(json.loads, log.read_text().splitlines()) if 'val_top1' in values][-1]
 
 
@@ -44,12 +44,28 @@ def write_colours(root: Path, planted: bool) -> Path:
 def test_planted_classes_are_found_and_shuffled_ones_are_not(protocol, planted, weights, tmp_path, monkeypatch):
     monkeypatch.setenv('DATA_ROOT', str(write_colours(tmp_path / 'colours', planted)))
     sizes = [f'{name}_dataloader.{key}' for name in ('train', 'val') for key in ('num_workers=0', 'batch_size=16')]
-    train(parse_training([f'{BENCHMARKS}/transfer/folder_{protocol}.py', '--pretrained', str(weights),
-                          '--work-dir', str(tmp_path / 'run'), '--cfg-options', *sizes, 'global_batch_size=16',
-                          'train_dataloader.dataset.views.0.0.size=8', 'val_dataloader.dataset.views.0.0.size=8',
-                          'val_dataloader.dataset.views.0.1.size=8', 'train_cfg.max_epochs=8', 'schedules=none',
-                          'train_cfg.val_interval=8', 'default_hooks.checkpoint.interval=8',
-                          f'experiment_name={protocol}_{planted}']))  # fmt: skip
+    train(
+        parse_training(
+            [
+                f'{BENCHMARKS}/transfer/folder_{protocol}.py',
+                '--pretrained',
+                str(weights),
+                '--work-dir',
+                str(tmp_path / 'run'),
+                '--cfg-options',
+                *sizes,
+                'global_batch_size=16',
+                'train_dataloader.dataset.views.0.0.size=8',
+                'val_dataloader.dataset.views.0.0.size=8',
+                'val_dataloader.dataset.views.0.1.size=8',
+                'train_cfg.max_epochs=8',
+                'schedules=none',
+                'train_cfg.val_interval=8',
+                'default_hooks.checkpoint.interval=8',
+                f'experiment_name={protocol}_{planted}',
+            ]
+        )
+    )
     top1 = last_validation(tmp_path / 'run')['val_top1']
     assert top1 >= 99 if planted else 10 < top1 < 40
     assert load_model(tmp_path / 'run' / 'latest.pth').head.out_channels == 4
@@ -63,9 +79,19 @@ def test_a_missing_weights_file_is_all_that_is_told() -> None:
 
 def test_probe_is_within_a_point_of_scikit_learns_logistic_regression(weights, tmp_path):
     linear_model = pytest.importorskip('sklearn.linear_model')
-    train(parse_training([f'{BENCHMARKS}/linear_classification/digits.py', '--pretrained', str(weights),
-                          '--work-dir', str(tmp_path / 'run'),
-                          '--cfg-options', 'default_hooks.checkpoint.interval=50']))  # fmt: skip
+    train(
+        parse_training(
+            [
+                f'{BENCHMARKS}/linear_classification/digits.py',
+                '--pretrained',
+                str(weights),
+                '--work-dir',
+                str(tmp_path / 'run'),
+                '--cfg-options',
+                'default_hooks.checkpoint.interval=50',
+            ]
+        )
+    )
     model, features, labels = load_model(weights), {}, {}
     for split in ('train', 'test'):
         dataset = DATASETS.build(dict(type='Digits', split=split))
@@ -80,10 +106,13 @@ def test_probe_is_within_a_point_of_scikit_learns_logistic_regression(weights, t
     assert abs(last_validation(tmp_path / 'run')['val_top1'] - wanted) <= 1, wanted
 
 
-@pytest.mark.parametrize(('config', 'words'), [
-    (f'{BENCHMARKS}/linear_classification/digits.py', 'it does not say which model it holds'),
-    (f'{BENCHMARKS}/semi_classification/digits_1percent.py', 'it does not say which model it holds'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('config', 'words'),
+    [
+        (f'{BENCHMARKS}/linear_classification/digits.py', 'it does not say which model it holds'),
+        (f'{BENCHMARKS}/semi_classification/digits_1percent.py', 'it does not say which model it holds'),
+    ],
+)
 def test_file_of_others_is_refused(config, words, tmp_path):
     torch.save({'state_dict': {'conv1.weight': torch.zeros(1)}}, tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=words):
@@ -94,8 +123,17 @@ def test_file_without_a_trunk_is_refused(tmp_path):
     meta = dict(model=json.dumps(dict(type='Encoder')))
     write_checkpoint({'format_version': 1, 'state_dict': {}, 'meta': meta}, tmp_path / 'trunkless.pth')
     with pytest.raises(ConfigError, match=r'trunkless\.pth has no trunk to start from'):
-        train(parse_training([f'{BENCHMARKS}/linear_classification/digits.py', '--pretrained',
-                              str(tmp_path / 'trunkless.pth'), '--check', '1']))  # fmt: skip
+        train(
+            parse_training(
+                [
+                    f'{BENCHMARKS}/linear_classification/digits.py',
+                    '--pretrained',
+                    str(tmp_path / 'trunkless.pth'),
+                    '--check',
+                    '1',
+                ]
+            )
+        )
 
 
 def test_weights_that_are_not_given_are_asked_for():
@@ -105,8 +143,19 @@ def test_weights_that_are_not_given_are_asked_for():
 
 def test_weights_of_another_backbone_are_refused(weights):
     with pytest.raises(ConfigError, match='holds another network than the config: backbone'):
-        train(parse_training([f'{BENCHMARKS}/semi_classification/digits_10percent.py', '--pretrained', str(weights),
-                              '--check', '1', '--cfg-options', 'model.backbone=dict(type="Pixels")']))  # fmt: skip
+        train(
+            parse_training(
+                [
+                    f'{BENCHMARKS}/semi_classification/digits_10percent.py',
+                    '--pretrained',
+                    str(weights),
+                    '--check',
+                    '1',
+                    '--cfg-options',
+                    'model.backbone=dict(type="Pixels")',
+                ]
+            )
+        )
 
 
 def test_folder_of_one_class_is_refused_before_the_run(weights, tmp_path, monkeypatch):

@@ -27,12 +27,26 @@ def made_up_imagenet(folder: Path, planted: bool) -> Path:
 
 def arguments(root: Path, weights: Path, run: Path) -> list[str]:
     """What a user would type, with images of 8 px."""
-    sizes = [f'{name}_dataloader.{key}' for name in ('train', 'val') for key in
-             ('num_workers=0', 'batch_size=16', f'dataset.root={str(root)!r}', 'dataset.views.0.0.size=8')]  # fmt: skip
-    return [CONFIG, '--pretrained', str(weights), '--work-dir', str(run), '--cfg-options', *sizes,
-            'val_dataloader.dataset.views.0.1.size=8', 'global_batch_size=16', 'train_cfg.max_epochs=20',
-            'train_cfg.val_interval=20', 'default_hooks.checkpoint.interval=20',
-            f'experiment_name={run.parent.name}']  # fmt: skip
+    sizes = [
+        f'{name}_dataloader.{key}'
+        for name in ('train', 'val')
+        for key in ('num_workers=0', 'batch_size=16', f'dataset.root={str(root)!r}', 'dataset.views.0.0.size=8')
+    ]
+    return [
+        CONFIG,
+        '--pretrained',
+        str(weights),
+        '--work-dir',
+        str(run),
+        '--cfg-options',
+        *sizes,
+        'val_dataloader.dataset.views.0.1.size=8',
+        'global_batch_size=16',
+        'train_cfg.max_epochs=20',
+        'train_cfg.val_interval=20',
+        'default_hooks.checkpoint.interval=20',
+        f'experiment_name={run.parent.name}',
+    ]
 
 
 @pytest.mark.parametrize('planted', [True, False], ids=['planted', 'shuffled'])

@@ -50,16 +50,22 @@ def test_every_suite_reads_and_its_configs_describe_their_kind(suite: Path) -> N
         assert task.protocol.endswith('.'), task.name
 
 
-@pytest.mark.parametrize(('text', 'message'), [
-    ('tasks = {}', 'has no tasks'),
-    ('titel = "x"\ntasks = dict(a=1)', "nothing reads 'titel'; did you mean 'title'"),
-    (f'tasks = dict(knn=dict(config="{FEATURES}"))', 'needs shows'),
-    (f'tasks = dict(knn=dict(config="{FEATURES}", shows=dict(a="b"), kind="tset"))', "did you mean 'test'"),
-    (f'tasks = dict(knn=dict(config="{FEATURES}", shows={{}}))', 'shows nothing'),
-    ('tasks = dict(knn=dict(config="nowhere.py", shows=dict(a="b")))', 'there is no config nowhere.py'),
-    (f'tasks = dict(knn=dict(config="{FEATURES}", show=dict(a="b")))', "does not take 'show'; did you mean 'shows'"),
-    ('1 / 0', 'ZeroDivisionError'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('tasks = {}', 'has no tasks'),
+        ('titel = "x"\ntasks = dict(a=1)', "nothing reads 'titel'; did you mean 'title'"),
+        (f'tasks = dict(knn=dict(config="{FEATURES}"))', 'needs shows'),
+        (f'tasks = dict(knn=dict(config="{FEATURES}", shows=dict(a="b"), kind="tset"))', "did you mean 'test'"),
+        (f'tasks = dict(knn=dict(config="{FEATURES}", shows={{}}))', 'shows nothing'),
+        ('tasks = dict(knn=dict(config="nowhere.py", shows=dict(a="b")))', 'there is no config nowhere.py'),
+        (
+            f'tasks = dict(knn=dict(config="{FEATURES}", show=dict(a="b")))',
+            "does not take 'show'; did you mean 'shows'",
+        ),
+        ('1 / 0', 'ZeroDivisionError'),
+    ],
+)
 def test_a_bad_suite_is_told(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / 'bad.py').write_text(text)
     with pytest.raises(ConfigError, match=message):
@@ -68,8 +74,12 @@ def test_a_bad_suite_is_told(tmp_path: Path, text: str, message: str) -> None:
 
 def test_tasks_go_by_name_or_group(tmp_path: Path) -> None:
     shows = dict(top1='top-1')
-    path = write_suite(tmp_path, knn=dict(config=FEATURES, shows=shows), semi_1percent=dict(config=LINEAR, shows=shows),
-                       semi_10percent=dict(config=LINEAR, shows=shows))  # fmt: skip
+    path = write_suite(
+        tmp_path,
+        knn=dict(config=FEATURES, shows=shows),
+        semi_1percent=dict(config=LINEAR, shows=shows),
+        semi_10percent=dict(config=LINEAR, shows=shows),
+    )
     suites = read_suites([path])
     assert [task.name for task in suites[0].chosen(['semi'])] == ['semi_1percent', 'semi_10percent']
     assert [task.name for task in suites[0].chosen(['semi_10percent', 'knn'])] == ['knn', 'semi_10percent']
@@ -96,8 +106,9 @@ def test_what_cannot_run_is_told_and_the_rest_is_planned(tmp_path: Path, weights
     missing = tmp_path / 'missing.py'
     missing.write_text(ON_FOLDERS.format(base=Path(FEATURES).resolve(), folder=tmp_path / 'nowhere'))
     shows = dict(linear_top1='top-1')
-    suite = write_suite(tmp_path, features=dict(config=FEATURES, shows=shows),
-                        other=dict(config=str(missing), shows=shows))  # fmt: skip
+    suite = write_suite(
+        tmp_path, features=dict(config=FEATURES, shows=shows), other=dict(config=str(missing), shows=shows)
+    )
     planned = make_plan(parse_evaluation([str(weights), '--suite', suite]))
     assert [entry.images for entry in planned] == [1797, 0]
     assert planned[0].seconds > 0
@@ -110,10 +121,13 @@ def test_what_cannot_run_is_told_and_the_rest_is_planned(tmp_path: Path, weights
         evaluate(parse_evaluation([str(weights), '--suite', suite, '--tasks', 'other']), Path('tools'))
 
 
-@pytest.mark.parametrize(('kind', 'config', 'words'), [
-    ('probe', FEATURES, 'has no model, train_dataloader, train_cfg, and a .probe. needs it'),
-    ('test', 'configs/_base_/runtime.py', 'has no test_dataloader'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('kind', 'config', 'words'),
+    [
+        ('probe', FEATURES, 'has no model, train_dataloader, train_cfg, and a .probe. needs it'),
+        ('test', 'configs/_base_/runtime.py', 'has no test_dataloader'),
+    ],
+)
 def test_a_config_of_another_kind_is_told(kind: str, config: str, words: str, tmp_path: Path, weights: Path) -> None:
     suite = write_suite(tmp_path, wrong=dict(config=config, kind=kind, shows=dict(top1='top-1')))
     with pytest.raises(ConfigError, match=words):
@@ -132,7 +146,7 @@ test_dataloader = dict(num_workers=0, dataset=dict(
     bank=dict(_delete_=True, type='SplitFolder', root='{large}', split='train'),
     query=dict(_delete_=True, type='SplitFolder', root='{large}', split='val')))""")
     suite = write_suite(tmp_path, knn=dict(config=str(config), shows=dict(knn_top1='k')))
-    planned, = make_plan(parse_evaluation([str(weights), '--suite', suite]))
+    (planned,) = make_plan(parse_evaluation([str(weights), '--suite', suite]))
     assert 'made for images of 8 px (its backbone.input_size), these have 224' in planned.obstacle
 
 
@@ -179,15 +193,17 @@ def test_the_table_says_numbers_spread_hashes_and_what_is_left(tmp_path: Path, w
     later = write_results([knn], jobs[1:], weights, tmp_path)
     assert row in later.splitlines()
     assert [each['task'] for each in json.loads((tmp_path / 'evaluation.json').read_text())['tasks']] == [
-        'digits.semi', 'digits.knn']  # fmt: skip
+        'digits.semi',
+        'digits.knn',
+    ]
 
 
 def test_a_number_that_a_task_does_not_give_is_an_error(tmp_path: Path, weights: Path) -> None:
     knn = Planned('digits', Task('knn', FEATURES, dict(knn_top1='k', knn_top='typo')), '0' * 64, 10, 1.0)
-    job, = make_jobs(knn, weights, 1, tmp_path)
+    (job,) = make_jobs(knn, weights, 1, tmp_path)
     assert unknown_numbers([(knn, [job])]) == []  # not done
     job.begin()
     job.output.write_text(json.dumps(dict(metrics=dict(knn_top1=1.0))))
     job.finish([])
-    sentence, = unknown_numbers([(knn, [job])])
+    (sentence,) = unknown_numbers([(knn, [job])])
     assert sentence == f"digits.knn shows 'knn_top', and {FEATURES} does not give it; did you mean 'knn_top1'?"

@@ -49,10 +49,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(place: Path, out: Path, *more: str, config: str = 'digits.py', weights: str = 'run/epoch_3.pth',
-            layers: tuple[str, ...] = ('neck',)) -> argparse.Namespace:  # fmt: skip
-    return parse_svm([str(place / config), str(place / weights), '--layers', *layers, '--features',
-                      str(out / 'features'), '--work-dir', str(out / 'work'), '--jobs', '1', *more])  # fmt: skip
+def command(
+    place: Path,
+    out: Path,
+    *more: str,
+    config: str = 'digits.py',
+    weights: str = 'run/epoch_3.pth',
+    layers: tuple[str, ...] = ('neck',),
+) -> argparse.Namespace:
+    return parse_svm(
+        [
+            str(place / config),
+            str(place / weights),
+            '--layers',
+            *layers,
+            '--features',
+            str(out / 'features'),
+            '--work-dir',
+            str(out / 'work'),
+            '--jobs',
+            '1',
+            *more,
+        ]
+    )
 
 
 def numbers(out: Path) -> dict[str, float]:
@@ -127,8 +146,16 @@ def test_an_interrupted_run_goes_on(place, tmp_path, monkeypatch):
 
 def voc(place: Path, out: Path, devkit: Path) -> dict[str, float]:
     (place / 'voc.py').write_text(VOC.format(root=ROOT, devkit=devkit))
-    run_svm(command(place, out, '--cfg-options', 'test_dataloader.dataset.query.split=test', config='voc.py',
-                     weights='pixels.pth'))  # fmt: skip
+    run_svm(
+        command(
+            place,
+            out,
+            '--cfg-options',
+            'test_dataloader.dataset.query.split=test',
+            config='voc.py',
+            weights='pixels.pth',
+        )
+    )
     return numbers(out)
 
 
@@ -181,10 +208,28 @@ def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place
     run_svm(command(place, tmp_path / 'one', layers=('feat4', 'feat5')))
     script, two = ROOT / 'benchmarks/dist_test_svm_epoch.sh', tmp_path / 'two'
     subprocess.run(
-        ['bash', str(script), str(place / 'train.py'), '3', 'feat4 feat5', '2', '--protocol', str(place / 'digits.py'),
-         '--features', str(two / 'features'), '--work-dir', str(two / 'work'), '--jobs', '2', '--device', 'cpu'],
-        check=True, timeout=280, capture_output=True,
-    )  # fmt: skip
+        [
+            'bash',
+            str(script),
+            str(place / 'train.py'),
+            '3',
+            'feat4 feat5',
+            '2',
+            '--protocol',
+            str(place / 'digits.py'),
+            '--features',
+            str(two / 'features'),
+            '--work-dir',
+            str(two / 'work'),
+            '--jobs',
+            '2',
+            '--device',
+            'cpu',
+        ],
+        check=True,
+        timeout=280,
+        capture_output=True,
+    )
     assert numbers(two) == numbers(tmp_path / 'one')
 
 
@@ -200,16 +245,25 @@ def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place
         ('digits.py', ['{}/run/epoch_3.pth', '--jobs', '0'], '--jobs 0 must be at least 1'),
         ('digits.py', ['{}/run/epoch_3.pth', '--protocol', '{}/digits.py'], 'leave --protocol out'),
         ('train.py', ['{}/run/epoch_3.pth', '--protocol', '{}/train.py'], 'has no test_evaluator=.*LinearSVM'),
-        ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shots=[300]'],
-         r'class \d has 1\d\d positive images, fewer than the 300 that 300 shots draw; lower test_evaluator.0.shots'),
+        (
+            'digits.py',
+            ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shots=[300]'],
+            r'class \d has 1\d\d positive images, fewer than the 300 that 300 shots draw; lower test_evaluator.0.shots',
+        ),
         ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shot=[3]'], "'shots'"),
         ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', 'test_evaluator.0.shots=3'], 'LinearSVM cannot be built'),
-        ('digits.py', ['{}/run/epoch_3.pth', '--cfg-options', "test_dataloader.dataset={'type':'Digits','_delete_':1}"],
-         'SVMs learn from a bank and score a query'),
-        ('train.py', ['{}/run/epoch_3.pth', '--protocol', str(ROOT / 'configs/benchmarks/svm/voc07.py')],
-         'no VOC07: there is no folder'),
+        (
+            'digits.py',
+            ['{}/run/epoch_3.pth', '--cfg-options', "test_dataloader.dataset={'type':'Digits','_delete_':1}"],
+            'SVMs learn from a bank and score a query',
+        ),
+        (
+            'train.py',
+            ['{}/run/epoch_3.pth', '--protocol', str(ROOT / 'configs/benchmarks/svm/voc07.py')],
+            'no VOC07: there is no folder',
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_work_is_said_before_anything_is_extracted(
     place, tmp_path, monkeypatch, config, arguments, message
 ):
@@ -223,8 +277,11 @@ def test_what_cannot_work_is_said_before_anything_is_extracted(
 def test_one_class_and_missing_labels_are_errors(place, tmp_path, shared_photos):
     for name, message in (('one', 'only one class to learn from'), ('unknown', 'have no label')):
         dataset = dict(type='ImageList', folder=str(shared_photos), list_file=str(shared_photos / f'{name}.txt'))
-        options = ['--cfg-options', f'test_dataloader.dataset.bank={dict(dataset, _delete_=True)!r}',
-                   f'test_dataloader.dataset.query={dict(dataset, _delete_=True)!r}']  # fmt: skip
+        options = [
+            '--cfg-options',
+            f'test_dataloader.dataset.bank={dict(dataset, _delete_=True)!r}',
+            f'test_dataloader.dataset.query={dict(dataset, _delete_=True)!r}',
+        ]
         with pytest.raises(ConfigError, match=message):
             run_svm(command(place, tmp_path, *options))
 

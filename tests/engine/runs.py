@@ -17,11 +17,17 @@ NAMES = itertools.count()
 AUGMENT = dict(type='DigitsAugment', degrees=20.0, translate=0.2)
 VALIDATION = dict(
     val_dataloader=dict(
-        batch_size=256, num_workers=0, sampler=dict(type='EpochSampler', shuffle=False),
+        batch_size=256,
+        num_workers=0,
+        sampler=dict(type='EpochSampler', shuffle=False),
         collate_fn=dict(type='whole_batch'),
-        dataset=dict(type='BankAndQuery', bank=dict(type='Digits', split='fit'),
-                     query=dict(type='Digits', split='held_out'))),
-    val_cfg=dict(), val_evaluator=[dict(type='KNNAccuracy')])
+        dataset=dict(
+            type='BankAndQuery', bank=dict(type='Digits', split='fit'), query=dict(type='Digits', split='held_out')
+        ),
+    ),
+    val_cfg=dict(),
+    val_evaluator=[dict(type='KNNAccuracy')],
+)
 
 
 def config(folder: Path, model: dict, views: int = 2, epochs: int = 2, batch: int = 256, **more: Any) -> Config:
@@ -35,15 +41,25 @@ def config(folder: Path, model: dict, views: int = 2, epochs: int = 2, batch: in
                 write_teacher(teacher)
         model = changed(model, teacher__checkpoint=str(teacher))
     whole = dict(
-        model=model, work_dir=str(folder / 'run'),
+        model=model,
+        work_dir=str(folder / 'run'),
         train_dataloader=dict(
-            batch_size=batch, num_workers=0, drop_last=True, sampler=dict(type='EpochSampler'),
-            collate_fn=dict(type='whole_batch'), dataset=dict(type='Digits', split='fit', views=[AUGMENT] * views)),
+            batch_size=batch,
+            num_workers=0,
+            drop_last=True,
+            sampler=dict(type='EpochSampler'),
+            collate_fn=dict(type='whole_batch'),
+            dataset=dict(type='Digits', split='fit', views=[AUGMENT] * views),
+        ),
         train_cfg=dict(type='EpochLoop', max_epochs=epochs),
-        optim_wrapper=dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4),
-                           paramwise_cfg=dict(decay='weights')),
+        optim_wrapper=dict(
+            type='OptimWrapper',
+            optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4),
+            paramwise_cfg=dict(decay='weights'),
+        ),
         default_hooks=dict(progress=dict(type='ProgressHook', interval=2)),
-        schedules=dict(lr=dict(target='lr', end=0.0)))  # fmt: skip
+        schedules=dict(lr=dict(target='lr', end=0.0)),
+    )
     sections = {key: value for key, value in more.items() if '__' not in key}
     inner = {key: value for key, value in more.items() if '__' in key}
     return Config(changed({**whole, **sections}, **inner))

@@ -25,8 +25,10 @@ def test_global_batch_that_the_processes_do_not_divide_is_an_error(tmp_path):
         accumulation(classifier(tmp_path, batch=64, global_batch_size=99), 2)
 
 
-@pytest.mark.parametrize(('wanted', 'processes', 'batch'), [(64, 1, 64), (64, 2, 32), (96, 2, 48), (128, 2, 64),
-                                                            (256, 2, 64), (None, 2, 64), (32, 2, 64)])  # fmt: skip
+@pytest.mark.parametrize(
+    ('wanted', 'processes', 'batch'),
+    [(64, 1, 64), (64, 2, 32), (96, 2, 48), (128, 2, 64), (256, 2, 64), (None, 2, 64), (32, 2, 64)],
+)
 def test_a_batch_that_one_process_takes_is_shared_out_by_several(wanted, processes, batch, tmp_path):
     assert batch_per_process(classifier(tmp_path, batch=64, global_batch_size=wanted), processes) == batch
 
@@ -41,8 +43,10 @@ def test_epoch_has_whole_steps_only(tmp_path):
 
 
 def test_step_of_more_batches_than_an_epoch_has_is_an_error(tmp_path):
-    words = (r'^1149 training images make 4 batch\(es\) .*batch_size 256 x 1 process.* step takes 5 '
-             r'\(optim_wrapper\.accumulative_counts 5\): lower optim_wrapper\.accumulative_counts to 4, or train_')
+    words = (
+        r'^1149 training images make 4 batch\(es\) .*batch_size 256 x 1 process.* step takes 5 '
+        r'\(optim_wrapper\.accumulative_counts 5\): lower optim_wrapper\.accumulative_counts to 4, or train_'
+    )
     with pytest.raises(ConfigError, match=words):
         run(classifier(tmp_path, optim_wrapper__accumulative_counts=5))
 
@@ -53,10 +57,17 @@ def test_accumulation_is_a_whole_number(counts, tmp_path):
         run(classifier(tmp_path, optim_wrapper__accumulative_counts=counts))
 
 
-@pytest.mark.parametrize(('images', 'processes', 'drop_last', 'iterations'), [
-    (640, 1, True, 8), (703, 1, True, 8), (705, 1, False, 12), (193, 1, False, 4), (512, 2, True, 4),
-    (769, 2, False, 6),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('images', 'processes', 'drop_last', 'iterations'),
+    [
+        (640, 1, True, 8),
+        (703, 1, True, 8),
+        (705, 1, False, 12),
+        (193, 1, False, 4),
+        (512, 2, True, 4),
+        (769, 2, False, 6),
+    ],
+)
 def test_iterations_are_those_of_the_loader(images, processes, drop_last, iterations, tmp_path):
     """64 a batch, 256 a step, so 4 batches of one process or 2 of each of two."""
     cfg = classifier(tmp_path, batch=64, global_batch_size=256)
@@ -66,12 +77,19 @@ def test_iterations_are_those_of_the_loader(images, processes, drop_last, iterat
     assert whole_steps(cfg, images, processes) == iterations == batches // counts * counts
 
 
-@pytest.mark.parametrize(('images', 'processes', 'remedy', 'changes'), [
-    (100, 1, 'global_batch_size to 64', dict(global_batch_size=64)),
-    (200, 2, 'global_batch_size to 128', dict(global_batch_size=128)),
-    (50, 1, 'train_dataloader.batch_size to at most 50 and global_batch_size to 50',
-     dict(global_batch_size=50, train_dataloader__batch_size=50)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('images', 'processes', 'remedy', 'changes'),
+    [
+        (100, 1, 'global_batch_size to 64', dict(global_batch_size=64)),
+        (200, 2, 'global_batch_size to 128', dict(global_batch_size=128)),
+        (
+            50,
+            1,
+            'train_dataloader.batch_size to at most 50 and global_batch_size to 50',
+            dict(global_batch_size=50, train_dataloader__batch_size=50),
+        ),
+    ],
+)
 def test_images_that_fill_no_step_are_told_with_what_fits_them(images, processes, remedy, changes, tmp_path):
     cfg = classifier(tmp_path, batch=64, global_batch_size=256)
     words = rf'^{images} training images .* 64 x {processes} process.*\(global_batch_size 256\): lower {remedy}$'
@@ -106,6 +124,7 @@ def test_teacher_is_the_average_of_the_students_after_each_step(tmp_path):
 
 def test_two_halves_accumulated_are_the_whole_batch(tmp_path):
     """Without BatchNorm's batch statistics (eval mode) the mean of two halves' gradients is the whole's."""
+
     def weights(batch: int, **more) -> dict[str, torch.Tensor]:
         cfg = classifier(tmp_path / str(batch), batch=batch, epochs=1, schedules={}, **more)
         cfg.train_dataloader.sampler.shuffle = False

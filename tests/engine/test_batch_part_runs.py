@@ -58,5 +58,5 @@ def test_a_view_without_an_entry_is_refused_before_training(views, tmp_path):
 
 def test_the_views_stay_with_the_run_and_not_with_the_network(tmp_path):
     runner = run(finished(tmp_path / 'run', [VIEW, VIEW], epochs=1))
-    checkpoint, = Path(runner.work_dir).glob('epoch*.pth')
+    (checkpoint,) = Path(runner.work_dir).glob('epoch*.pth')
     assert read_trained(checkpoint).model['data_preprocessor'] == NORMALIZER

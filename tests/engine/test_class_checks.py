@@ -24,9 +24,15 @@ def photos(folder: Path, classes: str, views: int = 1) -> dict:
 def config(folder: Path, train: str, val: str, make=classifier, views: int = 1, **more) -> Config:
     """A run of one epoch, validated at its end."""
     validation = dict(
-        val_dataloader=dict(batch_size=4, num_workers=0, sampler=dict(type='EpochSampler', shuffle=False),
-                            dataset=photos(folder / 'val', val)),
-        val_cfg=dict(), val_evaluator=[dict(type='Accuracy')])  # fmt: skip
+        val_dataloader=dict(
+            batch_size=4,
+            num_workers=0,
+            sampler=dict(type='EpochSampler', shuffle=False),
+            dataset=photos(folder / 'val', val),
+        ),
+        val_cfg=dict(),
+        val_evaluator=[dict(type='Accuracy')],
+    )
     cfg = make(folder, epochs=1, batch=4, **validation, **more)
     cfg.train_dataloader.dataset = photos(folder / 'train', train, views)
     cfg.train_dataloader.collate_fn = dict(type='default_collate')

@@ -67,6 +67,7 @@ def test_a_sheet_has_each_picture_in_its_box():
 
 def test_names_and_notes_stand_above_their_pictures():
     """Another name changes the pixels of its line, and no others; likewise the note."""
+
     def sheet(name: str, note: str) -> np.ndarray:
         samples = [Sample('first', 'label 0', [black]), Sample(name, note, [black])]
         return np.asarray(draw_sheet(samples, 128)[0])
@@ -97,8 +98,9 @@ def test_long_names_lose_their_beginning_and_odd_ones_are_spelled_out():
     assert shorten('gr\u00fcn_\udce9.jpg', 500, font) == 'gr\\xfcn_\\udce9.jpg'
 
 
-@pytest.mark.parametrize(('length', 'count', 'expected'), [
-    (9, 3, [0, 4, 8]), (5, 1, [0]), (3, 10, [0, 1, 2]), (1437, 4, [0, 479, 957, 1436]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('length', 'count', 'expected'),
+    [(9, 3, [0, 4, 8]), (5, 1, [0]), (3, 10, [0, 1, 2]), (1437, 4, [0, 479, 957, 1436])],
+)
 def test_images_are_chosen_evenly(length, count, expected):
     assert spread(length, count) == expected

@@ -14,10 +14,7 @@ from binssl.registry import ConfigError
 LOADER = dict(batch_size=10, num_workers=4, prefetch_factor=3)
 #: two views of 3 x 5 x 5 bytes, keys of 16, a label and an index of 8: 182 bytes in 5 tensors
 SAMPLE = dict(
-    images=[torch.zeros(3, 5, 5, dtype=torch.uint8)] * 2,
-    keys=torch.zeros(2, dtype=torch.int64),
-    labels=3,
-    indices=0,
+    images=[torch.zeros(3, 5, 5, dtype=torch.uint8)] * 2, keys=torch.zeros(2, dtype=torch.int64), labels=3, indices=0
 )
 IN_FLIGHT = 13 * 1820  # bytes of 4 x 3 batches and the one in use
 

@@ -13,8 +13,12 @@ from binssl.engine.config import load_config
 
 RECU = Path(__file__).parents[2] / 'configs/_base_/schedules/recu.py'
 EPOCHS, RATE, TAU_MIN, TAU_MAX = 12, 0.1, 0.85, 0.99
-CONV = dict(type='BinaryConv2d', activation=dict(type='UnitVarianceSign'),
-            weight=dict(type='RectifiedSign', tau=0.85), scale=dict(type='ChannelScale'))  # fmt: skip
+CONV = dict(
+    type='BinaryConv2d',
+    activation=dict(type='UnitVarianceSign'),
+    weight=dict(type='RectifiedSign', tau=0.85),
+    scale=dict(type='ChannelScale'),
+)
 PLAN = dict(type='ResNet', widths=[4, 16], depths=[1, 1], stem='small', conv_cfg=CONV)
 
 
@@ -31,10 +35,17 @@ def published_tau(epoch: int) -> float:
 
 
 def test_logged_rate_and_tau_are_the_published_ones_at_every_epoch(tmp_path: Path) -> None:
-    runner = build(classifier(
-        tmp_path, epochs=EPOCHS, batch=512, schedules=load_config(RECU).schedules.to_dict(), model__backbone=PLAN,
-        optim_wrapper__optimizer=dict(type='SGD', lr=RATE, momentum=0.9),
-        default_hooks__progress=dict(type='ProgressHook', interval=1)))  # fmt: skip
+    runner = build(
+        classifier(
+            tmp_path,
+            epochs=EPOCHS,
+            batch=512,
+            schedules=load_config(RECU).schedules.to_dict(),
+            model__backbone=PLAN,
+            optim_wrapper__optimizer=dict(type='SGD', lr=RATE, momentum=0.9),
+            default_hooks__progress=dict(type='ProgressHook', interval=1),
+        )
+    )
     runner.train()
     (file,) = tmp_path.glob('run/*/vis_data/scalars.json')
     rows = [json.loads(line) for line in file.read_text().splitlines()]

@@ -84,10 +84,13 @@ def test_decay_of_weights_spares_biases_norms_and_shifts():
     assert decayed[0.0] == {'body.0.bias', 'body.1.weight', 'body.1.bias', 'body.2.bias', 'head.0.bias', 'head.1.bias'}
 
 
-@pytest.mark.parametrize(('decay', 'expected'), [
-    ('four_axes', {'body.0.weight', 'body.2.bias'}),
-    (['body.0.*', '*.1.bias'], {'body.0.weight', 'body.0.bias', 'body.1.bias', 'head.1.bias'}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('decay', 'expected'),
+    [
+        ('four_axes', {'body.0.weight', 'body.2.bias'}),
+        (['body.0.*', '*.1.bias'], {'body.0.weight', 'body.0.bias', 'body.1.bias', 'head.1.bias'}),
+    ],
+)
 def test_decay_goes_to_tensors_of_four_axes_or_to_what_patterns_name(decay, expected):
     made, names = groups(dict(decay=decay))
     assert {names[id(p)] for group in made if group['weight_decay'] for p in group['params']} == expected
@@ -125,17 +128,20 @@ def test_fused_kernel_gives_the_plain_ones_numbers():
     assert groups({})[0][0]['fused'] is True
 
 
-@pytest.mark.parametrize(('paramwise', 'optimizer', 'words'), [
-    (dict(norm_decay_mult=0), ADAM, 'norm_decay_mult'),
-    (dict(decay='none'), ADAM, "'none'"),
-    (dict(decay=[]), ADAM, r'decay is \[\]'),
-    (dict(decay=['body.*', 'tail.*']), ADAM, r"no trainable parameter is called 'tail\.\*'"),
-    (dict(lr_mult=dict(neck=1.0)), ADAM, "under 'neck'"),
-    (dict(lr_mult=dict(head=0)), ADAM, 'freeze'),
-    (dict(fixed_lr=['neck']), ADAM, "fixed_lr: no trainable parameter is under 'neck'"),
-    ({}, dict(type='AdamW'), 'optimizer.lr'),
-    ({}, dict(ADAM, betas=(2, 3)), 'betas'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('paramwise', 'optimizer', 'words'),
+    [
+        (dict(norm_decay_mult=0), ADAM, 'norm_decay_mult'),
+        (dict(decay='none'), ADAM, "'none'"),
+        (dict(decay=[]), ADAM, r'decay is \[\]'),
+        (dict(decay=['body.*', 'tail.*']), ADAM, r"no trainable parameter is called 'tail\.\*'"),
+        (dict(lr_mult=dict(neck=1.0)), ADAM, "under 'neck'"),
+        (dict(lr_mult=dict(head=0)), ADAM, 'freeze'),
+        (dict(fixed_lr=['neck']), ADAM, "fixed_lr: no trainable parameter is under 'neck'"),
+        ({}, dict(type='AdamW'), 'optimizer.lr'),
+        ({}, dict(ADAM, betas=(2, 3)), 'betas'),
+    ],
+)
 def test_what_makes_no_sense_is_an_error(paramwise, optimizer, words):
     with pytest.raises(ConfigError, match=words):
         groups(paramwise, optimizer)
@@ -150,8 +156,10 @@ def test_gradients_are_clipped_to_the_norm(tmp_path):
     runner = build(classifier(tmp_path, epochs=1, optim_wrapper__clip_grad=dict(max_norm=1e-3)))
     norms = []
     handle = register_optimizer_step_pre_hook(
-        lambda optimizer, *_: norms.append(torch.nn.utils.get_total_norm(
-            [p.grad for group in optimizer.param_groups for p in group['params']]).item()))  # fmt: skip
+        lambda optimizer, *_: norms.append(
+            torch.nn.utils.get_total_norm([p.grad for group in optimizer.param_groups for p in group['params']]).item()
+        )
+    )
     try:
         runner.train()
     finally:

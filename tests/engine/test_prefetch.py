@@ -36,8 +36,19 @@ def test_the_next_batch_is_sent_before_this_one_is_computed_and_received_after()
     for batch in one_ahead(diary.load(3), diary):
         diary.lines.append(f'compute {batch["number"]}')
     assert diary.lines == [
-        'load 0', 'send 0', 'receive 0', 'load 1', 'send 1', 'compute 0',
-        'receive 1', 'load 2', 'send 2', 'compute 1', 'receive 2', 'compute 2']  # fmt: skip
+        'load 0',
+        'send 0',
+        'receive 0',
+        'load 1',
+        'send 1',
+        'compute 0',
+        'receive 1',
+        'load 2',
+        'send 2',
+        'compute 1',
+        'receive 2',
+        'compute 2',
+    ]
 
 
 @pytest.mark.parametrize('count', [0, 1])
@@ -66,7 +77,11 @@ def test_all_tensors_of_a_batch_are_moved_but_the_keys():
     batch = dict(images=[torch.zeros(1), torch.zeros(2)], labels=torch.zeros(3), keys=torch.zeros(4), name='a')
     moved = move(batch, torch.device('meta'))
     assert [(len(tensor), tensor.device.type) for tensor in tensors(moved)] == [
-        (1, 'meta'), (2, 'meta'), (3, 'meta'), (4, 'cpu')]  # fmt: skip
+        (1, 'meta'),
+        (2, 'meta'),
+        (3, 'meta'),
+        (4, 'cpu'),
+    ]
     assert moved['name'] == 'a'
     assert all(tensor.device.type == 'cpu' for tensor in tensors(batch))
 
@@ -75,8 +90,10 @@ def test_all_tensors_of_a_batch_are_moved_but_the_keys():
 def test_a_gpu_gets_every_batch_whole():
     def load():
         for number in range(20):
-            yield dict(images=[torch.full((64, 3, 64, 64), number, dtype=torch.uint8).pin_memory()],
-                       keys=torch.full((64, 1), number))  # fmt: skip
+            yield dict(
+                images=[torch.full((64, 3, 64, 64), number, dtype=torch.uint8).pin_memory()],
+                keys=torch.full((64, 1), number),
+            )
 
     sums: list[Tensor] = []
     for number, batch in enumerate(prefetch(load(), torch.device('cuda'))):

@@ -7,18 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine.runs import (
-    VALIDATION,
-    assert_same,
-    build,
-    burn,
-    classifier,
-    everything,
-    log_of,
-    moco,
-    run,
-    run_until,
-)
+from engine.runs import VALIDATION, assert_same, build, burn, classifier, everything, log_of, moco, run, run_until
 
 from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from binssl.engine.config import experiment
@@ -51,7 +40,10 @@ def test_resume_with_validation_and_best_in_between_changes_nothing(tmp_path):
     best = dict(EVERY_STEP, save_best='knn_top1')
     assert_resumed_is_undisturbed(
         in_this_folder(lambda folder, **more: burn(folder, **{**more, 'default_hooks__checkpoint': best})),
-        tmp_path, stops=(9,), **VALIDATION)  # fmt: skip
+        tmp_path,
+        stops=(9,),
+        **VALIDATION,
+    )
     whole, parts = (json.loads((tmp_path / name / 'best.json').read_text()) for name in ('whole', 'parts'))
     assert whole == parts
 
@@ -104,16 +96,19 @@ def test_resume_of_another_experiment_names_what_differs(tmp_path):
     other = burn(tmp_path, resume='auto', optim_wrapper__optimizer__lr=0.5, model__head__temperature=0.7)
     message = refused(other)
     assert 'optim_wrapper.optimizer.lr: 0.002 there, 0.5 here' in message
-    assert "model.head.temperature: None there, 0.7 here" in message
+    assert 'model.head.temperature: None there, 0.7 here' in message
     assert 'schedules' not in message
 
 
-@pytest.mark.parametrize(('changes', 'words'), [
-    (dict(randomness=dict(seed=3)), 'randomness.seed'),
-    (dict(resume='run/weights.pth'), 'holds weights, not the state of a training run'),
-    (dict(resume='run/torn.pth'), 'truncated'),
-    (dict(resume='run/nothing.pth'), 'there is no checkpoint'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(randomness=dict(seed=3)), 'randomness.seed'),
+        (dict(resume='run/weights.pth'), 'holds weights, not the state of a training run'),
+        (dict(resume='run/torn.pth'), 'truncated'),
+        (dict(resume='run/nothing.pth'), 'there is no checkpoint'),
+    ],
+)
 def test_resume_from_what_is_no_checkpoint_of_this_run_is_refused(changes, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run_until(classifier(tmp_path, default_hooks__checkpoint=EVERY_STEP), 3)

@@ -14,9 +14,7 @@ from binssl.hooks import AnnealHook, Schedule
 from binssl.registry import ConfigError
 
 REFERENCE = json.loads((Path(__file__).parents[1] / 'reference/losses_and_schedules.json').read_text())
-RECU_RATE = Schedule(
-    'lr', end=0.0, by='epoch', begin_epoch=4, warmup_epochs=4, warmup_ratio=0.2, warmup_by='epoch'
-)
+RECU_RATE = Schedule('lr', end=0.0, by='epoch', begin_epoch=4, warmup_epochs=4, warmup_ratio=0.2, warmup_by='epoch')
 BASES = dict(recu_lr=0.1, bireal_lr=1e-3, reactnet_lr=1.25e-3)
 
 
@@ -25,16 +23,19 @@ def points(start: str) -> list[tuple[int, float]]:
     return [(int(at), value) for at, value in REFERENCE[name].items()]
 
 
-@pytest.mark.parametrize(('name', 'schedule', 'by_epoch', 'epoch_length', 'max_epochs'), [
-    ('burn_lambda', Schedule('x', 0.1, 0.3), False, 10, 100),
-    ('byol_momentum', Schedule('x', 0.99, 1.0), False, 10, 100),
-    ('recu_tau', Schedule('x', 0.85, 0.99, 'exponential', 'epoch'), True, 7, 600),
-    ('s2bnn_lr', Schedule('lr', end=0.0, curve='linear', by='epoch'), True, 7, 200),
-    ('recu_lr', RECU_RATE, True, 7, 600),
-    ('bireal_lr', Schedule('lr', end=0.0, curve='linear', by='epoch', epochs_ahead=1), True, 7, 256),
-    ('reactnet_lr', Schedule('lr', end=0.0, curve='linear', by='epoch', epochs_ahead=1), True, 7, 128),
-    ('burn_lr', Schedule('lr', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4), False, 500, 200),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('name', 'schedule', 'by_epoch', 'epoch_length', 'max_epochs'),
+    [
+        ('burn_lambda', Schedule('x', 0.1, 0.3), False, 10, 100),
+        ('byol_momentum', Schedule('x', 0.99, 1.0), False, 10, 100),
+        ('recu_tau', Schedule('x', 0.85, 0.99, 'exponential', 'epoch'), True, 7, 600),
+        ('s2bnn_lr', Schedule('lr', end=0.0, curve='linear', by='epoch'), True, 7, 200),
+        ('recu_lr', RECU_RATE, True, 7, 600),
+        ('bireal_lr', Schedule('lr', end=0.0, curve='linear', by='epoch', epochs_ahead=1), True, 7, 256),
+        ('reactnet_lr', Schedule('lr', end=0.0, curve='linear', by='epoch', epochs_ahead=1), True, 7, 128),
+        ('burn_lr', Schedule('lr', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4), False, 500, 200),
+    ],
+)
 def test_schedule_is_the_published_one(name, schedule, by_epoch, epoch_length, max_epochs):
     for at, expected in points(name):
         iteration = at * epoch_length + epoch_length // 2 if by_epoch else at
@@ -56,38 +57,41 @@ def test_constant_stays():
     assert {Schedule('x', 0.7, curve='constant').value(0, i, 3, 3) for i in range(9)} == {0.7}
 
 
-@pytest.mark.parametrize(('keys', 'words'), [
-    (dict(curve='cosin'), 'cosin'),
-    (dict(end=None), '`end`'),
-    (dict(by='step'), "'iter' or 'epoch'"),
-    (dict(target='head.kl_weight'), '`start` is missing'),
-    (dict(curve='step'), 'milestones'),
-    (dict(warmup_ratio=2), 'warmup_ratio'),
-    (dict(ennd=1), 'ennd'),
-    (dict(end='0.3'), "'0.3'"),
-    (dict(warmup_by='epochs'), "`warmup_by` is 'epochs'"),
-    (dict(begin_epoch=-1), 'begin_epoch is -1'),
-    (dict(epochs_ahead=0.5), 'epochs_ahead is 0.5'),
-    (dict(begin_epoch=True), 'begin_epoch is True'),
-    (dict(epochs_ahead=False), 'epochs_ahead is False'),
-    (dict(end=float('nan')), 'end is nan; it must be a finite number'),
-    (dict(end=True), 'end is True'),
-    (dict(target='head.kl_weight', start=float('inf')), 'start is inf'),
-    (dict(target='head.kl_weight', start=False), 'start is False'),
-    (dict(gamma=float('-inf')), 'gamma is -inf'),
-    (dict(gamma=True), 'gamma is True'),
-    (dict(gamma=None), 'gamma is None'),
-    (dict(warmup_epochs=float('nan')), 'warmup_epochs is nan'),
-    (dict(warmup_ratio=True), 'warmup_ratio is True'),
-    (dict(milestones=[3, 2]), r'milestones are \[3, 2\]; they must be epochs in rising order'),
-    (dict(milestones=[2, 2]), 'milestones'),
-    (dict(milestones=[-1, 2]), 'milestones'),
-    (dict(milestones=[0.5, 2]), 'milestones'),
-    (dict(milestones=[True, 2]), 'milestones'),
-    (dict(milestones='23'), "milestones are '23'"),
-    (dict(milestones=2), 'milestones are 2'),
-    (dict(milestones=None), 'milestones are None'),
-])
+@pytest.mark.parametrize(
+    ('keys', 'words'),
+    [
+        (dict(curve='cosin'), 'cosin'),
+        (dict(end=None), '`end`'),
+        (dict(by='step'), "'iter' or 'epoch'"),
+        (dict(target='head.kl_weight'), '`start` is missing'),
+        (dict(curve='step'), 'milestones'),
+        (dict(warmup_ratio=2), 'warmup_ratio'),
+        (dict(ennd=1), 'ennd'),
+        (dict(end='0.3'), "'0.3'"),
+        (dict(warmup_by='epochs'), "`warmup_by` is 'epochs'"),
+        (dict(begin_epoch=-1), 'begin_epoch is -1'),
+        (dict(epochs_ahead=0.5), 'epochs_ahead is 0.5'),
+        (dict(begin_epoch=True), 'begin_epoch is True'),
+        (dict(epochs_ahead=False), 'epochs_ahead is False'),
+        (dict(end=float('nan')), 'end is nan; it must be a finite number'),
+        (dict(end=True), 'end is True'),
+        (dict(target='head.kl_weight', start=float('inf')), 'start is inf'),
+        (dict(target='head.kl_weight', start=False), 'start is False'),
+        (dict(gamma=float('-inf')), 'gamma is -inf'),
+        (dict(gamma=True), 'gamma is True'),
+        (dict(gamma=None), 'gamma is None'),
+        (dict(warmup_epochs=float('nan')), 'warmup_epochs is nan'),
+        (dict(warmup_ratio=True), 'warmup_ratio is True'),
+        (dict(milestones=[3, 2]), r'milestones are \[3, 2\]; they must be epochs in rising order'),
+        (dict(milestones=[2, 2]), 'milestones'),
+        (dict(milestones=[-1, 2]), 'milestones'),
+        (dict(milestones=[0.5, 2]), 'milestones'),
+        (dict(milestones=[True, 2]), 'milestones'),
+        (dict(milestones='23'), "milestones are '23'"),
+        (dict(milestones=2), 'milestones are 2'),
+        (dict(milestones=None), 'milestones are None'),
+    ],
+)
 def test_schedule_that_makes_no_sense_is_an_error(keys, words):
     with pytest.raises(ConfigError, match=words):
         AnnealHook(dict(this={'end': 0.0, **keys}))
@@ -99,16 +103,25 @@ def runner_at(iteration: int) -> SimpleNamespace:
     model.register_buffer('weight', torch.zeros((), dtype=torch.float64), persistent=False)
     groups = [dict(lr=0.0, initial_lr=1.0), dict(lr=0.0, initial_lr=0.1)]
     optim_wrapper = SimpleNamespace(param_groups=groups)
-    return SimpleNamespace(model=model, iter=iteration, max_epochs=2, optim_wrapper=optim_wrapper,
-                           train_loop=SimpleNamespace(epoch_length=4))  # fmt: skip
+    return SimpleNamespace(
+        model=model,
+        iter=iteration,
+        max_epochs=2,
+        optim_wrapper=optim_wrapper,
+        train_loop=SimpleNamespace(epoch_length=4),
+    )
 
 
 def test_hook_sets_rates_by_group_buffers_in_place_and_plain_attributes():
     runner = runner_at(4)
     buffer = runner.model.weight
-    hook = AnnealHook(dict(
-        lr=dict(end=0.0), weight=dict(target='weight', start=0.0, end=1.0, curve='linear'),
-        momentum=dict(target='momentum', start=0.0, end=1.0, curve='linear')))  # fmt: skip
+    hook = AnnealHook(
+        dict(
+            lr=dict(end=0.0),
+            weight=dict(target='weight', start=0.0, end=1.0, curve='linear'),
+            momentum=dict(target='momentum', start=0.0, end=1.0, curve='linear'),
+        )
+    )
     hook.before_train(runner)
     hook.before_train_iter(runner, 0)
     assert [group['lr'] for group in runner.optim_wrapper.param_groups] == pytest.approx([0.5, 0.05])

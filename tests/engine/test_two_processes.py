@@ -49,13 +49,23 @@ def stage2(folder: Path, work_dir: Path, batch: int) -> Config:
     """The digits' stage 2 with its optimiser, on a smaller network: 5 epochs of 4 steps of 2 x 128 images."""
     small = dict(channels=[8, 8, 16], strides=[1, 2])
     cfg = load_config(ROOT / 'configs/selfsup/burn/stage2_digits.py')
-    cfg.merge_from_dict(dict(
-        load_from=None, work_dir=str(work_dir), experiment_name=work_dir.name,
-        train_cfg=dict(max_epochs=5), train_dataloader=dict(batch_size=batch, dataset=dict(split='fit')),
-        model=dict(backbone=small, neck=dict(in_channels=16, widths=[16]),
-                   head=dict(projector=dict(in_channels=16, widths=[20, 20])),
-                   target_head=dict(in_channels=16, widths=[20, 20]), train_target_head=True,
-                   teacher=dict(backbone=small, checkpoint=str(folder / 'teacher.pth')))))  # fmt: skip
+    cfg.merge_from_dict(
+        dict(
+            load_from=None,
+            work_dir=str(work_dir),
+            experiment_name=work_dir.name,
+            train_cfg=dict(max_epochs=5),
+            train_dataloader=dict(batch_size=batch, dataset=dict(split='fit')),
+            model=dict(
+                backbone=small,
+                neck=dict(in_channels=16, widths=[16]),
+                head=dict(projector=dict(in_channels=16, widths=[20, 20])),
+                target_head=dict(in_channels=16, widths=[20, 20]),
+                train_target_head=True,
+                teacher=dict(backbone=small, checkpoint=str(folder / 'teacher.pth')),
+            ),
+        )
+    )
     cfg.model.data_preprocessor.views = [None, DEVICE_PART]  # drawn from keys that the batches bring
     return cfg
 
@@ -73,8 +83,12 @@ def train_and_record(cfg: Config) -> dict:
     runner.register_hook(watch)
     runner.train()
     model = getattr(runner.model, 'module', runner.model)
-    return dict(losses=watch.losses, weights=model.state_dict(), counts=runner.accumulative_counts,
-                steps=runner.optim_wrapper.state_dict()['state'][0]['step'])  # fmt: skip
+    return dict(
+        losses=watch.losses,
+        weights=model.state_dict(),
+        counts=runner.accumulative_counts,
+        steps=runner.optim_wrapper.state_dict()['state'][0]['step'],
+    )
 
 
 def run_process(rank: int, folder: str, port: int) -> None:
@@ -120,8 +134,12 @@ def test_process_batch_norm_is_batch_norm_on_the_joined_batch(name, two):
             joined = torch.cat([first[kind][step], second[kind][step]])
             torch.testing.assert_close(joined, expected[kind][step], **close)
     for step in range(3):
-        for ours, theirs, sums in zip(first['parameter_gradients'][step], second['parameter_gradients'][step],
-                                      expected['parameter_gradients'][step], strict=True):  # fmt: skip
+        for ours, theirs, sums in zip(
+            first['parameter_gradients'][step],
+            second['parameter_gradients'][step],
+            expected['parameter_gradients'][step],
+            strict=True,
+        ):
             torch.testing.assert_close(ours + theirs, sums, **close)
     for found in (first, second):
         torch.testing.assert_close(found['buffers'], expected['buffers'], **close)

@@ -7,8 +7,7 @@ from sklearn.datasets import load_digits
 from torch import Tensor
 
 
-def planted(count: int, classes: int = 5, dim: int = 16, noise: float = 0.1,
-            seed: int = 0) -> tuple[Tensor, Tensor]:
+def planted(count: int, classes: int = 5, dim: int = 16, noise: float = 0.1, seed: int = 0) -> tuple[Tensor, Tensor]:
     """Features around one fixed random centre per class, (count, dim), with their labels (count,)."""
     centres = torch.randn(classes, dim, generator=torch.Generator().manual_seed(99))
     generator = torch.Generator().manual_seed(seed)
@@ -24,7 +23,9 @@ def digits() -> tuple[Tensor, ...]:
 
 def batches(features: Tensor, labels: Tensor, banks: Tensor, size: int = 7) -> list[list[dict[str, Tensor]]]:
     """The same as a model's predictions, batch by batch, with the samples' indices."""
-    whole = dict(features=features, labels=labels, banks=banks, indices=torch.arange(len(labels)),
-                 scores=features[:, :5])
-    return [[{key: value[start:start + size] for key, value in whole.items()}]
-            for start in range(0, len(labels), size)]
+    whole = dict(
+        features=features, labels=labels, banks=banks, indices=torch.arange(len(labels)), scores=features[:, :5]
+    )
+    return [
+        [{key: value[start : start + size] for key, value in whole.items()}] for start in range(0, len(labels), size)
+    ]

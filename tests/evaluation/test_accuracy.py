@@ -34,12 +34,15 @@ def test_a_constant_network_scores_chance_only():
     assert topk_hits(scores, labels).double().mean() == pytest.approx(1 / 6)
 
 
-@pytest.mark.parametrize(('scores', 'labels', 'message'), [
-    (torch.zeros(2, 3), torch.tensor([0, 3]), 'label 3 is outside the 3 classes'),
-    (torch.zeros(2, 3), torch.tensor([-1, 0]), 'label -1 is outside'),
-    (torch.tensor([[0.0, torch.nan, 0.0]]), torch.tensor([0]), 'not finite'),
-    (torch.zeros(2, 1), torch.tensor([0, 0]), 'topk 2 is more than the 1 classes'),
-])
+@pytest.mark.parametrize(
+    ('scores', 'labels', 'message'),
+    [
+        (torch.zeros(2, 3), torch.tensor([0, 3]), 'label 3 is outside the 3 classes'),
+        (torch.zeros(2, 3), torch.tensor([-1, 0]), 'label -1 is outside'),
+        (torch.tensor([[0.0, torch.nan, 0.0]]), torch.tensor([0]), 'not finite'),
+        (torch.zeros(2, 1), torch.tensor([0, 0]), 'topk 2 is more than the 1 classes'),
+    ],
+)
 def test_what_cannot_be_scored_is_an_error(scores, labels, message):
     with pytest.raises(EvaluationError, match=message):
         topk_hits(scores, labels, [2])

@@ -18,8 +18,11 @@ from binssl.registry import ALGORITHMS, BACKBONES, ConfigError
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / 'configs'
-MODELS = {path.relative_to(CONFIGS).as_posix(): path for folder in ('supervised', 'selfsup')
-          for path in sorted((CONFIGS / folder).rglob('*.py'))}  # fmt: skip
+MODELS = {
+    path.relative_to(CONFIGS).as_posix(): path
+    for folder in ('supervised', 'selfsup')
+    for path in sorted((CONFIGS / folder).rglob('*.py'))
+}
 BURN_TRUNK = dict(type='PoolMLP', in_channels=1024, widths=[1024], last_activation=True)
 SHIFTED = dict(shift=True, activation='RPReLU')
 
@@ -32,14 +35,18 @@ def network(head: bool = True, neck: dict | None = None, **backbone: Any) -> nn.
         return ALGORITHMS.build(dict(type='Encoder', backbone=backbone, neck=neck, head=classifier))
 
 
-@pytest.mark.parametrize(('model', 'flops', 'bops', 'ops'), [
-    (dict(type='ReActNet'), 0.119e8, 4.817e9, 0.871e8),
-    (dict(type='ReActNet', neck=BURN_TRUNK, head=False), None, 4.817e9, 0.872e8),
-    (dict(type='ReActNet', neck=BURN_TRUNK), None, 4.817e9, 0.882e8),
-    (dict(type='ResNet'), None, None, 1.64e8),
-    (dict(type='ResNet', **SHIFTED), None, None, 1.64e8),
-    (dict(type='ResNet', depths=[6, 8, 12, 6]), None, None, 1.93e8),
-], ids=['ReActNet-A', 'BURN', 'BURN, classified', 'Bi-Real-18', 'ReActNet-18', 'Bi-Real-34'])  # fmt: skip
+@pytest.mark.parametrize(
+    ('model', 'flops', 'bops', 'ops'),
+    [
+        (dict(type='ReActNet'), 0.119e8, 4.817e9, 0.871e8),
+        (dict(type='ReActNet', neck=BURN_TRUNK, head=False), None, 4.817e9, 0.872e8),
+        (dict(type='ReActNet', neck=BURN_TRUNK), None, 4.817e9, 0.882e8),
+        (dict(type='ResNet'), None, None, 1.64e8),
+        (dict(type='ResNet', **SHIFTED), None, None, 1.64e8),
+        (dict(type='ResNet', depths=[6, 8, 12, 6]), None, None, 1.93e8),
+    ],
+    ids=['ReActNet-A', 'BURN', 'BURN, classified', 'Bi-Real-18', 'ReActNet-18', 'Bi-Real-34'],
+)
 def test_operations_are_the_published_ones(model, flops, bops, ops):
     total = measure_cost(network(**model), 224).total
     for counted, published in ((total.flops, flops), (total.bops, bops), (total.ops, ops)):
@@ -58,15 +65,21 @@ def test_packed_bytes_of_bireal18_are_those_of_its_plan():
     assert total.bytes_packed == binary / 8 + 4 * (real + norms + scales)
 
 
-@pytest.mark.parametrize('backbone', [
-    dict(type='ReActNet'),
-    dict(type='ResNet', depths=[2, 2, 2, 2], convs_per_shortcut=2, shortcut='conv'),
-    dict(type='TwoStreamResNet'),
-    dict(type='VGG', input_size=224),
-    dict(type='TorchvisionResNet', depth=50),
-    *(dict(type='TorchvisionModel', name=name) for name in
-      ('mobilenet_v3_small', 'densenet121', 'convnext_tiny', 'shufflenet_v2_x1_0')),
-], ids=lambda backbone: backbone.get('name', backbone['type']))  # fmt: skip
+@pytest.mark.parametrize(
+    'backbone',
+    [
+        dict(type='ReActNet'),
+        dict(type='ResNet', depths=[2, 2, 2, 2], convs_per_shortcut=2, shortcut='conv'),
+        dict(type='TwoStreamResNet'),
+        dict(type='VGG', input_size=224),
+        dict(type='TorchvisionResNet', depth=50),
+        *(
+            dict(type='TorchvisionModel', name=name)
+            for name in ('mobilenet_v3_small', 'densenet121', 'convnext_tiny', 'shufflenet_v2_x1_0')
+        ),
+    ],
+    ids=lambda backbone: backbone.get('name', backbone['type']),
+)
 def test_multiply_adds_are_those_that_torch_counts(backbone):
     model = network(**backbone).eval()
     total = measure_cost(model, 224).total
@@ -92,14 +105,18 @@ class Pair(nn.Module):
 WEIGHTS, TWICE = 5 * 5 * 9, 2 * 5 * 5 * 9 * 36
 
 
-@pytest.mark.parametrize(('second', 'kind', 'flops', 'bops', 'packed'), [
-    (dict(activation=BINARY['activation'], weight=BINARY['weight']), 'binary', 0, TWICE, 29 + 4 * 5 + 4 * 5),
-    (dict(activation=dict(type='BoxSign'), weight=dict(type='BoxSign')), 'binary', 0, TWICE, 29 + 4 * 5),
-    (dict(activation=BINARY_INPUT['activation']), 'binary input', TWICE, 0, 4 * (WEIGHTS + 5)),
-    (dict(weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
-    (dict(activation=dict(type='Clip'), weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
-    (dict(), 'real', TWICE, 0, 4 * (WEIGHTS + 5)),
-], ids=['scaled', 'plain signs', 'step 1', 'weights only', 'real stand-in', 'real'])  # fmt: skip
+@pytest.mark.parametrize(
+    ('second', 'kind', 'flops', 'bops', 'packed'),
+    [
+        (dict(activation=BINARY['activation'], weight=BINARY['weight']), 'binary', 0, TWICE, 29 + 4 * 5 + 4 * 5),
+        (dict(activation=dict(type='BoxSign'), weight=dict(type='BoxSign')), 'binary', 0, TWICE, 29 + 4 * 5),
+        (dict(activation=BINARY_INPUT['activation']), 'binary input', TWICE, 0, 4 * (WEIGHTS + 5)),
+        (dict(weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
+        (dict(activation=dict(type='Clip'), weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
+        (dict(), 'real', TWICE, 0, 4 * (WEIGHTS + 5)),
+    ],
+    ids=['scaled', 'plain signs', 'step 1', 'weights only', 'real stand-in', 'real'],
+)
 def test_a_layer_is_binary_where_both_factors_are(second, kind, flops, bops, packed):
     first, norm, layer = measure_cost(Pair(**second), 6).layers
     assert (layer.name, layer.kind, layer.flops, layer.bops) == ('second', kind, flops, bops)
@@ -113,7 +130,12 @@ def test_a_learned_output_scale_is_a_parameter_and_no_operation():
     *_, layer, scale = measure_cost(Pair(**{key: RECU[key] for key in ('activation', 'weight', 'scale')}), 6).layers
     assert (layer.kind, layer.bops, layer.bytes_packed) == ('binary', TWICE, 29 + 4 * 5)
     assert (scale.name, scale.kind, scale.ops, scale.parameters, scale.bytes_packed) == (
-        'second.scale', 'ChannelScale', 0, 5, 20)  # fmt: skip
+        'second.scale',
+        'ChannelScale',
+        0,
+        5,
+        20,
+    )
 
 
 def test_measuring_leaves_the_network_as_it_is():
@@ -156,18 +178,21 @@ CROP = [dict(type='torchvision/Resize', size=70), dict(type='torchvision/CenterC
 SMALL = dict(type='Encoder', backbone=dict(type='ReActNet', channels=[8, 8], strides=[1], stem_stride=1))
 
 
-@pytest.mark.parametrize(('parts', 'size'), [
-    (dict(test_dataloader=loader([CROP]), val_dataloader=loader(None)), 60),
-    (dict(val_dataloader=loader([CROP])), 60),
-    (dict(val_dataloader=loader([[*CROP, dict(type='torchvision/RandomHorizontalFlip')]])), 60),
-    (dict(val_dataloader=loader(None)), 224),
-    (dict(val_dataloader=loader([dict(type='DigitsAugment', size=6)], 'Digits')), 6),
-    (dict(val_dataloader=loader([dict(type='DigitsAugment')], 'Digits')), 8),
-    (dict(test_dataloader=loader(None, 'CIFAR10')), 32),
-    (dict(val_dataloader=dict(dataset=dict(type='BankAndQuery', bank={}, query=loader([CROP])['dataset']))), 60),
-    (dict(train_dataloader=loader([CROP, [dict(type='torchvision/RandomResizedCrop', size=30)]])), 60),
-    (dict(model=dict(SMALL, backbone=dict(SMALL['backbone'], input_size=12)), train_dataloader=loader([CROP])), 12),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('parts', 'size'),
+    [
+        (dict(test_dataloader=loader([CROP]), val_dataloader=loader(None)), 60),
+        (dict(val_dataloader=loader([CROP])), 60),
+        (dict(val_dataloader=loader([[*CROP, dict(type='torchvision/RandomHorizontalFlip')]])), 60),
+        (dict(val_dataloader=loader(None)), 224),
+        (dict(val_dataloader=loader([dict(type='DigitsAugment', size=6)], 'Digits')), 6),
+        (dict(val_dataloader=loader([dict(type='DigitsAugment')], 'Digits')), 8),
+        (dict(test_dataloader=loader(None, 'CIFAR10')), 32),
+        (dict(val_dataloader=dict(dataset=dict(type='BankAndQuery', bank={}, query=loader([CROP])['dataset']))), 60),
+        (dict(train_dataloader=loader([CROP, [dict(type='torchvision/RandomResizedCrop', size=30)]])), 60),
+        (dict(model=dict(SMALL, backbone=dict(SMALL['backbone'], input_size=12)), train_dataloader=loader([CROP])), 12),
+    ],
+)
 def test_the_size_is_that_of_the_images_it_is_tested_on(parts, size, tmp_path):
     assert measure_config(load_config(write(tmp_path, **{'model': SMALL, **parts}))).input_size == size
 
@@ -193,17 +218,23 @@ def test_a_plan_computed_with_tensors_has_a_cost(tmp_path):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-@pytest.mark.parametrize(('parts', 'size', 'message'), [
-    (dict(), None, 'has no model'),
-    (dict(model=dict(type='Classifier', head=dict(type='LinearHead', num_classes=3, in_channels=8))), 8,
-     'names no backbone'),
-    (dict(model=dict(SMALL, type='Encodr')), 8, "did you mean 'Encoder'"),
-    (dict(model=SMALL), None, 'no size of images'),
-    (dict(model=SMALL), 0, 'no pixel'),
-    (dict(model=dict(type='Encoder', backbone=dict(type='ReActNet'))), 16, 'too small for this plan'),
-    (dict(model=dict(type='Encoder', backbone=dict(type='TorchvisionModel', name='alexnet'))), 20, '20 x 20 px'),
-    (dict(model=dict(type='Encoder', backbone=dict(type='ReActNett'))), 8, "did you mean 'ReActNet'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('parts', 'size', 'message'),
+    [
+        (dict(), None, 'has no model'),
+        (
+            dict(model=dict(type='Classifier', head=dict(type='LinearHead', num_classes=3, in_channels=8))),
+            8,
+            'names no backbone',
+        ),
+        (dict(model=dict(SMALL, type='Encodr')), 8, "did you mean 'Encoder'"),
+        (dict(model=SMALL), None, 'no size of images'),
+        (dict(model=SMALL), 0, 'no pixel'),
+        (dict(model=dict(type='Encoder', backbone=dict(type='ReActNet'))), 16, 'too small for this plan'),
+        (dict(model=dict(type='Encoder', backbone=dict(type='TorchvisionModel', name='alexnet'))), 20, '20 x 20 px'),
+        (dict(model=dict(type='Encoder', backbone=dict(type='ReActNett'))), 8, "did you mean 'ReActNet'"),
+    ],
+)
 def test_what_has_no_cost_is_said_in_a_sentence(parts, size, message, tmp_path):
     with pytest.raises(ConfigError, match=message) as caught:
         measure_config(load_config(write(tmp_path, **parts)), size)
@@ -213,8 +244,11 @@ def test_what_has_no_cost_is_said_in_a_sentence(parts, size, message, tmp_path):
 def test_the_table_has_every_layer_and_their_sum():
     report = measure_cost(network(type='ResNet', widths=[8], depths=[1], stem='small'), 8)
     assert isinstance(report, CostReport)
-    lines = [[cell.strip() for cell in line.strip('|').split('|')] for line in str(report).splitlines()
-             if line.startswith('|')]  # fmt: skip
+    lines = [
+        [cell.strip() for cell in line.strip('|').split('|')]
+        for line in str(report).splitlines()
+        if line.startswith('|')
+    ]
     table = {line[0]: line[1:] for line in lines[2:]}
     assert list(table) == ['backbone.stem.conv', 'backbone.stages.0.0.units.0.conv', 'head.fc', '(2 together)', 'total']
     assert table['backbone.stages.0.0.units.0.conv'] == ['binary', '0', '36,864', '576', '576', '2,304', '104']

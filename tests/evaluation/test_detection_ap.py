@@ -85,14 +85,20 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
 def loop_ap(found: list, truths: list, label: int, least: float, rule: str) -> float:
     """The rules in words, one detection after the other."""
     ranked = sorted(
-        ((float(score), image, box.numpy()) for image, own in enumerate(found)
-         for box, score, kind in zip(own['boxes'], own['scores'], own['labels'], strict=True) if kind == label),
-        key=lambda row: -row[0])  # fmt: skip
+        (
+            (float(score), image, box.numpy())
+            for image, own in enumerate(found)
+            for box, score, kind in zip(own['boxes'], own['scores'], own['labels'], strict=True)
+            if kind == label
+        ),
+        key=lambda row: -row[0],
+    )
     taken, hits = set(), []
     for _, image, box in ranked:
         truth, best = truths[image], {False: (least, None), True: (least, None)}
-        for place, (other, kind, hard) in enumerate(zip(truth['boxes'].numpy(), truth['labels'], truth['difficult'],
-                                                        strict=True)):  # fmt: skip
+        for place, (other, kind, hard) in enumerate(
+            zip(truth['boxes'].numpy(), truth['labels'], truth['difficult'], strict=True)
+        ):
             value = overlap(box, other) if kind == label and (image, place) not in taken else 0
             if value >= best[bool(hard)][0]:
                 best[bool(hard)] = (value, place)
@@ -103,8 +109,9 @@ def loop_ap(found: list, truths: list, label: int, least: float, rule: str) -> f
             hits.append(place is not None)
     count = sum(int(((truth['labels'] == label) & ~truth['difficult']).sum()) for truth in truths)
     curve = [(sum(hits[: n + 1]) / count, sum(hits[: n + 1]) / (n + 1)) for n in range(len(hits))]
-    points = dict(voc07=[n / 10 for n in range(11)], coco=np.linspace(0, 1, 101),
-                  area=[(n + 1) / count for n in range(count)])[rule]  # fmt: skip
+    points = dict(
+        voc07=[n / 10 for n in range(11)], coco=np.linspace(0, 1, 101), area=[(n + 1) / count for n in range(count)]
+    )[rule]
     return float(np.mean([max((p for r, p in curve if r >= point), default=0) for point in points]))
 
 
@@ -150,8 +157,9 @@ def test_planted_boxes_score_everything_and_shuffled_labels_chance():
     truths = [objects([square(0)], [int(kind)]) for kind in kinds]
     planted = [answers([square(0)], [1 - place / 100], [int(kind)]) for place, kind in enumerate(kinds)]
     assert detection_ap(planted, truths)['AP'] > 99.9
-    shuffled = [answers([square(0)], [1 - place / 100], [int(kind)]) for place, kind in
-                enumerate(draw.permutation(kinds))]  # fmt: skip
+    shuffled = [
+        answers([square(0)], [1 - place / 100], [int(kind)]) for place, kind in enumerate(draw.permutation(kinds))
+    ]
     assert detection_ap(shuffled, truths, 'area')['AP50'] < 20  # a fourth of a class is met, at a precision of a fourth
 
 

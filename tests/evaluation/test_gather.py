@@ -14,8 +14,12 @@ from planted import batches, planted
 from binssl.evaluation import EvaluationError
 from binssl.registry import METRICS
 
-ALL = [dict(type='KNNAccuracy'), dict(type='LinearAccuracy'), dict(type='FewShotAccuracy', draws=2),
-       dict(type='Accuracy', topk=(1, 3))]
+ALL = [
+    dict(type='KNNAccuracy'),
+    dict(type='LinearAccuracy'),
+    dict(type='FewShotAccuracy', draws=2),
+    dict(type='Accuracy', topk=(1, 3)),
+]
 
 
 def samples(count: int = 101):

@@ -114,9 +114,15 @@ def test_more_shots_than_a_class_has_is_an_error_that_names_it():
         few_shot_accuracy(torch.randn(5, 2), labels, torch.randn(5, 2), labels, labels_per_class=3)
 
 
-@pytest.mark.parametrize(('metric', 'bad'), [(LinearAccuracy, dict(l2=0.0)), (FewShotAccuracy, dict(l2=-1.0)),
-                                             (FewShotAccuracy, dict(labels_per_class=0)),
-                                             (FewShotAccuracy, dict(draws=0))])
+@pytest.mark.parametrize(
+    ('metric', 'bad'),
+    [
+        (LinearAccuracy, dict(l2=0.0)),
+        (FewShotAccuracy, dict(l2=-1.0)),
+        (FewShotAccuracy, dict(labels_per_class=0)),
+        (FewShotAccuracy, dict(draws=0)),
+    ],
+)
 def test_impossible_settings_are_refused_at_construction(metric, bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
         metric(**bad)

@@ -18,8 +18,13 @@ def loop_accuracy(bank, bank_labels, queries, query_labels, num_neighbours, temp
     """The vote as the paper words it, one query and one neighbour at a time."""
     hits = 0
     for query, truth in zip(queries, query_labels, strict=True):
-        similar = sorted(((float(F.cosine_similarity(query, sample, dim=0)), int(label))
-                          for sample, label in zip(bank, bank_labels, strict=True)), reverse=True)
+        similar = sorted(
+            (
+                (float(F.cosine_similarity(query, sample, dim=0)), int(label))
+                for sample, label in zip(bank, bank_labels, strict=True)
+            ),
+            reverse=True,
+        )
         votes: dict[int, float] = {}
         for similarity, label in similar[:num_neighbours]:
             votes[label] = votes.get(label, 0.0) + math.exp(similarity / temperature)
@@ -63,8 +68,9 @@ def test_of_equally_near_samples_the_first_vote():
     bank, labels = torch.ones(5, 3), torch.tensor([1, 0, 0, 0, 1])
     bank[4, 0] = -1
     assert knn_accuracies(bank, labels, torch.ones(1, 3), torch.tensor([1]), [1, 3]) == [1, 0]
-    assert knn_accuracies(bank[[1, 2, 0, 3, 4]], labels[[1, 2, 0, 3, 4]], torch.ones(1, 3), torch.tensor([0]),
-                          [1, 3]) == [1, 1]  # fmt: skip
+    assert knn_accuracies(
+        bank[[1, 2, 0, 3, 4]], labels[[1, 2, 0, 3, 4]], torch.ones(1, 3), torch.tensor([0]), [1, 3]
+    ) == [1, 1]
 
 
 def test_chunks_change_nothing(monkeypatch):
@@ -101,10 +107,23 @@ def test_more_neighbours_than_samples_is_an_error():
         knn_accuracy(*planted(10), *planted(10))
 
 
-@pytest.mark.parametrize('bad', [dict(num_neighbours=0), dict(num_neighbours=[]), dict(num_neighbours=[5, 0]),
-                                 dict(num_neighbours=[5, 5]), dict(num_neighbours=2.5), dict(num_neighbours='20'),
-                                 dict(num_neighbours=True), dict(temperature=0.0), dict(temperature=-1.0),
-                                 dict(temperature=float('nan')), dict(temperature='warm')], ids=str)
+@pytest.mark.parametrize(
+    'bad',
+    [
+        dict(num_neighbours=0),
+        dict(num_neighbours=[]),
+        dict(num_neighbours=[5, 0]),
+        dict(num_neighbours=[5, 5]),
+        dict(num_neighbours=2.5),
+        dict(num_neighbours='20'),
+        dict(num_neighbours=True),
+        dict(temperature=0.0),
+        dict(temperature=-1.0),
+        dict(temperature=float('nan')),
+        dict(temperature='warm'),
+    ],
+    ids=str,
+)
 def test_impossible_settings_are_refused_at_construction(bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
         KNNAccuracy(**bad)
@@ -120,8 +139,10 @@ def measured(data, **settings) -> dict[str, float]:
         assert not metric.results
 
 
-@pytest.mark.parametrize(('num_neighbours', 'names'), [
-    (20, ['knn_top1']), ([20], ['knn_top1']), ([10, 5, 50], ['knn_top1_10', 'knn_top1_5', 'knn_top1_50'])])
+@pytest.mark.parametrize(
+    ('num_neighbours', 'names'),
+    [(20, ['knn_top1']), ([20], ['knn_top1']), ([10, 5, 50], ['knn_top1_10', 'knn_top1_5', 'knn_top1_50'])],
+)
 def test_metric_scores_each_sample_once_whatever_order_it_comes_in(num_neighbours, names):
     features, labels = planted(101, noise=2.5)
     banks = torch.arange(101) % 5 < 3

@@ -30,8 +30,11 @@ def sorted_plainly(bank: Tensor, queries: Tensor, count: int) -> list[list[int]]
 
 def test_products_of_unit_rows_are_computed_without_rounding() -> None:
     unit = unit_rows(rows(20, 1000))
-    exact = [[sum(a * b for a, b in zip(one, other, strict=True)) for other in integers]
-             for integers in [(unit.double() * 2**26).long().tolist()] for one in integers]  # fmt: skip
+    exact = [
+        [sum(a * b for a, b in zip(one, other, strict=True)) for other in integers]
+        for integers in [(unit.double() * 2**26).long().tolist()]
+        for one in integers
+    ]
     order = torch.randperm(1000, generator=torch.Generator().manual_seed(1))
     for part in (unit, unit[:, order]):
         assert ((part.double() @ part.double().T) * 2**52).long().tolist() == exact

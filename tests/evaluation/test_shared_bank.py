@@ -56,6 +56,7 @@ class Group:
 
     def run(self, work: Callable[[int], object]) -> list[object]:
         """What ``work`` gives, or raises, in each process."""
+
         def process(rank: int) -> object:
             self.local.rank = rank
             try:
@@ -96,7 +97,7 @@ def test_processes_together_give_the_numbers_of_one(group, alike: bool, size: in
     """Single samples dealt out as the sampler does, the first ones twice to fill up."""
     data, counts = batches(*samples(alike), size=1), [1, 7, 60]
     expected = score(data, counts)
-    filled = data + data[:-len(data) % size]
+    filled = data + data[: -len(data) % size]
     together = group(size)
     assert together.run(lambda rank: score(filled[rank::size], counts)) == [expected] * size
 
@@ -124,9 +125,14 @@ def test_a_process_without_samples_takes_part(group) -> None:
     assert group(2).run(lambda rank: score(data if rank else [], [5])) == [expected] * 2
 
 
-@pytest.mark.parametrize(('entry', 'value', 'message'), [
-    (0, torch.nan, 'features of 10 of 101 samples are not finite'), (1, -1, '10 of 101 samples have no label'),
-    (1, 3, 'num_neighbours 90 is more than the 61 bank samples')])  # fmt: skip
+@pytest.mark.parametrize(
+    ('entry', 'value', 'message'),
+    [
+        (0, torch.nan, 'features of 10 of 101 samples are not finite'),
+        (1, -1, '10 of 101 samples have no label'),
+        (1, 3, 'num_neighbours 90 is more than the 61 bank samples'),
+    ],
+)
 def test_an_error_is_told_by_every_process(group, entry: int, value: float, message: str) -> None:
     """What is wrong is in the second one's share alone."""
     data = samples()

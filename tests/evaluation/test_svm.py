@@ -66,8 +66,10 @@ def loop_over_scikit_learn(train: tuple, test: tuple, keep: bool) -> tuple[list[
         targets = train[1][:, column]
         rows = targets != 0 if not keep else np.ones(len(targets), dtype=bool)
         features, signs = normalised(train[0])[rows], np.where(targets[rows] == 1, 1, -1)
-        scores = [cross_val_score(published_svc(cost), features, signs, cv=3, scoring='average_precision').mean()
-                  for cost in (1.0, 10.0, 100.0)]  # fmt: skip
+        scores = [
+            cross_val_score(published_svc(cost), features, signs, cv=3, scoring='average_precision').mean()
+            for cost in (1.0, 10.0, 100.0)
+        ]
         costs.append((1.0, 10.0, 100.0)[int(np.argmax(scores))])
         decisions.append(published_svc(costs[-1]).fit(features, signs).decision_function(normalised(test[0])))
     return costs, np.stack(decisions, 1)

@@ -26,7 +26,8 @@ precisions = pytest.mark.parametrize('config', CONVS.values(), ids=CONVS.keys())
 HALVES = {torch.float16: 2e-3, torch.bfloat16: 2e-2}
 halves = pytest.mark.parametrize('dtype', HALVES, ids=['fp16', 'bf16'])
 algorithms = pytest.mark.parametrize(
-    ('config', 'views'), [(BURN, 2), (MOCO, 2), (CLASSIFIER, 1)], ids=['burn', 'moco', 'classifier'])
+    ('config', 'views'), [(BURN, 2), (MOCO, 2), (CLASSIFIER, 1)], ids=['burn', 'moco', 'classifier']
+)
 FORMATS = dict(contiguous=torch.contiguous_format, channels_last=torch.channels_last)
 
 

@@ -26,8 +26,12 @@ def test_neighbours_are_the_cpus(alike: bool, monkeypatch: pytest.MonkeyPatch) -
 
 def test_metric_searches_where_the_features_are() -> None:
     generator = torch.Generator().manual_seed(0)
-    batch = dict(features=torch.randn(300, 16, generator=generator), labels=torch.arange(300) % 7,
-                 banks=torch.arange(300) < 200, indices=torch.arange(300))  # fmt: skip
+    batch = dict(
+        features=torch.randn(300, 16, generator=generator),
+        labels=torch.arange(300) % 7,
+        banks=torch.arange(300) < 200,
+        indices=torch.arange(300),
+    )
     results = []
     for device in ('cpu', 'cuda'):
         metric = KNNAccuracy([5, 50])

@@ -46,8 +46,15 @@ def test_functions_give_the_published_losses_and_gradients(family, weight):
 @pytest.mark.parametrize('family', FAMILIES)
 def test_head_with_the_released_switch_gives_the_published_losses(family, weight):
     student, target = reference_pair()
-    head = HEADS.build(dict(type='BURNHead', projector=PROJECTOR, feature_similarity='outputs',
-                            distance=FAMILIES[family], temperature=0.2))
+    head = HEADS.build(
+        dict(
+            type='BURNHead',
+            projector=PROJECTOR,
+            feature_similarity='outputs',
+            distance=FAMILIES[family],
+            temperature=0.2,
+        )
+    )
     head.kl_weight.fill_(weight)  # as the anneal hook does
     unread = torch.full((6, 3), torch.nan, dtype=torch.float64)
     losses = head.loss(unread, student, unread, target)
@@ -59,21 +66,21 @@ def test_kl_of_two_classes_has_its_closed_form():
     student, target, temperature = 0.3, -0.5, 0.2
     p, q = (1 / (1 + math.exp(-value / temperature)) for value in (target, student))
     wanted = p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
-    logits = torch.tensor([[[student, 0.]], [[target, 0.]]], dtype=torch.float64)
+    logits = torch.tensor([[[student, 0.0]], [[target, 0.0]]], dtype=torch.float64)
     given = kl_divergence(*logits, temperature)
     assert given.item() == pytest.approx(wanted, rel=1e-12)
 
 
 def test_kl_is_the_mean_over_images_and_finite_for_far_logits():
-    one = torch.tensor([[1000., 0.], [0., 0.]])
-    other = torch.tensor([[0., 0.], [0., 0.]])
+    one = torch.tensor([[1000.0, 0.0], [0.0, 0.0]])
+    other = torch.tensor([[0.0, 0.0], [0.0, 0.0]])
     assert kl_divergence(one, one, 0.2).item() == 0
     assert kl_divergence(other, one, 0.2).item() == pytest.approx(math.log(2) / 2)  # (ln 2 + 0) / 2
     assert math.isfinite(kl_divergence(one, other, 0.2).item())
 
 
 def test_distances_by_hand():
-    student, target = torch.tensor([[3., 4.], [1., 0.]]), torch.tensor([[4., 3.], [0., 2.]])
+    student, target = torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([[4.0, 3.0], [0.0, 2.0]])
     assert DISTANCES['cosine'](student, target).item() == pytest.approx(((2 - 2 * 24 / 25) + 2) / 2)
     assert DISTANCES['squared'](student, target).item() == pytest.approx((2 + 5) / 2)
     assert DISTANCES['absolute'](student, target).item() == pytest.approx((2 + 3) / 2)
@@ -88,12 +95,15 @@ def test_half_precision_inputs_are_summed_in_float32(dtype):
         assert given.item() == pytest.approx(wanted.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(('switches', 'entries'), [
-    (dict(), {'loss', 'kl', 'feature_distance'} | ENTROPIES),
-    (dict(feature_similarity=None), {'loss', 'kl'} | ENTROPIES),
-    (dict(kl=False, feature_similarity='outputs'), {'loss', 'feature_distance'}),
-    (dict(kl=False, projector=None, in_channels=50), {'loss', 'feature_distance'}),
-])
+@pytest.mark.parametrize(
+    ('switches', 'entries'),
+    [
+        (dict(), {'loss', 'kl', 'feature_distance'} | ENTROPIES),
+        (dict(feature_similarity=None), {'loss', 'kl'} | ENTROPIES),
+        (dict(kl=False, feature_similarity='outputs'), {'loss', 'feature_distance'}),
+        (dict(kl=False, projector=None, in_channels=50), {'loss', 'feature_distance'}),
+    ],
+)
 def test_a_term_that_is_left_alone_is_not_weighted(switches, entries):
     head = HEADS.build(dict(dict(type='BURNHead', projector=PROJECTOR), **switches))
     student, target = reference_pair()
@@ -101,7 +111,7 @@ def test_a_term_that_is_left_alone_is_not_weighted(switches, entries):
     assert set(losses) == entries
     terms = entries - {'loss'} - ENTROPIES
     if len(terms) == 1:
-        alone, = terms
+        (alone,) = terms
         assert losses['loss'].item() == losses[alone].item()
 
 
@@ -118,8 +128,7 @@ def test_features_of_another_width_are_mapped_by_the_student():
 
 @pytest.mark.parametrize('similarity', ['outputs', None])
 def test_no_map_is_built_where_nothing_would_read_it(similarity):
-    head = HEADS.build(dict(type='BURNHead', projector=PROJECTOR, feature_channels=70,
-                            feature_similarity=similarity))
+    head = HEADS.build(dict(type='BURNHead', projector=PROJECTOR, feature_channels=70, feature_similarity=similarity))
     assert head.feature_map is None
 
 
@@ -130,21 +139,24 @@ def test_scheduled_numbers_are_in_no_checkpoint():
     assert head.kl_weight.dtype == torch.float64
 
 
-@pytest.mark.parametrize(('switches', 'message'), [
-    (dict(temperature=0.), 'temperature 0.0 of BURNHead must be above 0'),
-    (dict(temperature=-1.), 'temperature -1.0 of BURNHead must be above 0'),
-    (dict(kl_weight=1.5), 'kl_weight 1.5 of BURNHead must be at least 0 and at most 1'),
-    (dict(kl_weight=-0.1), 'kl_weight -0.1'),
-    (dict(kl_weight=float('nan')), 'kl_weight nan'),
-    (dict(feature_similarity='logits'), "feature_similarity 'logits' is unknown"),
-    (dict(distance='cosin'), "distance 'cosin' is unknown; did you mean 'cosine'"),
-    (dict(kl=False, feature_similarity=None), 'leave BURNHead without a loss'),
-    (dict(projector=None), 'needs a projector'),
-    (dict(kl=False), 'would never train the projector'),
-    (dict(kl=False, projector=None, feature_channels=70), 'needs in_channels'),
-    (dict(in_channels=40), 'in_channels 40 of BURNHead'),
-    (dict(kl_wait=0.2), "does not take 'kl_wait'.*'kl_weight'"),
-])
+@pytest.mark.parametrize(
+    ('switches', 'message'),
+    [
+        (dict(temperature=0.0), 'temperature 0.0 of BURNHead must be above 0'),
+        (dict(temperature=-1.0), 'temperature -1.0 of BURNHead must be above 0'),
+        (dict(kl_weight=1.5), 'kl_weight 1.5 of BURNHead must be at least 0 and at most 1'),
+        (dict(kl_weight=-0.1), 'kl_weight -0.1'),
+        (dict(kl_weight=float('nan')), 'kl_weight nan'),
+        (dict(feature_similarity='logits'), "feature_similarity 'logits' is unknown"),
+        (dict(distance='cosin'), "distance 'cosin' is unknown; did you mean 'cosine'"),
+        (dict(kl=False, feature_similarity=None), 'leave BURNHead without a loss'),
+        (dict(projector=None), 'needs a projector'),
+        (dict(kl=False), 'would never train the projector'),
+        (dict(kl=False, projector=None, feature_channels=70), 'needs in_channels'),
+        (dict(in_channels=40), 'in_channels 40 of BURNHead'),
+        (dict(kl_wait=0.2), "does not take 'kl_wait'.*'kl_weight'"),
+    ],
+)
 def test_bad_settings_are_named(switches, message):
     with pytest.raises(ConfigError, match=message):
         HEADS.build(dict(dict(type='BURNHead', projector=PROJECTOR), **switches))

@@ -19,9 +19,7 @@ def unit(rows: int, seed: int, dtype: torch.dtype = torch.float64) -> torch.Tens
     return F.normalize(torch.randn(rows, 4, generator=torch.Generator().manual_seed(seed), dtype=dtype))
 
 
-def similarities(
-    query: torch.Tensor, key: torch.Tensor, negatives: torch.Tensor, temperature: float
-) -> torch.Tensor:
+def similarities(query: torch.Tensor, key: torch.Tensor, negatives: torch.Tensor, temperature: float) -> torch.Tensor:
     """Over the temperature, the positive first: (N, 1 + K)."""
     return torch.cat([(query * key).sum(dim=1, keepdim=True), query @ negatives.T], dim=1) / temperature
 
@@ -50,7 +48,7 @@ def test_gradients_equal_those_of_autograd():
 
 
 @pytest.mark.parametrize('length', [1, 5, 64, 90, 200])
-@pytest.mark.parametrize(('temperature', 'size'), [(0.2, 1.), (0.01, 1.), (0.001, 1.), (0.05, 30.)])
+@pytest.mark.parametrize(('temperature', 'size'), [(0.2, 1.0), (0.01, 1.0), (0.001, 1.0), (0.05, 30.0)])
 def test_chunks_of_any_length_give_what_autograd_gives(length, temperature, size, monkeypatch):
     query, key = (size * unit(6, seed, torch.float32) for seed in (1, 2))
     negatives = size * unit(90, 3, torch.float32)
@@ -89,8 +87,10 @@ def test_no_negatives_cost_nothing():
 def test_hit_rates_are_percentages_of_the_ranks():
     head = HEADS.build(dict(type='ContrastiveHead', projector=PROJECTOR))
     assert head.embedding_channels == 4
-    negatives = F.normalize(torch.tensor([[1., 1., 0., 0.]]) + torch.arange(8.).view(8, 1) * torch.eye(4)[0])
-    key = F.normalize(torch.tensor([[1., 1., 0., 0.], [4.5, 1., 0., 0.], [9., 1., 0., 0.], [6.5, 1., 0., 0.]]))
+    negatives = F.normalize(torch.tensor([[1.0, 1.0, 0.0, 0.0]]) + torch.arange(8.0).view(8, 1) * torch.eye(4)[0])
+    key = F.normalize(
+        torch.tensor([[1.0, 1.0, 0.0, 0.0], [4.5, 1.0, 0.0, 0.0], [9.0, 1.0, 0.0, 0.0], [6.5, 1.0, 0.0, 0.0]])
+    )
     losses = head.contrast(torch.eye(4)[:1].expand(4, 4), key, negatives)  # ranks 8, 4, 0, 2
     assert (losses['top1'].item(), losses['top5'].item()) == (25, 75)
 
@@ -103,7 +103,7 @@ def test_queue_in_half_precision_is_read_in_float32():
 
 def test_queue_may_be_overwritten_before_the_backward_pass():
     query, key, negatives = unit(3, 1).requires_grad_(), unit(3, 2), unit(7, 3)
-    wanted, = torch.autograd.grad(info_nce(query, key, negatives.clone(), 0.2)[0], query)
+    (wanted,) = torch.autograd.grad(info_nce(query, key, negatives.clone(), 0.2)[0], query)
     loss, _ = info_nce(query, key, negatives, 0.2)
     negatives[:3] = key
     loss.backward()
@@ -138,7 +138,7 @@ def test_embeddings_have_unit_length():
     torch.testing.assert_close(head(features), features @ linear.weight.T + linear.bias)
 
 
-@pytest.mark.parametrize('temperature', [0., -0.2])
+@pytest.mark.parametrize('temperature', [0.0, -0.2])
 def test_temperature_must_be_positive(temperature):
     with pytest.raises(ConfigError, match=f'temperature {temperature} of ContrastiveHead must be above 0'):
         HEADS.build(dict(type='ContrastiveHead', projector=PROJECTOR, temperature=temperature))

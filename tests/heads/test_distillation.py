@@ -44,7 +44,7 @@ def test_loss_and_gradient_equal_the_published_ones():
 
 def by_loop(student: torch.Tensor, teacher: torch.Tensor, student_t: float, teacher_t: float) -> dict[str, float]:
     """The entries as the paper defines them, image by image and class by class."""
-    sums = dict(loss=0., kl=0., teacher_entropy=0., student_entropy=0.)
+    sums = dict(loss=0.0, kl=0.0, teacher_entropy=0.0, student_entropy=0.0)
     for s, t in zip(student, teacher, strict=True):
         q, p = softmax(s, student_t), softmax(t, teacher_t)
         sums['loss'] -= sum(a * math.log(b) for a, b in zip(p, q, strict=True)) / 5
@@ -73,8 +73,8 @@ def test_only_the_student_gets_a_gradient_and_only_by_the_loss():
 def test_the_gradient_is_that_of_the_divergence():
     student, teacher = unit(5, 1).requires_grad_(), unit(5, 2)
     kl = F.kl_div((student / 0.2).log_softmax(1), (teacher / 0.2).softmax(1), reduction='batchmean')
-    wanted, = torch.autograd.grad(kl, student)
-    given, = torch.autograd.grad(distillation(student, teacher, 0.2, 0.2)['loss'], student)
+    (wanted,) = torch.autograd.grad(kl, student)
+    (given,) = torch.autograd.grad(distillation(student, teacher, 0.2, 0.2)['loss'], student)
     torch.testing.assert_close(given, wanted, rtol=1e-12, atol=1e-15)
 
 
@@ -85,7 +85,7 @@ def test_a_student_that_equals_its_teacher_has_no_divergence():
 
 
 def test_far_apart_logits_stay_finite():
-    student = torch.tensor([[0., 1e4]], requires_grad=True)
+    student = torch.tensor([[0.0, 1e4]], requires_grad=True)
     entries = distillation(student, -student.detach(), 0.1, 0.1)
     entries['loss'].backward()
     assert all(value.isfinite() for value in entries.values())
@@ -129,7 +129,7 @@ def test_contrast_equals_cross_entropy_and_counts_hits():
 
 
 @pytest.mark.parametrize('name', ['student_temperature', 'teacher_temperature', 'contrastive_temperature'])
-@pytest.mark.parametrize('value', [0., -0.2])
+@pytest.mark.parametrize('value', [0.0, -0.2])
 def test_temperatures_must_be_positive(name, value):
     with pytest.raises(ConfigError, match=f'{name} {value} of DistillationHead must be above 0'):
         head(**{name: value})

@@ -11,7 +11,7 @@ from binssl.heads import mutual_information
 
 
 def test_constant_answers_carry_none():
-    logits = torch.tensor([[3., -1., 2.]]).repeat(6, 1)
+    logits = torch.tensor([[3.0, -1.0, 2.0]]).repeat(6, 1)
     assert mutual_information(logits, 0.2).item() == pytest.approx(0, abs=1e-6)
 
 

@@ -14,11 +14,11 @@ def build(**options):
     return HEADS.build(dict(dict(type='LinearHead', num_classes=3, in_channels=4), **options))
 
 
-@pytest.mark.parametrize('smoothing', [0., 0.1])
+@pytest.mark.parametrize('smoothing', [0.0, 0.1])
 def test_cross_entropy_with_smoothing_equals_the_loop(smoothing):
     torch.manual_seed(0)
     logits, labels = torch.randn(5, 3, dtype=torch.float64), torch.tensor([0, 2, 1, 1, 0])
-    total = 0.
+    total = 0.0
     for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
         normaliser = math.log(sum(math.exp(value) for value in row))
         for c, value in enumerate(row):
@@ -28,11 +28,11 @@ def test_cross_entropy_with_smoothing_equals_the_loop(smoothing):
     assert given.item() == pytest.approx(total, rel=1e-12)
 
 
-@pytest.mark.parametrize('smoothing', [0., 0.2])
+@pytest.mark.parametrize('smoothing', [0.0, 0.2])
 def test_soft_targets_equal_the_loop(smoothing):
     torch.manual_seed(0)
     logits, targets = torch.randn(5, 3, dtype=torch.float64), torch.rand(5, 3).double().softmax(dim=1)
-    total = 0.
+    total = 0.0
     for row, target in zip(logits.tolist(), targets.tolist(), strict=True):
         normaliser = math.log(sum(math.exp(value) for value in row))
         for value, share in zip(row, target, strict=True):
@@ -71,7 +71,7 @@ def test_top1_is_in_percent():
 
 @pytest.mark.parametrize('soft', [False, True])
 def test_rates_count_the_first_and_the_first_five_places(soft):
-    logits = torch.arange(8.).expand(8, 8)  # row i: class 7 leads, then 6, 5, ...
+    logits = torch.arange(8.0).expand(8, 8)  # row i: class 7 leads, then 6, 5, ...
     labels = torch.arange(8)
     targets = 0.4 * torch.eye(8)[labels] + 0.6 / 8 if soft else labels
     rates = build(num_classes=8).rates(logits, targets)
@@ -91,11 +91,14 @@ def test_keys_and_initial_values():
     assert not head.fc.bias.any()
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(num_classes=1), 'num_classes 1 of LinearHead must be at least 2'),
-    (dict(label_smoothing=1.), r'label_smoothing 1.0 of LinearHead must lie in \[0, 1\)'),
-    (dict(label_smooting=0.1), "does not take 'label_smooting'"),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(num_classes=1), 'num_classes 1 of LinearHead must be at least 2'),
+        (dict(label_smoothing=1.0), r'label_smoothing 1.0 of LinearHead must lie in \[0, 1\)'),
+        (dict(label_smooting=0.1), "does not take 'label_smooting'"),
+    ],
+)
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         build(**options)

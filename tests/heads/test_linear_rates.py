@@ -20,9 +20,16 @@ FROZEN = changed(CLASSIFIER, frozen=('backbone', 'neck'))
 RATES = [0.3, 0.01, 3.0]
 SEVERAL = changed(FROZEN, head__type='LinearRates', head__rates=RATES)
 VALIDATED = dict(
-    val_dataloader=dict(batch_size=256, num_workers=0, sampler=dict(type='EpochSampler', shuffle=False),
-                        collate_fn=dict(type='whole_batch'), dataset=dict(type='Digits', split='held_out')),
-    val_cfg=dict(), val_evaluator=[dict(type='Accuracy', topk=(1, 5))])  # fmt: skip
+    val_dataloader=dict(
+        batch_size=256,
+        num_workers=0,
+        sampler=dict(type='EpochSampler', shuffle=False),
+        collate_fn=dict(type='whole_batch'),
+        dataset=dict(type='Digits', split='held_out'),
+    ),
+    val_cfg=dict(),
+    val_evaluator=[dict(type='Accuracy', topk=(1, 5))],
+)
 
 
 def trained(folder: Path, model: dict, optimizer: dict):
@@ -37,10 +44,14 @@ def trained(folder: Path, model: dict, optimizer: dict):
     return run(config(folder, model, **settings), Keep()), seen
 
 
-@pytest.mark.parametrize('optimizer', [
-    dict(type='SGD', lr=1.0, momentum=0.9, weight_decay=1e-3),
-    dict(type='LARS', lr=1.0, weight_decay=0, always_adapt=True),
-], ids=lambda optimizer: optimizer['type'])  # fmt: skip
+@pytest.mark.parametrize(
+    'optimizer',
+    [
+        dict(type='SGD', lr=1.0, momentum=0.9, weight_decay=1e-3),
+        dict(type='LARS', lr=1.0, weight_decay=0, always_adapt=True),
+    ],
+    ids=lambda optimizer: optimizer['type'],
+)
 def test_heads_are_those_of_single_runs_to_the_bit(optimizer, tmp_path):
     many, numbers = trained(tmp_path / 'many', SEVERAL, optimizer)
     best = -1.0
@@ -76,8 +87,13 @@ def test_best_rate_is_the_lowest_of_equals():
     rates = torch.tensor([[0.01, 30.0, 0.1]], dtype=torch.float64).expand(4, -1)
     labels = torch.ones(4, dtype=torch.int64)
     metric.process({}, [dict(scores=scores, labels=labels, indices=torch.arange(4), learning_rates=rates)])
-    assert metric.evaluate(4) == {'top1': 100.0, 'best_lr': 0.1, 'top1_lr0.01': 0.0, 'top1_lr0.1': 100.0,
-                                  'top1_lr30': 100.0}  # fmt: skip
+    assert metric.evaluate(4) == {
+        'top1': 100.0,
+        'best_lr': 0.1,
+        'top1_lr0.01': 0.0,
+        'top1_lr0.1': 100.0,
+        'top1_lr30': 100.0,
+    }
 
 
 @pytest.mark.parametrize('rates', [[], [0.1, 0.1], [0.0], [-1.0], 0.1, ['fast'], [float('inf')]])
@@ -89,7 +105,8 @@ def test_rates_that_are_none_are_refused(rates):
 def test_trunk_that_learns_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r'share what learns \(neck'):
         ParameterGroups(dict(optimizer=dict(type='SGD', lr=0.1)))(
-            build_model(changed(SEVERAL, frozen=('backbone',)), tmp_path))
+            build_model(changed(SEVERAL, frozen=('backbone',)), tmp_path)
+        )
 
 
 def test_one_norm_for_all_gradients_is_refused(tmp_path):

@@ -128,13 +128,16 @@ def test_scores_keep_float32_under_autocast(head):
     assert torch.equal(scores, rows @ head.prototypes.weight.t())
 
 
-@pytest.mark.parametrize(('changes', 'message'), [
-    (dict(prototypes=1), 'prototypes 1 of PrototypeHead must be at least 2'),
-    (dict(temperature=0.0), 'temperature 0.0 of PrototypeHead must be above 0'),
-    (dict(epsilon=0.0), 'epsilon 0.0 of PrototypeHead must be above 0'),
-    (dict(epsilon=-0.1), 'epsilon -0.1'),
-    (dict(sinkhorn_iterations=0), 'sinkhorn_iterations 0 of PrototypeHead must be at least 1'),
-])
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(prototypes=1), 'prototypes 1 of PrototypeHead must be at least 2'),
+        (dict(temperature=0.0), 'temperature 0.0 of PrototypeHead must be above 0'),
+        (dict(epsilon=0.0), 'epsilon 0.0 of PrototypeHead must be above 0'),
+        (dict(epsilon=-0.1), 'epsilon -0.1'),
+        (dict(sinkhorn_iterations=0), 'sinkhorn_iterations 0 of PrototypeHead must be at least 1'),
+    ],
+)
 def test_bad_settings_are_named(changes, message):
     with pytest.raises(ConfigError, match=message):
         HEADS.build(changed(SWAV['head'], **changes))

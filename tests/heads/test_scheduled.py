@@ -19,18 +19,22 @@ def module() -> nn.Module:
     return module
 
 
-@pytest.mark.parametrize(('name', 'value'), [('weight', 0), ('weight', 1), ('temperature', 1e-9), ('temperature', 1e9),
-                                             ('other', -5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ('name', 'value'), [('weight', 0), ('weight', 1), ('temperature', 1e-9), ('temperature', 1e9), ('other', -5)]
+)
 def test_a_value_within_bounds_or_of_something_without_them_is_taken(module, name, value):
     module.check_scheduled(name, value)
 
 
-@pytest.mark.parametrize(('name', 'value', 'rule'), [
-    ('weight', -0.1, 'at least 0 and at most 1'),
-    ('weight', 1.5, 'at least 0 and at most 1'),
-    ('weight', math.nan, 'at least 0 and at most 1'),
-    ('temperature', 0, 'above 0 and at most inf'),
-])
+@pytest.mark.parametrize(
+    ('name', 'value', 'rule'),
+    [
+        ('weight', -0.1, 'at least 0 and at most 1'),
+        ('weight', 1.5, 'at least 0 and at most 1'),
+        ('weight', math.nan, 'at least 0 and at most 1'),
+        ('temperature', 0, 'above 0 and at most inf'),
+    ],
+)
 def test_another_is_refused_by_the_words_of_the_constructor(module, name, value, rule):
     with pytest.raises(ConfigError, match=f'{name} {value} of Scheduled must be {rule}') as later:
         module.check_scheduled(name, value)

@@ -40,15 +40,14 @@ def seen(model: Layers, *inputs: tuple[list[float], ...], **settings: object) ->
 
 def test_bits_and_saturated_inputs_are_counted():
     hook, _ = seen(Layers(APPROX), (TEN,))
-    assert hook.values == pytest.approx(
-        dict(positive_bits=0.6, positive_bits_worst=0.6, saturated_activations=0.3))
+    assert hook.values == pytest.approx(dict(positive_bits=0.6, positive_bits_worst=0.6, saturated_activations=0.3))
 
 
 def test_layers_count_alike_and_the_farthest_from_even_is_the_worst():
     hook, _ = seen(Layers(APPROX, APPROX, APPROX), (TEN, [-2.0] * 4 + [1.0], [2.0, -0.5]))
     assert hook.values == pytest.approx(
-        dict(positive_bits=(0.6 + 0.2 + 0.5) / 3, positive_bits_worst=0.2,
-             saturated_activations=(0.3 + 0.8 + 0.5) / 3))  # fmt: skip
+        dict(positive_bits=(0.6 + 0.2 + 0.5) / 3, positive_bits_worst=0.2, saturated_activations=(0.3 + 0.8 + 0.5) / 3)
+    )
 
 
 def test_sign_without_a_window_saturates_nowhere():
@@ -147,12 +146,15 @@ def test_saturated_inputs_are_warned_of_once_until_they_are_well():
     assert '100% of the inputs of binary convolutions lie outside [-1, 1] (above 90%)' in runner.warnings[0]
 
 
-@pytest.mark.parametrize(('setting', 'rule'), [
-    (dict(most_saturated=90), 'a share'),
-    (dict(least_minority=-0.1), 'a share'),
-    (dict(images=0), 'at least 1'),
-    (dict(interval=0), 'at least 1'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('setting', 'rule'),
+    [
+        (dict(most_saturated=90), 'a share'),
+        (dict(least_minority=-0.1), 'a share'),
+        (dict(images=0), 'at least 1'),
+        (dict(interval=0), 'at least 1'),
+    ],
+)
 def test_bad_settings_are_named(setting, rule):
     ((name, value),) = setting.items()
     with pytest.raises(ConfigError, match=f'{name} .*{value!r}; .*{rule}'):

@@ -18,11 +18,18 @@ def test_groups_keep_their_ratio() -> None:
     assert values == pytest.approx([0.3, 0.03])
 
 
-@pytest.mark.parametrize(('make', 'schedule', 'words'), [
-    (moco, dict(target='teacher.momentum', start=0.9, end=1.5), r'momentum 1.5 of MomentumTeacher must lie in'),
-    (moco, dict(target='head.temperature', start=0.2, end=0.0), 'temperature 0.0 of ContrastiveHead must be above 0'),
-    (burn, dict(target='head.kl_weight', start=-0.1, end=0.3), 'kl_weight -0.1 of BURNHead'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('make', 'schedule', 'words'),
+    [
+        (moco, dict(target='teacher.momentum', start=0.9, end=1.5), r'momentum 1.5 of MomentumTeacher must lie in'),
+        (
+            moco,
+            dict(target='head.temperature', start=0.2, end=0.0),
+            'temperature 0.0 of ContrastiveHead must be above 0',
+        ),
+        (burn, dict(target='head.kl_weight', start=-0.1, end=0.3), 'kl_weight -0.1 of BURNHead'),
+    ],
+)
 def test_schedule_that_leaves_the_bounds_is_refused_before_training(make, schedule, words, tmp_path) -> None:
     with pytest.raises(ConfigError, match=words):
         run(make(tmp_path, schedules=dict(own=schedule)))

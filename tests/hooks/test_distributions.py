@@ -16,8 +16,9 @@ EVEN = math.log(CLASSES)
 WELL = dict(kl=0.2, teacher_entropy=EVEN - 1, student_entropy=EVEN - 0.9)
 
 
-def runner(iteration: int = 5000, max_iters: int = 10_000, epoch_length: int = 10,
-           head: nn.Module | None = None) -> StandIn:  # fmt: skip
+def runner(
+    iteration: int = 5000, max_iters: int = 10_000, epoch_length: int = 10, head: nn.Module | None = None
+) -> StandIn:
     """A run in which ``iteration`` trains now, with a head of ``CLASSES``."""
     model = nn.Module()
     model.head = head or nn.Conv2d(1, CLASSES, 1)  # any module with out_channels
@@ -80,8 +81,10 @@ def test_thresholds_are_the_configs():
     assert told(dict(teacher_entropy=0.0), least_entropy=0) == []
 
 
-@pytest.mark.parametrize(('iteration', 'epoch_length', 'speaks'), [
-    (8, 10, False), (1000, 10, False), (1001, 10, True), (5999, 6000, False), (6000, 6000, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ('iteration', 'epoch_length', 'speaks'),
+    [(8, 10, False), (1000, 10, False), (1001, 10, True), (5999, 6000, False), (6000, 6000, True)],
+)
 def test_first_tenth_of_the_training_and_the_first_epoch_are_passed_over(iteration, epoch_length, speaks):
     made = runner(iteration, epoch_length=epoch_length)
     DistributionHook().after_report(made, dict(WELL, kl=9.0))
@@ -103,8 +106,9 @@ def test_head_without_classes_is_not_judged():
     assert made.warnings == []
 
 
-@pytest.mark.parametrize('setting', [
-    dict(least_nats=-0.1), dict(least_entropy='none'), dict(most_kl=-1), dict(least_nats=math.nan)])  # fmt: skip
+@pytest.mark.parametrize(
+    'setting', [dict(least_nats=-0.1), dict(least_entropy='none'), dict(most_kl=-1), dict(least_nats=math.nan)]
+)
 def test_bad_settings_are_named(setting):
     ((name, value),) = setting.items()
     with pytest.raises(ConfigError, match=f'{name} is {value!r}; it must be a number of at least 0'):

@@ -143,13 +143,16 @@ def test_two_opposite_directions_are_a_collapse_of_rank_one():
     assert len(runner.warnings) == 1
 
 
-@pytest.mark.parametrize(('setting', 'rule'), [
-    (dict(least_spread=2), 'a share'),
-    (dict(least_rank=-1), 'at least 0'),
-    (dict(least_rank=math.nan), 'at least 0'),
-    (dict(images=1), 'at least 2'),
-    (dict(interval=-5), 'at least 1'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('setting', 'rule'),
+    [
+        (dict(least_spread=2), 'a share'),
+        (dict(least_rank=-1), 'at least 0'),
+        (dict(least_rank=math.nan), 'at least 0'),
+        (dict(images=1), 'at least 2'),
+        (dict(interval=-5), 'at least 1'),
+    ],
+)
 def test_bad_settings_are_named(setting, rule):
     ((name, value),) = setting.items()
     with pytest.raises(ConfigError, match=f'{name} .*{value!r}; .*{rule}'):

@@ -54,20 +54,26 @@ def test_run_that_leaves_the_trunk_alone_ends_well(tmp_path: Path) -> None:
 
 def test_frozen_norms_of_a_detector_are_checked(tmp_path: Path) -> None:
     """Those alone: the other weights of the backbone learn."""
+
     def touch(runner) -> None:
         with torch.no_grad():
             runner.model.backbone.stem.norm.running_mean[0] += 1e-3
 
     devkit = make_devkit(tmp_path / 'VOCdevkit', {('VOC2007', 'trainval'): 2})
     detector = dict(
-        type='Detector', backbone=dict(type='ReActNet', channels=[4, 4, 8], strides=[2, 2]), norms='frozen',
+        type='Detector',
+        backbone=dict(type='ReActNet', channels=[4, 4, 8], strides=[2, 2]),
+        norms='frozen',
         head=dict(type='FasterRCNN', num_classes=20, strides=[4, 8], channels=8, min_sizes=[32], max_size=48),
         data_preprocessor=dict(type='ImageNormalizer', mean=[120.0] * 3, std=[60.0] * 3),
-    )  # fmt: skip
+    )
     settings = config(tmp_path, detector, epochs=1)
     settings.train_dataloader = dict(
-        batch_size=1, num_workers=0, sampler=dict(type='EpochSampler'),
-        dataset=dict(type='VOCDetection', sets=[['VOC2007', 'trainval']], root=str(devkit)))  # fmt: skip
+        batch_size=1,
+        num_workers=0,
+        sampler=dict(type='EpochSampler'),
+        dataset=dict(type='VOCDetection', sets=[['VOC2007', 'trainval']], root=str(devkit)),
+    )
     run(settings.copy())
     settings.work_dir = str(tmp_path / 'touched')
     with pytest.raises(TrainingError, match=r'backbone\.stem\.norm\.running_mean of a frozen part has changed'):

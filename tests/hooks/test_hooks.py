@@ -94,14 +94,17 @@ def test_parameter_without_a_gradient_is_named_and_nothing_is_stepped(tmp_path):
 def test_gradients_are_audited_when_the_first_step_is_whole_and_zeros_are_told():
     linear = nn.Linear(2, 2)
     told = []
-    runner = SimpleNamespace(model=linear, optim_wrapper=SimpleNamespace(before_step=[]),
-                             logger=SimpleNamespace(info=told.append))  # fmt: skip
+    runner = SimpleNamespace(
+        model=linear, optim_wrapper=SimpleNamespace(before_step=[]), logger=SimpleNamespace(info=told.append)
+    )
     GradientAuditHook().before_train(runner)
     linear.weight.grad, linear.bias.grad = torch.ones(2, 2), torch.zeros(2)
     runner.optim_wrapper.before_step[0]()
     assert runner.optim_wrapper.before_step == []
-    assert told == ['gradient audit: all zero in the first step: bias',
-                    'gradient audit: all 2 trainable tensors got a gradient']  # fmt: skip
+    assert told == [
+        'gradient audit: all zero in the first step: bias',
+        'gradient audit: all 2 trainable tensors got a gradient',
+    ]
 
 
 @pytest.mark.parametrize('make', [burn, moco, classifier])
@@ -195,11 +198,14 @@ def test_temporary_file_of_a_killed_writer_goes_with_the_next_writing(tmp_path):
     assert not list((tmp_path / 'run').glob('.*'))
 
 
-@pytest.mark.parametrize(('keys', 'words'), [
-    (dict(max_keep_ckpts=1), 'at least 2'),
-    (dict(interval=0), 'interval 0'),
-    (dict(interval_iters=0), 'interval_iters 0'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('keys', 'words'),
+    [
+        (dict(max_keep_ckpts=1), 'at least 2'),
+        (dict(interval=0), 'interval 0'),
+        (dict(interval_iters=0), 'interval_iters 0'),
+    ],
+)
 def test_checkpoint_intervals_that_make_no_sense(keys, words):
     with pytest.raises(ConfigError, match=words):
         CheckpointHook(**keys)
@@ -207,8 +213,14 @@ def test_checkpoint_intervals_that_make_no_sense(keys, words):
 
 def test_checkpoint_within_a_step_is_refused(tmp_path):
     with pytest.raises(ConfigError, match='interval_iters 3 must be a multiple of the accumulation 2'):
-        run(classifier(tmp_path, batch=128, global_batch_size=256,
-                       default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=3)))  # fmt: skip
+        run(
+            classifier(
+                tmp_path,
+                batch=128,
+                global_batch_size=256,
+                default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=3),
+            )
+        )
 
 
 def test_best_by_a_metric_that_validation_does_not_give(tmp_path):

@@ -18,10 +18,11 @@ from binssl.binary import BINARY_INPUT, REAL, BinaryConv2d
 from binssl.hooks.watch import WarningHook
 
 WATCHING = {
-    f'default_hooks__{name}': dict(type=kind, interval=2) for name, kind in dict(
-        weight_signs='WeightSignHook', activation_signs='ActivationSignHook',
-        feature_spread='FeatureSpreadHook').items()
-}  # fmt: skip
+    f'default_hooks__{name}': dict(type=kind, interval=2)
+    for name, kind in dict(
+        weight_signs='WeightSignHook', activation_signs='ActivationSignHook', feature_spread='FeatureSpreadHook'
+    ).items()
+}
 WITHOUT = {**dict.fromkeys(WATCHING), 'default_hooks__distributions': None}
 SIGNS = {'flip_rate', 'saturated_weights', 'positive_bits', 'positive_bits_worst', 'saturated_activations'}
 FEATURES = {'feature_spread', 'feature_rank'}
@@ -69,8 +70,10 @@ def test_watched_run_is_bit_for_bit_the_run_that_is_not(make, tmp_path):
 def test_resumed_watched_run_is_the_run_that_was_not_stopped(counts, tmp_path):
     settings = dict(WATCHING, batch=256 // counts, global_batch_size=256)
     whole = run(classifier(tmp_path / 'whole', **settings))
-    run_until(classifier(tmp_path / 'parts', default_hooks__checkpoint=dict(EVERY_STEP, interval_iters=counts),
-                         **settings), 3 * counts)  # fmt: skip
+    run_until(
+        classifier(tmp_path / 'parts', default_hooks__checkpoint=dict(EVERY_STEP, interval_iters=counts), **settings),
+        3 * counts,
+    )
     resumed = run(classifier(tmp_path / 'parts', resume='auto', **settings))
     assert_same(everything(whole), everything(resumed))
     assert set(hook_values(resumed)) >= SIGNS | FEATURES
@@ -117,16 +120,18 @@ def test_flip_rates_of_a_run_are_those_of_its_signs(tmp_path):
 
 def test_hooks_are_on_by_default_and_look_once_in_fifty_iterations(tmp_path):
     runner = build(classifier(tmp_path))
-    looking = {type(hook).__name__: getattr(hook, 'interval', None) for hook in runner.hooks
-               if isinstance(hook, WarningHook)}  # fmt: skip
-    assert looking == dict(WeightSignHook=50, ActivationSignHook=50, FeatureSpreadHook=50, DistributionHook=None,
-                           InformationHook=None)  # fmt: skip
+    looking = {
+        type(hook).__name__: getattr(hook, 'interval', None) for hook in runner.hooks if isinstance(hook, WarningHook)
+    }
+    assert looking == dict(
+        WeightSignHook=50, ActivationSignHook=50, FeatureSpreadHook=50, DistributionHook=None, InformationHook=None
+    )
 
 
-@pytest.mark.parametrize(('conv', 'numbers'), [
-    (REAL, FEATURES),
-    (BINARY_INPUT, FEATURES | {'positive_bits', 'positive_bits_worst', 'saturated_activations'}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('conv', 'numbers'),
+    [(REAL, FEATURES), (BINARY_INPUT, FEATURES | {'positive_bits', 'positive_bits_worst', 'saturated_activations'})],
+)
 def test_network_of_another_precision_gives_the_numbers_that_it_has(conv, numbers, tmp_path):
     model = changed(CLASSIFIER, backbone=changed(BACKBONE, conv_cfg=conv))
     runner = run(config(tmp_path, model, views=1, epochs=1, **WATCHING))

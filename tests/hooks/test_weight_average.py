@@ -6,18 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine.runs import (
-    VALIDATION,
-    Watch,
-    assert_same,
-    burn,
-    classifier,
-    everything,
-    log_of,
-    moco,
-    run,
-    run_until,
-)
+from engine.runs import VALIDATION, Watch, assert_same, burn, classifier, everything, log_of, moco, run, run_until
 
 import binssl
 from binssl.checkpoints import CheckpointError, extract_weights, read_checkpoint

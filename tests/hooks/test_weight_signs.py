@@ -190,7 +190,9 @@ def test_few_flips_are_no_fault_of_an_annealed_rate():
     runner.rate = 0.11
     runner.iterate(hook)
     assert [word for words in runner.warnings for word in ('flips any more', 'are dead') if word in words] == [
-        'flips any more', 'are dead']  # fmt: skip
+        'flips any more',
+        'are dead',
+    ]
     assert '100.0% of the binary weights are dead' in runner.warnings[1]
     assert 'in the last 1 iterations (above 99%)' in runner.warnings[1]
 
@@ -215,16 +217,19 @@ def test_saturated_weights_are_warned_of_and_explain_the_missing_flips():
     assert '100% of the binary weights lie outside [-1, 1] (above 50%)' in runner.warnings[0]
 
 
-@pytest.mark.parametrize(('setting', 'rule'), [
-    (dict(least_flip_rate=-1e-6), 'a share'),
-    (dict(most_flipped=1.5), 'a share'),
-    (dict(most_dead='all'), 'a share'),
-    (dict(most_saturated=float('nan')), 'a share'),
-    (dict(dead_after=0), 'from 1 to 255'),
-    (dict(dead_after=256), 'from 1 to 255'),
-    (dict(interval=0), 'at least 1'),
-    (dict(interval=2.5), 'at least 1'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('setting', 'rule'),
+    [
+        (dict(least_flip_rate=-1e-6), 'a share'),
+        (dict(most_flipped=1.5), 'a share'),
+        (dict(most_dead='all'), 'a share'),
+        (dict(most_saturated=float('nan')), 'a share'),
+        (dict(dead_after=0), 'from 1 to 255'),
+        (dict(dead_after=256), 'from 1 to 255'),
+        (dict(interval=0), 'at least 1'),
+        (dict(interval=2.5), 'at least 1'),
+    ],
+)
 def test_bad_settings_are_named(setting, rule):
     ((name, value),) = setting.items()
     with pytest.raises(ConfigError, match=f'{name} .*{value!r}; .*{rule}'):

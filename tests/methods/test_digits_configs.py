@@ -77,7 +77,8 @@ def accumulated(cfg: Config) -> int:
 
 @pytest.mark.parametrize('path', PATHS)
 def test_config_trains_and_a_stop_changes_nothing(
-        path: str, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    path: str, weights: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(digits.SPLITS, 'few', (0, STEPS_AN_EPOCH * IMAGES_A_STEP))
     cfg = short(path, weights)
 

@@ -78,10 +78,15 @@ def test_two_processes_see_what_one_sees(path: str, photos: Path) -> None:
         sampler = EpochSampler(dataset, seed=3)
         sampler.rank, sampler.world_size = rank, world_size
         sampler.set_epoch(2)
-        batch = whole_batch([dataset[key] for key in sampler] if not hasattr(dataset, '__getitems__')
-                            else dataset.__getitems__(list(sampler)))  # fmt: skip
-        return {int(index): dict(views=[view[at] for view in batch['images']], keys=batch['keys'][at])
-                for at, index in enumerate(batch['indices'])}  # fmt: skip
+        batch = whole_batch(
+            [dataset[key] for key in sampler]
+            if not hasattr(dataset, '__getitems__')
+            else dataset.__getitems__(list(sampler))
+        )
+        return {
+            int(index): dict(views=[view[at] for view in batch['images']], keys=batch['keys'][at])
+            for at, index in enumerate(batch['indices'])
+        }
 
     one, two = samples(0, 1), {**samples(0, 2), **samples(1, 2)}
     assert one.keys() == two.keys()

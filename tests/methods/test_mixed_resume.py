@@ -39,7 +39,8 @@ def schedules(model: dict[str, Any], following: set[str]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(('method', 'plan', 'precision'), MARKED)
 def test_stop_in_the_middle_of_an_epoch_changes_nothing(
-        method: str, plan: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    method: str, plan: str, precision: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(digits.SPLITS, 'few', (0, BATCHES * IMAGES))
     model, following = model_config(method, plan, precision, tmp_path), FOLLOWING.get(method, set())
     sides = views(model, ALGORITHMS.build(model).views)
@@ -50,9 +51,16 @@ def test_stop_in_the_middle_of_an_epoch_changes_nothing(
 
     def make(work_dir: str, resume: str | None, checkpoint: dict) -> Config:
         return config(
-            tmp_path, model, batch=IMAGES, work_dir=str(tmp_path / work_dir), resume=resume,
-            schedules=schedules(model, following), custom_hooks=first_steps if model['type'] == 'SwAV' else [],
-            train_dataloader__dataset=data, default_hooks__checkpoint=checkpoint)  # fmt: skip
+            tmp_path,
+            model,
+            batch=IMAGES,
+            work_dir=str(tmp_path / work_dir),
+            resume=resume,
+            schedules=schedules(model, following),
+            custom_hooks=first_steps if model['type'] == 'SwAV' else [],
+            train_dataloader__dataset=data,
+            default_hooks__checkpoint=checkpoint,
+        )
 
     whole = assert_a_stop_changes_nothing(make)
     assert whole.iter == 2 * BATCHES

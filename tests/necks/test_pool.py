@@ -8,7 +8,7 @@ import torch
 from binssl.necks import PoolMLP
 from binssl.registry import NECKS, ConfigError
 
-MAPS = (torch.zeros(2, 9, 5, 5), torch.arange(24.).view(2, 3, 2, 2))
+MAPS = (torch.zeros(2, 9, 5, 5), torch.arange(24.0).view(2, 3, 2, 2))
 
 
 def test_mean_of_the_last_map():
@@ -18,7 +18,7 @@ def test_mean_of_the_last_map():
 
 
 def test_flatten_keeps_the_places():
-    assert torch.equal(PoolMLP(pool='flatten')(MAPS), torch.arange(24.).view(2, 12))
+    assert torch.equal(PoolMLP(pool='flatten')(MAPS), torch.arange(24.0).view(2, 12))
 
 
 def test_without_widths_there_is_no_parameter():
@@ -57,14 +57,17 @@ def test_the_batch_norm_stands_in_front_of_the_layers():
     torch.testing.assert_close(neck(MAPS), wanted)
 
 
-@pytest.mark.parametrize(('options', 'message'), [
-    (dict(pool='max'), "pool 'max' is unknown: take 'mean' or 'flatten'"),
-    (dict(widths=[4]), r'widths \[4\] needs in_channels'),
-    (dict(pool_norm='BN'), "pool_norm 'BN' needs in_channels"),
-    (dict(in_channels=4, pool_norm='LN'), "pool_norm 'LN' is unknown: take 'BN' or None"),
-    (dict(in_channels=4, last_activation=True), 'no layer for last_activation'),
-    (dict(width=[4]), "does not take 'width'.*'widths'"),
-])
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(pool='max'), "pool 'max' is unknown: take 'mean' or 'flatten'"),
+        (dict(widths=[4]), r'widths \[4\] needs in_channels'),
+        (dict(pool_norm='BN'), "pool_norm 'BN' needs in_channels"),
+        (dict(in_channels=4, pool_norm='LN'), "pool_norm 'LN' is unknown: take 'BN' or None"),
+        (dict(in_channels=4, last_activation=True), 'no layer for last_activation'),
+        (dict(width=[4]), "does not take 'width'.*'widths'"),
+    ],
+)
 def test_bad_settings_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         NECKS.build(dict(type='PoolMLP', **options))

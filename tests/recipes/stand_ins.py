@@ -41,8 +41,12 @@ folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
 def write_tools(folder: Path) -> Path:
     """Scripts that take the arguments of ours and hand texts on in place of weights."""
     folder.mkdir()
-    for name, text in (('train', _TRAIN), ('extract_weights', _EXTRACT), ('extract_weights_for_multi', _EXTRACT),
-                       ('test', _TEST)):  # fmt: skip
+    for name, text in (
+        ('train', _TRAIN),
+        ('extract_weights', _EXTRACT),
+        ('extract_weights_for_multi', _EXTRACT),
+        ('test', _TEST),
+    ):
         (folder / f'{name}.py').write_text(text)
     return folder
 

@@ -53,9 +53,13 @@ def test_recipe_killed_in_every_step_ends_with_the_same_weights(tmp_path):
     recipe.write_text(RECIPE)
     undisturbed = start(recipe, tmp_path / 'whole')
     assert undisturbed.wait(300) == 0, undisturbed.stderr.read().decode()
-    for step, patterns in (('teacher', ['iter_*.pth', 'epoch_*.pth']), ('teacher', ['latest.pth']),
-                           ('step1', ['iter_*.pth', 'epoch_*.pth']), ('step2', ['step.json']),
-                           ('step2', ['iter_*.pth', 'epoch_*.pth'])):  # fmt: skip
+    for step, patterns in (
+        ('teacher', ['iter_*.pth', 'epoch_*.pth']),
+        ('teacher', ['latest.pth']),
+        ('step1', ['iter_*.pth', 'epoch_*.pth']),
+        ('step2', ['step.json']),
+        ('step2', ['iter_*.pth', 'epoch_*.pth']),
+    ):
         run = start(recipe, tmp_path / 'parts')
         wait_for_any(run, tmp_path / 'parts/seed0' / step, patterns)
         run.kill()

@@ -48,10 +48,16 @@ def test_own_test_is_that_of_the_steps_config(tmp_path):
     assert (steps['test_student'].kind, steps['test_student'].config) == ('test', steps['student'].config)
 
 
-@pytest.mark.parametrize(('rows', 'message'), [
-    ("{'the teacher': 'teacher'}", r"'teacher' is tested as its config says, with its head: give it weights='multi'"),
-    ("{'the student': 'student'}", r'student\.py has no test of its own'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        (
+            "{'the teacher': 'teacher'}",
+            r"'teacher' is tested as its config says, with its head: give it weights='multi'",
+        ),
+        ("{'the student': 'student'}", r'student\.py has no test of its own'),
+    ],
+)
 def test_own_test_that_cannot_be_is_named_before_anything_runs(tmp_path, rows, message):
     with pytest.raises(ConfigError, match=message):
         read_recipe(own_test(tmp_path, rows))
@@ -72,17 +78,28 @@ def test_until_an_unknown_step_names_the_nearest(recipe):
         recipe.chosen(until='studnet')
 
 
-@pytest.mark.parametrize(('old', 'new', 'message'), [
-    ("name='student'", "name='teacher'", r"two steps of the recipe are called 'teacher'"),
-    (": 'teacher'}", ": 'taecher'}", r"takes the weights of 'taecher', which no step before it makes; did you mean"),
-    ("weights='multi'", "weights='all'", r"no weights is called 'all'"),
-    ("weights='multi'", "wieghts='multi'", r"'student' does not take 'wieghts'; did you mean 'weights'"),
-    ('steps =', 'stesp =', r"nothing reads 'stesp'; did you mean 'steps'"),
-    ('rows = ', '_rows = ', 'has a `test`, but no `rows`'),
-    ("'the student': 'student'", "'the student': 'studnet'", r"the report shows 'studnet', and no step is called so"),
-    ('student.py', 'studnet.py', r'step .student.: there is no config .*studnet\.py'),
-    ('steps = [', 'steps = [[', r'recipe .*recipe\.py cannot be read'),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ('old', 'new', 'message'),
+    [
+        ("name='student'", "name='teacher'", r"two steps of the recipe are called 'teacher'"),
+        (
+            ": 'teacher'}",
+            ": 'taecher'}",
+            r"takes the weights of 'taecher', which no step before it makes; did you mean",
+        ),
+        ("weights='multi'", "weights='all'", r"no weights is called 'all'"),
+        ("weights='multi'", "wieghts='multi'", r"'student' does not take 'wieghts'; did you mean 'weights'"),
+        ('steps =', 'stesp =', r"nothing reads 'stesp'; did you mean 'steps'"),
+        ('rows = ', '_rows = ', 'has a `test`, but no `rows`'),
+        (
+            "'the student': 'student'",
+            "'the student': 'studnet'",
+            r"the report shows 'studnet', and no step is called so",
+        ),
+        ('student.py', 'studnet.py', r'step .student.: there is no config .*studnet\.py'),
+        ('steps = [', 'steps = [[', r'recipe .*recipe\.py cannot be read'),
+    ],
+)
 def test_mistakes_are_named_before_anything_runs(tmp_path, old, new, message):
     path = write_recipe(tmp_path)
     path.write_text(path.read_text().replace(old, new, 1))
@@ -98,8 +115,7 @@ def test_finished_job_is_done_and_one_that_only_began_is_not(recipe, tmp_path):
     assert not teacher.is_done()
     assert finished(teacher).is_done()
     record = json.loads((teacher.folder / 'done.json').read_text())
-    assert set(record) == {'fingerprint', 'outputs', 'seconds', 'core_seconds', 'config', 'commit',
-                           'commands'}
+    assert set(record) == {'fingerprint', 'outputs', 'seconds', 'core_seconds', 'config', 'commit', 'commands'}
 
 
 def test_changed_config_output_or_input_undoes(recipe, tmp_path):
@@ -150,11 +166,27 @@ def test_folder_that_no_recipe_made_is_left_alone(recipe, tmp_path):
 def test_training_gets_its_inputs_as_options_and_goes_on_by_itself(tmp_path):
     step = Step('stage2', 'stage2.py', inputs={'load_from': 'stage1'}, weights='multi', options={'train_cfg': 2})
     train, extract = Job(step, 3, Path('out')).commands('python', Path('tools'))
-    assert train == ['python', 'tools/train.py', 'stage2.py', '--work-dir', 'out/seed3/stage2', '--seed', '3',
-                     '--resume', 'auto', '--cfg-options', 'train_cfg=2',
-                     "load_from='out/seed3/stage1/weights.pth'"]  # fmt: skip
-    assert extract == ['python', 'tools/extract_weights_for_multi.py', 'out/seed3/stage2/latest.pth',
-                       'out/seed3/stage2/weights.pth', '--force']  # fmt: skip
+    assert train == [
+        'python',
+        'tools/train.py',
+        'stage2.py',
+        '--work-dir',
+        'out/seed3/stage2',
+        '--seed',
+        '3',
+        '--resume',
+        'auto',
+        '--cfg-options',
+        'train_cfg=2',
+        "load_from='out/seed3/stage1/weights.pth'",
+    ]
+    assert extract == [
+        'python',
+        'tools/extract_weights_for_multi.py',
+        'out/seed3/stage2/latest.pth',
+        'out/seed3/stage2/weights.pth',
+        '--force',
+    ]
 
 
 def test_several_processes_are_joined_by_the_scripts_that_do_so(tmp_path):
@@ -163,8 +195,15 @@ def test_several_processes_are_joined_by_the_scripts_that_do_so(tmp_path):
     assert train[:4] == ['bash', 'tools/dist_train.sh', 'stage1.py', '8']
     assert extract[:2] == ['python', 'tools/extract_weights.py']
     (command,) = Job(test, 0, Path('out')).commands('python', Path('tools'), processes=8)
-    assert command == ['bash', 'tools/dist_test.sh', 'tests.py', 'out/seed0/stage1/weights.pth', '8',
-                       '--work-dir', 'out/seed0/test_stage1']  # fmt: skip
+    assert command == [
+        'bash',
+        'tools/dist_test.sh',
+        'tests.py',
+        'out/seed0/stage1/weights.pth',
+        '8',
+        '--work-dir',
+        'out/seed0/test_stage1',
+    ]
 
 
 def test_records_hold_the_numbers_of_every_seed_of_the_rows_that_ran(recipe, tmp_path):
@@ -174,8 +213,10 @@ def test_records_hold_the_numbers_of_every_seed_of_the_rows_that_ran(recipe, tmp
         job.folder.mkdir(parents=True)
         (job.folder / 'done.json').write_text(json.dumps(dict(seconds=10.0 + job.seed, core_seconds=9.0)))
         (job.folder / 'results.json').write_text(json.dumps(dict(metrics=dict(linear_top1=90.0 + job.seed))))
-    expected = [dict(linear_top1=90.0, seconds=10.0, core_seconds=9.0),
-                dict(linear_top1=91.0, seconds=11.0, core_seconds=9.0)]  # fmt: skip
+    expected = [
+        dict(linear_top1=90.0, seconds=10.0, core_seconds=9.0),
+        dict(linear_top1=91.0, seconds=11.0, core_seconds=9.0),
+    ]
     assert gather_records(recipe, ran) == {'the student': expected}
 
 
@@ -191,8 +232,12 @@ def test_curves_of_an_interrupted_run_are_joined(tmp_path):
 
 
 def test_validations_stand_beside_the_training_of_the_same_iteration(tmp_path):
-    lines = [dict(loss=2.0, epoch=1, step=4), dict(val_top1=50.0, step=4), dict(loss=1.0, epoch=2, step=7),
-             dict(val_top1=60.0, step=8)]  # fmt: skip
+    lines = [
+        dict(loss=2.0, epoch=1, step=4),
+        dict(val_top1=50.0, step=4),
+        dict(loss=1.0, epoch=2, step=7),
+        dict(val_top1=60.0, step=8),
+    ]
     (tmp_path / 'start' / 'vis_data').mkdir(parents=True)
     (tmp_path / 'start' / 'vis_data' / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
     curves = read_curves(tmp_path)

@@ -95,9 +95,11 @@ def test_killed_recipe_leaves_no_process_and_goes_on(tmp_path):
 
 def kill_in_mid_step(number: int, path: Path, tools: Path, out: Path) -> int:
     """Start a recipe, kill it in its first step; gives the process id of the step."""
-    code = ('import sys; from pathlib import Path; from binssl.engine.recipe import read_recipe; '
-            'from binssl.engine.recipe_runner import run_recipe; '
-            'run_recipe(read_recipe(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], workers=2)')  # fmt: skip
+    code = (
+        'import sys; from pathlib import Path; from binssl.engine.recipe import read_recipe; '
+        'from binssl.engine.recipe_runner import run_recipe; '
+        'run_recipe(read_recipe(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], workers=2)'
+    )
     recipe = subprocess.Popen([sys.executable, '-c', code, str(path), str(tools), str(out)], stderr=subprocess.DEVNULL)
     mark = out / 'seed0' / 'teacher' / 'first_part'
     wait_for(lambda: mark.exists() and mark.read_text() != '')

@@ -58,9 +58,7 @@ def write_bytes(path: Path, content: bytes, overwrite: bool = False) -> str:
         if path.read_bytes() == content:
             return f'kept {os.fspath(path)!r}'
         if not overwrite:
-            raise DataError(
-                f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite'
-            )
+            raise DataError(f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite')
     path.parent.mkdir(parents=True, exist_ok=True)
     place_file(path, lambda beside: beside.write_bytes(content))
     return f'wrote {os.fspath(path)!r}'

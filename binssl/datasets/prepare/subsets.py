@@ -49,8 +49,14 @@ def write_subset(
     lines = [f'{index.names[place]} {index.labels[place]}' for place in places]
     path = root / 'meta' / f'train_labeled_{percent:g}percent.txt'
     text = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
-    made = dict(source=source, percent=percent, images=len(lines), of=len(index),
-                classes=len(set(index.labels[places].tolist())), sha256=hashlib.sha256(text).hexdigest())  # fmt: skip
+    made = dict(
+        source=source,
+        percent=percent,
+        images=len(lines),
+        of=len(index),
+        classes=len(set(index.labels[places].tolist())),
+        sha256=hashlib.sha256(text).hexdigest(),
+    )
     done = [
         write_text(path, lines, overwrite),
         write_text(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite),

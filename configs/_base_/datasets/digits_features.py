@@ -6,10 +6,6 @@ val_dataloader = dict(
     drop_last=False,
     sampler=dict(type='EpochSampler', shuffle=False),
     collate_fn=dict(type='whole_batch'),
-    dataset=dict(
-        type='BankAndQuery',
-        bank=dict(type='Digits', split='train'),
-        query=dict(type='Digits', split='test'),
-    ),
+    dataset=dict(type='BankAndQuery', bank=dict(type='Digits', split='train'), query=dict(type='Digits', split='test')),
 )
 test_dataloader = val_dataloader

@@ -8,9 +8,5 @@ train_dataloader = dict(
     drop_last=True,
     sampler=dict(type='EpochSampler', shuffle=True),
     collate_fn=dict(type='whole_batch'),
-    dataset=dict(
-        type='Digits',
-        split='train',
-        views=[_VIEW] * 2,
-    ),
+    dataset=dict(type='Digits', split='train', views=[_VIEW] * 2),
 )

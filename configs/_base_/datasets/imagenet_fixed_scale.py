@@ -14,6 +14,6 @@ train_dataloader = dict(
                 dict(type='torchvision/RandomCrop', size=224),
                 dict(type='torchvision/RandomHorizontalFlip'),
             ]
-        ],
+        ]
     ),
 )

@@ -9,12 +9,7 @@ train_dataloader = dict(
     num_workers=5,
     dataset=dict(
         labeled=True,
-        views=[
-            [
-                dict(type='torchvision/RandomResizedCrop', size=224),
-                dict(type='torchvision/RandomHorizontalFlip'),
-            ]
-        ],
+        views=[[dict(type='torchvision/RandomResizedCrop', size=224), dict(type='torchvision/RandomHorizontalFlip')]],
     ),
 )
 val_dataloader = dict(
@@ -29,9 +24,7 @@ val_dataloader = dict(
         type='ImageNet',
         split='val',
         labeled=True,
-        views=[
-            [dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224)],
-        ],
+        views=[[dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224)]],
     ),
 )
 test_dataloader = val_dataloader

@@ -15,6 +15,6 @@ train_dataloader = dict(
                 dict(type='Lighting', alphastd=0.1, as_released=True),
                 dict(type='torchvision/RandomHorizontalFlip'),
             ]
-        ],
+        ]
     ),
 )

@@ -9,9 +9,7 @@ model = dict(
         stem_stride=1,
         input_size=8,
         conv_cfg=dict(
-            type='BinaryConv2d',
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip'),
+            type='BinaryConv2d', activation=dict(type='ApproxSign'), weight=dict(type='ScaledSign', ste='clip')
         ),
     ),
 )

@@ -3,12 +3,7 @@
 _base_ = ['./recu.py']
 model = dict(
     backbone=dict(
-        widths=[16, 32, 64],
-        depths=[6, 6, 6],
-        stem='small',
-        stem_activation='Hardtanh',
-        shortcut='pad',
-        input_size=32,
+        widths=[16, 32, 64], depths=[6, 6, 6], stem='small', stem_activation='Hardtanh', shortcut='pad', input_size=32
     ),
     neck=dict(in_channels=64),
     head=dict(num_classes=10, in_channels=64),

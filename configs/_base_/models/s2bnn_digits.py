@@ -26,7 +26,5 @@ model = dict(
     ),
 )
 sync_bn = True
-schedules = dict(
-    lr=dict(target='lr', curve='linear', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
-)
+schedules = dict(lr=dict(target='lr', curve='linear', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01))
 how_to_get = dict(teacher='make it with: bash tools/quickstart.sh --until teacher')

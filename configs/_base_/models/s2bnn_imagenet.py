@@ -19,9 +19,7 @@ model = dict(
     teacher=dict(
         type='FrozenTeacher',
         backbone=dict(type='TorchvisionResNet', depth=50),
-        head=dict(
-            type='ContrastiveHead', projector=dict(type='MLP', in_channels=2048, widths=[2048, 128], norm=None)
-        ),
+        head=dict(type='ContrastiveHead', projector=dict(type='MLP', in_channels=2048, widths=[2048, 128], norm=None)),
         checkpoint='checkpoints/moco_v2_800ep_pretrain.pth.tar',
         layout='moco_v2_resnet50',
     ),

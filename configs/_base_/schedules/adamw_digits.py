@@ -1,9 +1,7 @@
 """AdamW for the digits."""
 
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4),
-    paramwise_cfg=dict(decay='weights'),
+    type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4), paramwise_cfg=dict(decay='weights')
 )
 default_hooks = dict(
     progress=dict(type='ProgressHook', interval=20),

@@ -2,6 +2,5 @@
 
 _base_ = ['./digits.py']
 test_dataloader = dict(
-    batch_size=256,
-    dataset=dict(bank=dict(type='CIFAR10', split='train'), query=dict(type='CIFAR10', split='test')),
+    batch_size=256, dataset=dict(bank=dict(type='CIFAR10', split='train'), query=dict(type='CIFAR10', split='test'))
 )

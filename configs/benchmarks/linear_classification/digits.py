@@ -4,11 +4,7 @@ What is minimised is scikit-learn's logistic regression on standardised features
 """
 
 _base_ = ['../../_base_/datasets/digits_labeled.py', '../../_base_/runtime.py']
-model = dict(
-    type='Classifier',
-    head=dict(type='LinearHead', num_classes=10, norm='BN'),
-    frozen=['backbone', 'neck'],
-)
+model = dict(type='Classifier', head=dict(type='LinearHead', num_classes=10, norm='BN'), frozen=['backbone', 'neck'])
 train_dataloader = dict(dataset=dict(views=None))
 sync_bn = True
 global_batch_size = 128

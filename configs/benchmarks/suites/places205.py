@@ -10,5 +10,5 @@ tasks = dict(
             svm_top1_16_shots='top-1, 16 images a class',
             svm_top1_96_shots='top-1, 96 images a class',
         ),
-    ),
+    )
 )

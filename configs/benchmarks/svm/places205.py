@@ -19,6 +19,6 @@ test_dataloader = dict(
             dataset=dict(type='Places205', split='train', labeled=True, views=_VIEWS),
         ),
         query=dict(_delete_=True, type='Places205', split='val', labeled=True, views=_VIEWS),
-    ),
+    )
 )
 test_evaluator = [dict(type='LinearSVM', full=False, shots=[1, 2, 4, 8, 16, 32, 64, 96])]

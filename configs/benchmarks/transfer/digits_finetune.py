@@ -11,7 +11,5 @@ train_dataloader = dict(
     dataset=dict(views=[dict(type='DigitsAugment', degrees=10.0, translate=0.125, scale=(0.9, 1.1))])
 )
 optim_wrapper = dict(
-    _delete_=True,
-    type='OptimWrapper',
-    optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=1e-4),
+    _delete_=True, type='OptimWrapper', optimizer=dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=1e-4)
 )

@@ -5,13 +5,9 @@ training images, 87.8 / 84.2 / 58.0 on the test images (bash tools/quickstart.sh
 """
 
 _base_ = ['./stage2_digits.py']
-model = dict(
-    head=dict(_delete_=True, type='BURNHead', projector=None, kl=False, in_channels=128),
-    target_head=None,
-)
+model = dict(head=dict(_delete_=True, type='BURNHead', projector=None, kl=False, in_channels=128), target_head=None)
 schedules = dict(
-    _delete_=True,
-    lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01),
+    _delete_=True, lr=dict(target='lr', curve='cosine', end=0.0, by='iter', warmup_epochs=1, warmup_ratio=0.01)
 )
 load_from = 'work_dirs/quickstart/seed0/feature_similarity_stage1/weights.pth'
 how_to_get = dict(load_from='make it with: bash tools/quickstart.sh --full')

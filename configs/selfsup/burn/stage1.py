@@ -11,8 +11,6 @@ _base_ = [
 ]
 model = dict(backbone=dict(conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))))
 global_batch_size = 4096
-optim_wrapper = dict(
-    type='OptimWrapper', precision='fp16', optimizer=dict(type='Adam', lr=3e-4, weight_decay=0)
-)
+optim_wrapper = dict(type='OptimWrapper', precision='fp16', optimizer=dict(type='Adam', lr=3e-4, weight_decay=0))
 schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0, by='epoch', warmup_epochs=10, warmup_ratio=1e-4))
 train_cfg = dict(type='EpochLoop', max_epochs=200)

@@ -11,9 +11,7 @@ Test images, mean of seeds 0 to 2: 89.7 / 85.4 / 61.9, untrained 37.5 / 24.7 / 1
 """
 
 _base_ = ['./stage1_digits.py']
-model = dict(
-    backbone=dict(conv_cfg=dict(weight=dict(type='ScaledSign', ste='clip'))),
-)
+model = dict(backbone=dict(conv_cfg=dict(weight=dict(type='ScaledSign', ste='clip'))))
 train_dataloader = dict(batch_size=64)
 global_batch_size = 256
 load_from = 'work_dirs/quickstart/seed0/stage1/weights.pth'

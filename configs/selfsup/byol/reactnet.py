@@ -14,8 +14,5 @@ model = dict(
     teacher=dict(momentum=0.99),
 )
 optim_wrapper = dict(precision='fp16', optimizer=dict(lr=0.3 / 256 * 4096, weight_decay=1e-6))
-schedules = dict(
-    lr=dict(by='epoch', warmup_ratio=1e-4),
-    momentum=dict(start=0.99),
-)
+schedules = dict(lr=dict(by='epoch', warmup_ratio=1e-4), momentum=dict(start=0.99))
 train_cfg = dict(max_epochs=600)

@@ -15,12 +15,7 @@ model = dict(
     head=dict(
         type='LatentPredictionHead',
         projector=dict(
-            type='MLP',
-            in_channels=2048,
-            widths=[2048, 2048, 2048],
-            bias=False,
-            last_norm=True,
-            last_norm_affine=False,
+            type='MLP', in_channels=2048, widths=[2048, 2048, 2048], bias=False, last_norm=True, last_norm_affine=False
         ),
         predictor=dict(type='MLP', in_channels=2048, widths=[512, 2048], bias=False, last_bias=True),
     ),

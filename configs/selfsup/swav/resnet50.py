@@ -28,12 +28,8 @@ model = dict(
 sync_bn = True
 global_batch_size = 4096
 optim_wrapper = dict(
-    type='OptimWrapper',
-    precision='fp16',
-    optimizer=dict(type='LARS', lr=4.8, momentum=0.9, weight_decay=1e-6),
+    type='OptimWrapper', precision='fp16', optimizer=dict(type='LARS', lr=4.8, momentum=0.9, weight_decay=1e-6)
 )
-schedules = dict(
-    lr=dict(target='lr', curve='cosine', end=0.0048, by='iter', warmup_epochs=10, warmup_ratio=0.3 / 4.8)
-)
+schedules = dict(lr=dict(target='lr', curve='cosine', end=0.0048, by='iter', warmup_epochs=10, warmup_ratio=0.3 / 4.8))
 train_cfg = dict(type='EpochLoop', max_epochs=800)
 custom_hooks = [dict(type='PrototypeHook', frozen_iterations=313)]

@@ -10,8 +10,7 @@ _base_ = ['./resnet18_stepwise_clip.py']
 model = dict(
     backbone=dict(
         conv_cfg=dict(
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip', scale_gradient=True),
+            activation=dict(type='ApproxSign'), weight=dict(type='ScaledSign', ste='clip', scale_gradient=True)
         )
     )
 )

@@ -4,8 +4,7 @@ _base_ = ['./stepwise_clip_digits.py']
 model = dict(
     backbone=dict(
         conv_cfg=dict(
-            activation=dict(type='ApproxSign'),
-            weight=dict(type='ScaledSign', ste='clip', scale_gradient=True),
+            activation=dict(type='ApproxSign'), weight=dict(type='ScaledSign', ste='clip', scale_gradient=True)
         )
     )
 )

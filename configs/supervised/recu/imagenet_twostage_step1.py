@@ -16,17 +16,13 @@ model = dict(
         type='ResNet',
         shift=True,
         activation='RPReLU',
-        conv_cfg=dict(
-            type='BinaryConv2d', activation=dict(type='UnitVarianceSign'), scale=dict(type='ChannelScale')
-        ),
+        conv_cfg=dict(type='BinaryConv2d', activation=dict(type='UnitVarianceSign'), scale=dict(type='ChannelScale')),
     ),
     head=dict(type='LinearHead', num_classes=1000, in_channels=512),
 )
 global_batch_size = 512
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-5),
-    paramwise_cfg=dict(decay='four_axes'),
+    type='OptimWrapper', optimizer=dict(type='Adam', lr=1e-3, weight_decay=1e-5), paramwise_cfg=dict(decay='four_axes')
 )
 schedules = dict(tau=None)
 train_cfg = dict(type='EpochLoop', max_epochs=256)

@@ -1,10 +1,6 @@
 """ReCU in two stages on the digits, stage 1: binary activations, real weights; a real twin's soft labels alone."""
 
-_base_ = [
-    '../../_base_/models/imagenet.py',
-    '../../_base_/schedules/recu.py',
-    '../../_base_/supervised_digits.py',
-]
+_base_ = ['../../_base_/models/imagenet.py', '../../_base_/schedules/recu.py', '../../_base_/supervised_digits.py']
 
 _PLAN = dict(type='ResNet', widths=[16, 32, 64], depths=[1, 1, 1], stem='small', shift=True, activation='RPReLU')
 _HEAD = dict(type='LinearHead', num_classes=10, in_channels=64)
@@ -26,9 +22,7 @@ model = dict(
     ),
 )
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='Adam', lr=5e-3, weight_decay=1e-5),
-    paramwise_cfg=dict(decay='four_axes'),
+    type='OptimWrapper', optimizer=dict(type='Adam', lr=5e-3, weight_decay=1e-5), paramwise_cfg=dict(decay='four_axes')
 )
 schedules = dict(tau=None)
 train_cfg = dict(type='EpochLoop', max_epochs=60)

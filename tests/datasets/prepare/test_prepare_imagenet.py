@@ -23,9 +23,7 @@ VAL_WNIDS = [WNIDS[number - 1] for number in IDS]
 
 
 def files_below(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()
-    }
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
 @pytest.fixture

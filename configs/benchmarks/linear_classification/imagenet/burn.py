@@ -5,11 +5,7 @@ For several rates in one pass over the data: several_rates.py beside this file.
 """
 
 _base_ = ['../../../_base_/datasets/imagenet_linear.py', '../../../_base_/runtime_imagenet.py']
-model = dict(
-    type='Classifier',
-    head=dict(type='LinearHead', num_classes=1000),
-    frozen=['backbone', 'neck'],
-)
+model = dict(type='Classifier', head=dict(type='LinearHead', num_classes=1000), frozen=['backbone', 'neck'])
 global_batch_size = 256
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0))
 schedules = dict(lr=dict(target='lr', curve='step', milestones=[60, 80], gamma=0.1))

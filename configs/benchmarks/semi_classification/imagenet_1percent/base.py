@@ -11,12 +11,7 @@ _base_ = ['../../../_base_/datasets/imagenet_linear.py', '../../../_base_/runtim
 model = dict(type='Classifier', head=dict(type='LinearHead', num_classes=1000))
 train_dataloader = dict(
     batch_size=64,
-    dataset=dict(
-        _delete_=True,
-        type='ImageNetSubset',
-        percent=1,
-        views={{_base_.train_dataloader.dataset.views}},
-    ),
+    dataset=dict(_delete_=True, type='ImageNetSubset', percent=1, views={{_base_.train_dataloader.dataset.views}}),
 )
 global_batch_size = 256
 sync_bn = True
