@@ -22,6 +22,17 @@ class ConfigError(ValueError):
     """A config asks for something that does not exist or does not fit."""
 
 
+class DataError(ConfigError):
+    """Data that a config names are missing, malformed or unreadable.
+
+    torch builds an error of a loader's worker again with the worker's traceback as its message; of that, only the
+    message that the worker gave is kept.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message.rpartition(f'{__name__}.{type(self).__name__}: ')[2].rstrip())
+
+
 class TrainingError(RuntimeError):
     """Training cannot go on: a loss that is not finite, a parameter without gradient, too many bad images."""
 
@@ -101,7 +112,7 @@ HEADS = _part('head', 'heads')
 ALGORITHMS = Registry('algorithm', parent=roots.MODELS, scope=SCOPE, locations=['binssl.algorithms'])
 DATASETS = _child(roots.DATASETS, 'datasets')
 DATA_SAMPLERS = _child(roots.DATA_SAMPLERS, 'datasets')
-TRANSFORMS = _child(roots.TRANSFORMS, 'datasets')
+TRANSFORMS = _child(roots.TRANSFORMS, 'views')
 FUNCTIONS = _child(roots.FUNCTIONS, 'datasets')
 METRICS = _child(roots.METRICS, 'evaluation')
 EVALUATOR = _child(roots.EVALUATOR, 'evaluation')

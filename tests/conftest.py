@@ -1,4 +1,4 @@
-"""Counts the tests that start a process (they are slow: the suite allows itself only so many); quick run starts."""
+"""Fixtures of many tests; a count of the tests that start a process, which are slow; quick run starts."""
 
 from __future__ import annotations
 
@@ -10,12 +10,18 @@ import subprocess
 import tempfile
 import types
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import mmengine.config.config
 import pytest
+from imagenet_folder import make_imagenet_folder
+from made_up_cifar import write_cifar10
 from mmengine.logging import MMLogger
+from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.visualization import Visualizer
+
+from binssl.engine.initial_weights import write_initial_weights
 
 MOST_TESTS_WITH_PROCESSES = 32
 PROPERTY = 'starts a process'
@@ -27,6 +33,14 @@ if os.access('/dev/shm', os.W_OK):
         TemporaryDirectory=functools.partial(tempfile.TemporaryDirectory, dir='/dev/shm'),
         NamedTemporaryFile=tempfile.NamedTemporaryFile,
     )
+
+SMALL = """
+model = dict(
+    type='Encoder',
+    data_preprocessor=dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3),
+    backbone=dict(type='TorchvisionResNet', depth=18, stem='small', widths=[16, 32], depths=[1, 1]),
+)
+"""
 
 running: list[pytest.Item] = []
 counted: set[str] = set()
@@ -104,3 +118,38 @@ def runs_of_their_own() -> Iterator[None]:
     yield
     for kind in (MMLogger, Visualizer):
         kind._instance_dict.clear()
+
+
+@pytest.fixture(autouse=True)
+def _scope() -> Iterator[None]:
+    """The scope that a Runner would set."""
+    if DefaultScope.get_current_instance() is None:
+        init_default_scope('binssl')
+    with DefaultScope.overwrite_default_scope('binssl'):
+        yield
+
+
+@pytest.fixture(scope='session')
+def shared_imagenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """48 + 16 JPEGs in 4 classes with lists; not to be changed."""
+    return make_imagenet_folder(tmp_path_factory.mktemp('imagenet'))
+
+
+@pytest.fixture
+def imagenet(tmp_path: Path) -> Path:
+    """12 + 4 JPEGs of one's own."""
+    return make_imagenet_folder(tmp_path / 'imagenet', train=12, val=4, classes=3)
+
+
+@pytest.fixture(scope='session')
+def shared_cifar10(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """50 + 20 images, not to be changed."""
+    return write_cifar10(tmp_path_factory.mktemp('cifar10'))
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A small real network as it is initialised."""
+    (tmp_path / 'small.py').write_text(SMALL)
+    write_initial_weights(tmp_path / 'small.py', tmp_path / 'weights.pth')
+    return tmp_path / 'weights.pth'

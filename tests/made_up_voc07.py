@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from binssl.datasets.prepare.voc import CLASSES
+from binssl.datasets.voc import CLASSES
 
 SIDE = 32
 

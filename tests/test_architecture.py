@@ -13,20 +13,23 @@ ROOT = Path(__file__).parents[1]
 #: which of our packages each package may import, besides its own modules
 FLOORS: dict[str, set[str]] = {
     'registry': set(),
-    'binary': {'registry'},
-    'backbones': {'registry', 'binary'},
-    'necks': {'registry', 'binary'},
-    'heads': {'registry', 'binary'},
-    'datasets': {'registry', 'binary'},
-    'hooks': {'registry'},
-    'checkpoints': {'registry'},
-    'evaluation': {'registry'},
+    'core': {'registry'},
+    'binary': {'registry', 'core'},
+    'views': {'registry', 'core'},
+    'backbones': {'registry', 'core', 'binary'},
+    'necks': {'registry', 'core', 'binary'},
+    'heads': {'registry', 'core', 'binary'},
+    'datasets': {'registry', 'core', 'views'},
+    'hooks': {'registry', 'core', 'binary'},
+    'checkpoints': {'registry', 'core'},
+    'evaluation': {'registry', 'core', 'binary', 'datasets'},
     # parts reach an algorithm through the registries only; a frozen teacher reads its weights
-    'algorithms': {'registry', 'checkpoints'},
-    # the engine writes and reads the checkpoints of a run
-    'engine': {'registry', 'checkpoints'},
-    # commands that take a trained network through a protocol; only the tools know them
-    'downstream': {'registry', 'checkpoints', 'engine', 'evaluation'},
+    'algorithms': {'registry', 'core', 'binary', 'views', 'checkpoints'},
+    'engine': {'registry', 'core', 'views', 'datasets', 'checkpoints', 'evaluation', 'hooks'},
+    # what people do with data, and with trained networks; only the tools know these rooms
+    'data_tools': {'registry', 'core', 'views', 'datasets', 'engine'},
+    'features': {'registry', 'core', 'views', 'datasets', 'checkpoints', 'evaluation', 'engine', 'data_tools'},
+    'recipes': {'registry', 'core', 'datasets', 'checkpoints', 'evaluation', 'engine', 'features'},
     # `binssl.load_model`, imported when it is asked for
     '__init__': {'checkpoints'},
 }

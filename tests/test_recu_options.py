@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from binssl.engine.parts import check_parts
+from binssl.engine.preflight import check_parts
 from binssl.engine.training import training_config
 from binssl.engine.training_flags import parse_training
 from binssl.registry import HOOKS

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 
-from binssl.engine.analysis import all_good
-from binssl.engine.analyze import analyze
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.browse import SPLITS
+from binssl.data_tools.read_all import analyze
+from binssl.data_tools.report import all_good
 from binssl.engine.config import parse_options
-from binssl.engine.look import SPLITS
 
 
 def main() -> None:

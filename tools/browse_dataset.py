@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.browse import SPLITS, browse
 from binssl.engine.config import parse_options
 from binssl.engine.downloads import add_download_flag
-from binssl.engine.look import SPLITS, browse
 
 
 def main() -> None:

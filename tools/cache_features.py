@@ -3,8 +3,8 @@
 python tools/cache_features.py CONFIG --pretrained WEIGHTS --cache-features DIR [args of tools/train.py]
 """
 
-from binssl.downstream.cached_linear import cache_features, parse_caching
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.features.cached_linear import cache_features, parse_caching
 
 if __name__ == '__main__':
     run_command(lambda: cache_features(parse_caching()), how_to_go_on='the same command begins again')

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from binssl.checkpoints import CONVERSIONS, convert_checkpoint
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 
 
 def main() -> None:

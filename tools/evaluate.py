@@ -5,8 +5,8 @@ Runs every task of configs/benchmarks/suites whose data are there; the same comm
 
 from pathlib import Path
 
-from binssl.downstream.evaluate import evaluate, parse_evaluation
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.recipes.evaluate import evaluate, parse_evaluation
 
 if __name__ == '__main__':
     run_command(

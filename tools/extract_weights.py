@@ -4,7 +4,7 @@ python tools/extract_weights.py work_dirs/selfsup/burn/stage2/latest.pth weights
 """
 
 from binssl.checkpoints import TRUNK
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 from binssl.engine.extraction import extract
 
 if __name__ == '__main__':

@@ -5,7 +5,7 @@ python tools/train.py configs/selfsup/burn/stage2.py --cfg-options load_from=sta
 """
 
 from binssl.checkpoints import MULTI_STAGE
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 from binssl.engine.extraction import extract
 
 if __name__ == '__main__':

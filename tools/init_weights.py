@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 from binssl.engine.initial_weights import write_initial_weights
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from binssl.engine.commands import run_command, told_as_errors
+from binssl.core.command_line import run_command, told_as_errors
 from binssl.engine.config import load_config
 from binssl.evaluation import measure_config
 

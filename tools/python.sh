@@ -32,5 +32,5 @@ launch() {
             --master_port "${PORT:-29500}")
     fi
     export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # as torchrun would set it, with five lines about it
-    "$PYTHON" -m binssl.engine.node "${meet[@]}" --nproc_per_node "$processes" "$script" "$@" --launcher pytorch
+    "$PYTHON" -m binssl.engine.torchrun "${meet[@]}" --nproc_per_node "$processes" "$script" "$@" --launcher pytorch
 }

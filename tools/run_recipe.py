@@ -8,11 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.engine.commands import run_command
-from binssl.engine.recipe import read_recipe
-from binssl.engine.recipe_report import gather_embedding, gather_records, read_curves
-from binssl.engine.recipe_runner import run_recipe
-from binssl.evaluation.report import draw_report, write_tables
+from binssl.core.command_line import run_command
+from binssl.recipes.recipe import read_recipe
+from binssl.recipes.report import draw_report, gather_embedding, gather_records, read_curves, write_tables
+from binssl.recipes.runner import run_recipe
 
 
 def parse() -> argparse.Namespace:

@@ -1,6 +1,6 @@
 """Test a checkpoint or weights file: python tools/test.py CONFIG CHECKPOINT"""
 
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 from binssl.engine.testing import parse_testing, test
 
 if __name__ == '__main__':

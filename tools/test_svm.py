@@ -3,8 +3,8 @@
 Writes a table of what all training images come to, and a few of each class; goes on where it was interrupted.
 """
 
-from binssl.downstream.svm import parse_svm, test_svm
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.features.svm import parse_svm, test_svm
 
 if __name__ == '__main__':
     run_command(lambda: test_svm(parse_svm()), how_to_go_on='the same command goes on from the last result')

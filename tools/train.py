@@ -1,6 +1,6 @@
 """Train what a config describes: python tools/train.py configs/selfsup/burn/stage1_digits.py"""
 
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 from binssl.engine.training import train
 from binssl.engine.training_flags import parse_training
 

@@ -5,8 +5,8 @@ python tools/train_grid.py configs/benchmarks/semi_classification/digits_10perce
 
 from pathlib import Path
 
-from binssl.downstream.grid import parse_grid, run_grid
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.recipes.grid import parse_grid, run_grid
 
 if __name__ == '__main__':
     run_command(

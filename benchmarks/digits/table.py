@@ -21,12 +21,12 @@ from typing import Any
 
 import torch
 
-from binssl.engine.commands import run_command
-from binssl.engine.recipe import read_recipe
-from binssl.engine.recipe_job import Job
-from binssl.engine.recipe_report import gather_records
-from binssl.engine.recipe_runner import run_recipe
-from binssl.evaluation.report import Records, markdown, table
+from binssl.core.command_line import run_command
+from binssl.core.tables import markdown
+from binssl.recipes.job import Job
+from binssl.recipes.recipe import read_recipe
+from binssl.recipes.report import Records, gather_records, table
+from binssl.recipes.runner import run_recipe
 from binssl.registry import ConfigError
 
 ROOT = Path(__file__).parents[2]

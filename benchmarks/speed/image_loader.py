@@ -38,8 +38,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision import transforms
 
+from binssl.data_tools.resize_cache import make_cache
 from binssl.datasets import EpochSampler, ImageFolder, whole_batch
-from binssl.datasets.prepare.resize_cache import make_cache
 
 CLOCKS: dict[str, Callable[[], float]] = {'wall': time.perf_counter, 'process': time.process_time}
 CACHED_SIDE = 256

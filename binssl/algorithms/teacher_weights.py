@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from binssl.checkpoints import (
     CONVERSIONS,
     differing_network,
-    file_sha256,
     find_state_dict,
     load_weights,
     published_trunk,
     published_weights,
     read_checkpoint,
 )
+from binssl.core.files import file_sha256
 from binssl.registry import ConfigError
 
 

@@ -2,14 +2,7 @@
 
 from binssl.checkpoints.convert import convert_checkpoint, published_trunk, published_weights
 from binssl.checkpoints.extract import MULTI_STAGE, TRUNK, extract_weights
-from binssl.checkpoints.files import (
-    FORMAT_VERSION,
-    CheckpointError,
-    file_sha256,
-    find_state_dict,
-    read_checkpoint,
-    write_checkpoint,
-)
+from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.checkpoints.layout import Conversion
 from binssl.checkpoints.layouts import CONVERSIONS
 from binssl.checkpoints.match import LoadReport, check_match, load_weights, select_part
@@ -29,7 +22,6 @@ __all__ = [
     'convert_checkpoint',
     'differing_network',
     'extract_weights',
-    'file_sha256',
     'find_state_dict',
     'load_model',
     'load_weights',

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import io
 import os
 import pickle
@@ -11,7 +10,6 @@ import re
 import zipfile
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from binssl.core.files import remove_leftovers, replace_file
 from binssl.registry import ConfigError
 
 FORMAT_VERSION = 1
@@ -168,40 +167,16 @@ def write_checkpoint(content: Mapping[str, Any], path: str | os.PathLike) -> Non
     """
     _check_plain(content, 'content')
     try:
-        _write_beside_and_rename(content, Path(path))
-    except (OSError, RuntimeError) as error:  # on a full disk torch.save fails in its archive writer
-        reason = getattr(error, 'strerror', None) or f'{error}; is the disk full?'
-        raise CheckpointError(f'{path} cannot be written: {reason}') from error
-
-
-def _write_beside_and_rename(content: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f'.{path.name}.*.tmp'):  # of a writer that was killed
-        leftover.unlink(missing_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path)
         archive = io.BytesIO()
         # not into the file itself: Ctrl-C in its write would end the process in torch's writer, which is C++
         torch.save(content, archive)
-        with temporary.open('wb') as file:
-            file.write(archive.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:  # Ctrl-C too must leave nothing behind
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush the folder's entries: without it a power cut can undo the rename."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        replace_file(path, lambda beside: beside.write_bytes(archive.getbuffer()))
+    except (OSError, RuntimeError) as error:  # on a full disk torch.save fails in its archive writer
+        reason = getattr(error, 'strerror', None) or f'{error}; is the disk full?'
+        raise CheckpointError(f'{path} cannot be written: {reason}') from error
 
 
 # exact types: a numpy.float64 is a float and an IntEnum an int, but neither reads back safely
@@ -235,12 +210,3 @@ def _check_plain(value: Any, where: str) -> None:
             f'{where} is a {kind}, which a checkpoint that loads safely cannot hold; '
             'make it a tensor or a plain Python value first'
         )
-
-
-def file_sha256(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file's bytes, as 64 hex digits."""
-    digest = hashlib.sha256()
-    with open(path, 'rb') as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -16,15 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from binssl.checkpoints.files import (
-    FORMAT_VERSION,
-    CheckpointError,
-    file_sha256,
-    find_state_dict,
-    read_checkpoint,
-    write_checkpoint,
-)
+from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.checkpoints.match import check_match, in_parts, load_weights
+from binssl.core.files import file_sha256
 from binssl.registry import ALGORITHMS
 
 INFERENCE_PARTS = ('backbone', 'neck', 'head')

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from binssl.datasets.errors import DataError
+from binssl.registry import DataError
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:

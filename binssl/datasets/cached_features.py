@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from binssl.datasets.counter import split_keys
-from binssl.datasets.errors import DataError
-from binssl.registry import DATASETS, nearest_names
+from binssl.core.randomness import split_keys
+from binssl.registry import DATASETS, DataError, nearest_names
 
 
 @DATASETS.register_module()

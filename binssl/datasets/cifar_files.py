@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from binssl.datasets.array_pickle import load_array_pickle
-from binssl.datasets.errors import DataError
+from binssl.registry import DataError
 
 SITE = 'https://www.cs.toronto.edu/~kriz'
 SIDE = 32

@@ -19,8 +19,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from binssl.core.randomness import hash_counters, split_keys
 from binssl.datasets.batched import BatchedDataset, stack_keys
-from binssl.datasets.counter import hash_counters, split_keys
 from binssl.datasets.dali_pipeline import CropAndFlip, CropPipeline, import_dali
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ImageFiles

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from binssl.datasets.array_transforms import PhotoCrop, PhotoFlip
-from binssl.datasets.counter import derive_keys
-from binssl.datasets.draws import draw_crops, draw_mask
+from binssl.core.randomness import derive_keys
 from binssl.registry import ConfigError
+from binssl.views.array_transforms import PhotoCrop, PhotoFlip
+from binssl.views.draws import draw_crops, draw_mask
 
 
 class Drawn(NamedTuple):

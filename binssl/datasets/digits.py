@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from binssl.core.randomness import hash_counters, split_keys
 from binssl.datasets.batched import BatchedDataset, stack_keys
-from binssl.datasets.counter import hash_counters, split_keys
 from binssl.datasets.splits import check_split
-from binssl.datasets.views import DIGITS_BATCH, build_views
 from binssl.registry import DATASETS
+from binssl.views.build import DIGITS_BATCH, build_views
 
 _TRAIN, _FIT, _ALL = 1437, 1149, 1797
 SPLITS = {

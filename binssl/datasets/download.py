@@ -14,8 +14,7 @@ from torchvision.datasets.utils import check_integrity, download_url, extract_ar
 from binssl.datasets import tiny_imagenet
 from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.cifar_files import CIFARFiles, find_version
-from binssl.datasets.errors import DataError
-from binssl.registry import FUNCTIONS
+from binssl.registry import FUNCTIONS, DataError
 
 _PARTS = ('bank', 'query')  # of BankAndQuery
 

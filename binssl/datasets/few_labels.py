@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from binssl.core.randomness import split_keys
 from binssl.datasets.batched import BatchedDataset
-from binssl.datasets.counter import split_keys
 from binssl.datasets.imagenet import ImageNet
-from binssl.datasets.prepare.subsets import share_out
 from binssl.registry import DATASETS, ConfigError
 
 
@@ -105,6 +104,19 @@ def draw_places(labels: np.ndarray, percent: float, draw: int = 0) -> np.ndarray
         for group, count in zip(members, counts, strict=True)
     ]
     return np.array(sorted(place for group in chosen for place in group))
+
+
+def share_out(sizes: Sequence[int], percent: float) -> list[int]:
+    """``percent`` of each size as a whole number, at least 1; in all ``percent`` of the sum, where that allows.
+
+    The numbers are rounded down, and what is left over goes to the largest remainders, the first among equals.
+    """
+    exact = np.asarray(sizes) * percent / 100
+    counts = np.maximum(np.floor(exact).astype(int), 1)
+    left = round(sum(sizes) * percent / 100) - int(counts.sum())
+    order = np.argsort(counts - exact, kind='stable')
+    counts[order[: max(left, 0)]] += 1
+    return np.minimum(counts, sizes).tolist()
 
 
 def _check_percent(owner: str, percent: float) -> None:

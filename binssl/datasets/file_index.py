@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.folder_files import IMAGE_SUFFIXES, class_folders, list_images
 from binssl.datasets.index_cache import Arrays, Watch, remember
 from binssl.datasets.list_files import UNKNOWN, list_has_labels, read_list
 from binssl.datasets.listed_folders import check_images_exist, find_folder
 from binssl.datasets.packed_names import PackedNames
+from binssl.registry import DataError
 
 __all__ = [
     'IMAGE_SUFFIXES',

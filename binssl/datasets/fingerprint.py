@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.datasets.errors import DataError
-from binssl.registry import FUNCTIONS
+from binssl.registry import FUNCTIONS, DataError
 
 
 @FUNCTIONS.register_module()  # how the commands reach it

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from binssl.datasets.errors import DataError
+from binssl.registry import DataError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.ppm', '.tif', '.tiff')
 _RAW_SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)

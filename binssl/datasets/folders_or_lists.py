@@ -6,11 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, class_folders, index_folder, index_list, list_has_labels
 from binssl.datasets.images import ImageFiles
 from binssl.datasets.splits import check_split
-from binssl.registry import ConfigError, nearest_names
+from binssl.registry import ConfigError, DataError, nearest_names
 
 SOURCES = ('auto', 'folder', 'list')
 

@@ -15,13 +15,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.v2.functional import pil_to_tensor
 
-from binssl.datasets.array_batch import make_views
-from binssl.datasets.counter import hash_counters, seeded_generators, split_keys, uniforms
+from binssl.core.randomness import hash_counters, seeded_generators, split_keys, uniforms
 from binssl.datasets.decode import UNREADABLE, read_array, read_image
-from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_folder, index_list
-from binssl.datasets.views import ARRAY, ONE_IMAGE, build_views, kind_of_views
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError
+from binssl.views.array_batch import make_views
+from binssl.views.build import ARRAY, ONE_IMAGE, build_views, kind_of_views
 
 PLAIN_VIEW = (dict(type='torchvision/Resize', size=256), dict(type='torchvision/CenterCrop', size=224))
 _REPLACEMENT_STREAM = -2  # views count from 0, the order of samples has -1

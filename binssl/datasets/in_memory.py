@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from binssl.core.randomness import hash_counters, split_keys
 from binssl.datasets.batched import BatchedDataset, stack_keys
-from binssl.datasets.counter import hash_counters, split_keys
-from binssl.datasets.views import BATCH, build_views
 from binssl.registry import ConfigError
+from binssl.views.build import BATCH, build_views
 
 
 class InMemoryImages(BatchedDataset):

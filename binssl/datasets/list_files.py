@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.packed_names import PackedNames
+from binssl.registry import DataError
 
 UNKNOWN = -1
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.folder_files import list_folder
 from binssl.datasets.list_files import ListedImages
+from binssl.registry import DataError
 
 
 def find_folder(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from logging import WARNING
 from pathlib import Path
@@ -12,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from binssl.datasets.errors import DataError
+from binssl.core.files import replace_file
 from binssl.datasets.images import UNREADABLE, read_image
+from binssl.registry import DataError
 
 
 def load_pixels(folder: Path, names: Sequence[str], side: int, title: str) -> np.ndarray:
@@ -85,17 +85,15 @@ def _map(cache: Path, shape: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _keep(cache: Path, pixels: np.ndarray) -> bool:
-    """Writes ``cache`` as a whole or not at all; whether it did."""
-    part = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=cache.parent, prefix=cache.stem, suffix='.part', delete=False) as file:
-            part = Path(file.name)
+    """Writes ``cache``; whether it did."""
+
+    def write(beside: Path) -> None:
+        with beside.open('wb') as file:  # by its name, numpy would add an ending
             np.save(file, pixels)
-        part.chmod(0o644)  # temporary files are readable by their owner alone
-        part.replace(cache)
+
+    try:
+        replace_file(cache, write)
     except OSError as error:
-        if part is not None:
-            part.unlink(missing_ok=True)
         print_log(
             f'{os.fspath(cache)!r} cannot be written ({error}): the images are decoded at every start',
             logger='current',

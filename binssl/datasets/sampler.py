@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.dist import get_dist_info
 from torch.utils.data import Sampler
 
-from binssl.datasets.counter import permutation
+from binssl.core.randomness import permutation
 from binssl.registry import DATA_SAMPLERS, ConfigError
 
 

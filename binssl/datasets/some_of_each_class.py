@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset, default_collate
 
-from binssl.datasets.counter import permutation, split_keys
-from binssl.datasets.errors import DataError
-from binssl.registry import DATASETS, ConfigError
+from binssl.core.randomness import permutation, split_keys
+from binssl.registry import DATASETS, ConfigError, DataError
 
 
 @DATASETS.register_module()

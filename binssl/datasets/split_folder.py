@@ -6,12 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.folder_files import class_folders
 from binssl.datasets.folders_or_lists import check_same_folders
 from binssl.datasets.images import ImageFolder
 from binssl.datasets.splits import check_split
-from binssl.registry import DATASETS
+from binssl.registry import DATASETS, DataError
 
 #: where a split is looked for: many sets have one of val and test alone
 FOLDERS = {'train': ('train',), 'val': ('val', 'test'), 'test': ('test', 'val')}

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import class_folders
 from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.pixel_cache import load_pixels
 from binssl.datasets.splits import check_split, warn_of_size
-from binssl.registry import DATASETS
+from binssl.registry import DATASETS, DataError
 
 SIDE = 64
 IMAGES = dict(train=100_000, val=10_000)

@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from binssl.datasets.errors import DataError
-from binssl.datasets.prepare.voc import CLASSES
+from binssl.datasets.voc import CLASSES
+from binssl.registry import DataError
 
 _TOLERANCE = 1.0  # pixels over the border, as rounding makes them; the box is cut off there
 

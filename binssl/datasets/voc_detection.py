@@ -10,14 +10,13 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from binssl.datasets.counter import hash_counters, split_keys, uniforms
+from binssl.core.randomness import hash_counters, split_keys, uniforms
 from binssl.datasets.decode import UNREADABLE, read_array
-from binssl.datasets.draws import check_probability
-from binssl.datasets.errors import DataError
-from binssl.datasets.prepare.voc import CLASSES, PUBLISHED, REMEDY
 from binssl.datasets.splits import warn_of_size
+from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY
 from binssl.datasets.voc_boxes import read_annotation
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import DATASETS, ConfigError, DataError
+from binssl.views.draws import check_probability
 
 VOC0712 = (('VOC2007', 'trainval'), ('VOC2012', 'trainval'))
 USUAL_ROOT = 'data/VOCdevkit'

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_list
 from binssl.datasets.images import ImageFiles
 from binssl.datasets.packed_names import PackedNames
-from binssl.datasets.prepare.voc import CLASSES, PUBLISHED, REMEDY, read_split
 from binssl.datasets.splits import check_split, warn_of_size
-from binssl.registry import DATASETS
+from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY, read_split
+from binssl.registry import DATASETS, DataError
 
 YEAR = 'VOC2007'
 USUAL_ROOTS = ('data/VOCdevkit', 'data/voc/VOCdevkit', 'data/VOC/VOCdevkit')

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from mmengine.config import Config
 
-from binssl.engine.commands import told_as_errors
-from binssl.engine.quiet import quiet
+from binssl.core.command_line import told_as_errors
+from binssl.core.console import quiet
 from binssl.registry import DATASETS, ConfigError
 
 

@@ -13,6 +13,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
+from binssl.core.processes import unwrap
 from binssl.engine.prefetch import prefetch
 from binssl.engine.run_options import accumulation, batch_per_process
 from binssl.registry import FUNCTIONS, LOOPS, ConfigError
@@ -44,7 +45,7 @@ class EpochLoop(EpochBasedTrainLoop):
 
     @property
     def _unwrapped_model(self) -> Any:
-        return getattr(self.runner.model, 'module', self.runner.model)
+        return unwrap(self.runner.model)
 
     def _check_data(self) -> None:
         model = self._unwrapped_model

@@ -20,9 +20,10 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from binssl.checkpoints import CheckpointError, write_checkpoint
+from binssl.core.console import quieten, say
+from binssl.core.processes import processes_here, unwrap
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
-from binssl.engine.console import quieten, say
 from binssl.engine.launch import uses_gpu
 from binssl.engine.loader_limits import loader_problems
 from binssl.engine.run_options import accumulation, batch_per_process, forget_pinning, settle_launcher, wrapper_options
@@ -142,8 +143,7 @@ class Runner(_Runner):
         options.setdefault('collate_fn', dict(type='whole_batch'))
         loader = _Runner.build_dataloader(options, seed, diff_rank_seed)
         name = f'the dataloader of {type(loader.dataset).__name__}'
-        here = int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-        problems = loader_problems(name, options, loader.dataset, here)
+        problems = loader_problems(name, options, loader.dataset, processes_here())
         if problems:
             raise ConfigError('; '.join(problems))
         return loader
@@ -230,7 +230,7 @@ class Runner(_Runner):
 
     @property
     def _bare_model(self) -> Any:
-        return getattr(self.model, 'module', self.model)
+        return unwrap(self.model)
 
     def last_checkpoint(self) -> Path | None:
         """The newest checkpoint of this run's folder."""

@@ -11,12 +11,13 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from binssl.checkpoints import file_sha256, load_model, load_weights, read_trained
+from binssl.checkpoints import load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
+from binssl.core.files import file_sha256
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import add_download_flag, download_data
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
-from binssl.engine.parts import check_parts
+from binssl.engine.preflight import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import FUNCTIONS, ConfigError

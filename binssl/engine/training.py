@@ -10,20 +10,21 @@ from typing import Any
 
 from mmengine.config import Config
 
-from binssl.checkpoints import differing_network, file_sha256, read_trained
+from binssl.checkpoints import differing_network, read_trained
+from binssl.core.command_line import told_as_errors
+from binssl.core.files import file_sha256
+from binssl.core.locks import only_training
 from binssl.engine.class_count import settle_classes
-from binssl.engine.commands import told_as_errors
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.downloads import download_data
 from binssl.engine.launch import processes
 from binssl.engine.loops import EpochLoop
-from binssl.engine.only_one import only_training
-from binssl.engine.optim import OptimWrapper
-from binssl.engine.parts import check_parts
+from binssl.engine.optimiser import OptimWrapper
+from binssl.engine.preflight import check_parts
+from binssl.engine.preflight_build import trial_problems
 from binssl.engine.runner import Runner
 from binssl.engine.starting_weights import trunk_parts
 from binssl.engine.training_state import latest_checkpoint
-from binssl.engine.trial import trial_problems
 from binssl.registry import ALGORITHMS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
 
 

@@ -11,12 +11,13 @@ import torch
 from mmengine.dist import get_world_size
 
 from binssl.checkpoints import FORMAT_VERSION, CheckpointError, load_weights, read_checkpoint
+from binssl.core.processes import unwrap
 from binssl.engine.config import config_hash, differing_keys, experiment, known_part, plain
 
 
 def training_checkpoint(runner: Any, epoch: int, iteration: int) -> dict[str, Any]:
     """The content of a training checkpoint after ``iteration`` iterations: tensors and plain data only."""
-    model = getattr(runner.model, 'module', runner.model)
+    model = unwrap(runner.model)
     meta = dict(
         kind='training',
         epoch=epoch,
@@ -89,7 +90,7 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
             '(--cfg-options load_from=...), or resume from a checkpoint of the run'
         )
     _check_same_experiment(runner, path, meta)
-    model = getattr(runner.model, 'module', runner.model)
+    model = unwrap(runner.model)
     for key in ('state_dict', 'raw_state_dict'):  # the latter where a hook has put an average in the first place
         if key in content:
             load_weights(model, content[key])
@@ -115,7 +116,7 @@ def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> Non
             f'{path} was written by another experiment:\n  {shown}\nresume with the same config and '
             'options, or start a new run from its weights (another --work-dir)'
         )
-    model = getattr(runner.model, 'module', runner.model)
+    model = unwrap(runner.model)
     teacher = getattr(getattr(model, 'teacher', None), 'sha256', None)
     if teacher != meta.get('teacher_sha256'):
         raise CheckpointError(

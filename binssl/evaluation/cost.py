@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from binssl.evaluation.report import markdown
+from binssl.core.tables import markdown
 from binssl.registry import ConfigError
 
 CONVENTION = """\

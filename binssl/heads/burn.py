@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binssl.core.scheduled import Scheduled
 from binssl.heads.information import mean_entropy, mutual_information
-from binssl.heads.scheduled import Scheduled
 from binssl.registry import HEADS, NECKS, ConfigError, nearest_names
 
 

@@ -6,7 +6,7 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from binssl.heads.unit_rows import unit_rows
+from binssl.core.precision import unit_rows
 
 
 @torch.no_grad()

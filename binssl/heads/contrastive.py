@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from binssl.core.precision import unit_rows
 from binssl.heads.hit_rates import hit_rates
 from binssl.heads.projected import ProjectedHead
-from binssl.heads.unit_rows import unit_rows
 from binssl.registry import HEADS
 
 

@@ -12,8 +12,8 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool, LastLevelP6P7
 
+from binssl.core.precision import at_least_float32
 from binssl.heads.pyramid import Pyramid
-from binssl.heads.unit_rows import at_least_float32
 from binssl.registry import HEADS, ConfigError
 
 #: of anchors, height / width

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from binssl.core.precision import at_least_float32, unit_rows
 from binssl.heads.contrastive import info_nce_with_rates
 from binssl.heads.projected import ProjectedHead
-from binssl.heads.unit_rows import at_least_float32, unit_rows
 from binssl.registry import HEADS, ConfigError
 
 

@@ -6,7 +6,7 @@ import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
 
-from binssl.heads.unit_rows import at_least_float32
+from binssl.core.precision import at_least_float32
 
 
 @torch.no_grad()

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binssl.core.precision import at_least_float32
 from binssl.heads.distillation import distillation
-from binssl.heads.unit_rows import at_least_float32
 from binssl.registry import HEADS, ConfigError
 
 

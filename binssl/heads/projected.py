@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from binssl.heads.scheduled import Scheduled
+from binssl.core.scheduled import Scheduled
 from binssl.registry import NECKS
 
 

@@ -9,7 +9,7 @@ import torch
 from mmengine.hooks import Hook
 from torch import nn
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.hooks.schedule import Schedule
 from binssl.registry import HOOKS, ConfigError
 
@@ -52,7 +52,7 @@ class AnnealHook(Hook):
                     _check_owner(owner, schedule)
 
     def before_train(self, runner: Any) -> None:
-        self.check(bare(runner.model), runner.max_epochs)
+        self.check(unwrap(runner.model), runner.max_epochs)
         for schedule in self.schedules:
             if schedule.warmup_epochs > runner.max_epochs:
                 runner.logger.warning(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import Hook
 
+from binssl.core.files import read_json, replace_file, write_json, write_text
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -77,8 +77,8 @@ class CheckpointHook(Hook):
         if not is_main_process():
             return
         folder = Path(runner.work_dir)
-        _replace_link(folder / 'latest.pth', name)
-        _replace_text(folder / 'last_checkpoint', name + '\n')
+        replace_file(folder / 'latest.pth', lambda beside: beside.symlink_to(name), durable=False)
+        write_text(folder / 'last_checkpoint', name + '\n')
         files = [*folder.glob('epoch_*.pth'), *folder.glob('iter_*.pth')]
         for old in sorted(files, key=lambda file: file.stat().st_mtime_ns)[: -self.max_keep_ckpts]:
             if old.name != name:
@@ -100,41 +100,20 @@ class CheckpointHook(Hook):
             self._keep_best(runner, name, value)
 
     def _is_best(self, runner: Any, value: float) -> bool:
-        record = Path(runner.work_dir) / 'best.json'
-        best = json.loads(record.read_text()) if record.is_file() else {}
+        best = read_json(Path(runner.work_dir) / 'best.json')
         # a record of an epoch that is trained again after a resume does not count
         return not best or best['epoch'] > runner.epoch or best['value'] < value
 
     def _keep_best(self, runner: Any, written: str, value: float) -> None:
         folder, name = Path(runner.work_dir), f'best_{self.save_best}.pth'
-        _replace_second_name(folder / name, folder / written)
+        replace_file(folder / name, lambda beside: _link_or_copy(folder / written, beside))
         record = dict(metric=self.save_best, value=value, epoch=runner.epoch, file=name)
-        _replace_text(folder / 'best.json', json.dumps(record))
+        write_json(folder / 'best.json', record)
         runner.say('best %s so far: %.4g, kept as %s', self.save_best, value, name)
 
 
-def _replace_text(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old text or the new one, also after a power cut."""
-    new = path.with_name(f'.{path.name}.new')
-    with new.open('w') as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
-
-
-def _replace_link(path: Path, target: str) -> None:
-    new = path.with_name(f'.{path.name}.new')
-    new.unlink(missing_ok=True)
-    new.symlink_to(target)
-    os.replace(new, path)
-
-
-def _replace_second_name(path: Path, written: Path) -> None:
-    new = path.with_name(f'.{path.name}.new')
-    new.unlink(missing_ok=True)
+def _link_or_copy(written: Path, name: Path) -> None:
     try:
-        os.link(written, new)
+        os.link(written, name)
     except OSError:  # a file system without hard links
-        shutil.copyfile(written, new)
-    os.replace(new, path)
+        shutil.copyfile(written, name)

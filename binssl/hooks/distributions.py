@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.hooks.watch import WarningHook
 from binssl.registry import HOOKS, ConfigError
 
@@ -37,7 +37,7 @@ class DistributionHook(WarningHook):
 
     def after_report(self, runner: Any, values: dict[str, float]) -> None:
         names = ('kl', 'teacher_entropy', 'student_entropy')
-        classes = getattr(getattr(bare(runner.model), 'head', None), 'out_channels', None)
+        classes = getattr(getattr(unwrap(runner.model), 'head', None), 'out_channels', None)
         early = runner.epoch < 1 or 10 * runner.iter <= runner.max_iters  # the student's first answers are no sign
         if early or not classes or not all(math.isfinite(values.get(name, math.nan)) for name in names):
             return

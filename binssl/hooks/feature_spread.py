@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.hooks.watch import WatchHook, check_share
 from binssl.registry import HOOKS, ConfigError
 
@@ -68,7 +68,7 @@ class FeatureSpreadHook(WatchHook):
         self._features: Tensor | None = None
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        neck = getattr(bare(runner.model), 'neck', None)
+        neck = getattr(unwrap(runner.model), 'neck', None)
         if neck is not None and self.looks(runner):
             self._hooked = neck.register_forward_hook(self._keep)
 

@@ -8,7 +8,7 @@ import torch
 from mmengine.hooks import Hook
 from torch import Tensor, nn
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.registry import HOOKS, TrainingError
 
 
@@ -30,7 +30,7 @@ class FrozenHook(Hook):
         self._before: dict[str, Tensor] = {}
 
     def before_train(self, runner: Any) -> None:
-        self._before = {name: value.cpu().clone() for name, value in frozen_state(bare(runner.model)).items()}
+        self._before = {name: value.cpu().clone() for name, value in frozen_state(unwrap(runner.model)).items()}
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         self._compare(runner)
@@ -39,7 +39,7 @@ class FrozenHook(Hook):
         self._compare(runner)
 
     def _compare(self, runner: Any) -> None:
-        for name, value in frozen_state(bare(runner.model)).items():
+        for name, value in frozen_state(unwrap(runner.model)).items():
             before = self._before[name]
             if not torch.equal(_bits(value.cpu()), _bits(before)):
                 raise TrainingError(

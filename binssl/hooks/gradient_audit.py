@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.registry import HOOKS, TrainingError
 
 
@@ -32,7 +32,7 @@ class GradientAuditHook(Hook):
         steps.insert(0, audit_once)  # before anything that takes gradients away
 
     def _audit(self, runner: Any) -> None:
-        trained = {name: p for name, p in bare(runner.model).named_parameters() if p.requires_grad}
+        trained = {name: p for name, p in unwrap(runner.model).named_parameters() if p.requires_grad}
         without = [name for name, p in trained.items() if p.grad is None]
         if without:
             shown = ', '.join(without[:10]) + (f' and {len(without) - 10} more' if len(without) > 10 else '')

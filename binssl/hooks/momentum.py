@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.hooks import Hook
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -22,7 +22,7 @@ class MomentumUpdateHook(Hook):
     _teachers: list[Any]
 
     def before_train(self, runner: Any) -> None:
-        model = bare(runner.model)
+        model = unwrap(runner.model)
         self._teachers = [part for part in model.children() if hasattr(part, 'update') and hasattr(part, 'restart')]
         if not self._teachers:
             raise ConfigError(

@@ -10,8 +10,8 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 
+from binssl.core.processes import unwrap
 from binssl.hooks.anneal import scheduled_groups
-from binssl.hooks.bare import bare
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -38,7 +38,7 @@ class ProgressHook(Hook):
         self._start(runner.iter)
         runner.say(
             'training %s: %d epochs of %d iterations, %d batch(es) a step, starting at iteration %d',
-            type(bare(runner.model)).__name__,
+            type(unwrap(runner.model)).__name__,
             runner.max_epochs,
             runner.train_loop.epoch_length,
             runner.accumulative_counts,

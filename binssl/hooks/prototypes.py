@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -35,7 +35,7 @@ class PrototypeHook(Hook):
         self.frozen_iterations, self.queue_start_epoch = frozen_iterations, queue_start_epoch
 
     def before_train(self, runner: Any) -> None:
-        model = bare(runner.model)
+        model = unwrap(runner.model)
         if not hasattr(getattr(model, 'head', None), 'prototypes') or not hasattr(model, 'use_queue'):
             raise ConfigError(
                 f'PrototypeHook needs a SwAV model, whose head has prototypes; this is a {type(model).__name__}: '
@@ -44,12 +44,12 @@ class PrototypeHook(Hook):
         runner.optim_wrapper.before_step.append(lambda: self._freeze(runner))
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        model = bare(runner.model)
+        model = unwrap(runner.model)
         images = runner.iter * runner.train_dataloader.batch_size * get_world_size()
         epoch = runner.iter // runner.train_loop.epoch_length
         model.use_queue = 0 < model.queue_length <= images and epoch >= self.queue_start_epoch
 
     def _freeze(self, runner: Any) -> None:
         if runner.iter // runner.accumulative_counts < self.frozen_iterations:
-            for weight in bare(runner.model).head.prototypes.parameters():
+            for weight in unwrap(runner.model).head.prototypes.parameters():
                 weight.grad = None

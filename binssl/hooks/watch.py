@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import nn
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.registry import CONVS, ConfigError
 
 
@@ -83,7 +83,7 @@ def check_share(name: str, value: Any) -> float:
 def trained_binary_convs(model: nn.Module) -> Iterator[tuple[str, Any]]:
     """Names and modules of the BinaryConv2ds whose weights are trained; a teacher's are not."""
     kind = CONVS.get('BinaryConv2d')
-    for name, module in bare(model).named_modules():
+    for name, module in unwrap(model).named_modules():
         if isinstance(module, kind) and module.weight.requires_grad:
             yield name, module
 

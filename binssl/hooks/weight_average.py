@@ -8,7 +8,7 @@ import torch
 from mmengine.hooks import Hook
 from torch import Tensor
 
-from binssl.hooks.bare import bare
+from binssl.core.processes import unwrap
 from binssl.registry import HOOKS, ConfigError
 
 STILL_THE_START = 0.05  # a larger share of the first weights in the last average is worth a warning
@@ -96,5 +96,5 @@ class WeightAverageHook(Hook):
 
 def _learning(runner: Any) -> dict[str, Tensor]:
     """What the optimiser moves, by name; the memory of the model itself."""
-    named = bare(runner.model).named_parameters()
+    named = unwrap(runner.model).named_parameters()
     return {name: weight.detach() for name, weight in named if weight.requires_grad}

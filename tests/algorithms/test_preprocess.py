@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from binssl.algorithms import ImageNormalizer
-from binssl.datasets.counter import derive_keys, hash_counters
-from binssl.datasets.views import BATCH, build_views
+from binssl.core.randomness import derive_keys, hash_counters
 from binssl.registry import ALGORITHMS, ConfigError
+from binssl.views.build import BATCH, build_views
 
 PIXELS = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1).expand(2, 3, 4, 4)
 

@@ -17,8 +17,9 @@ from torchvision.models import resnet50
 
 import binssl
 from binssl.binary import BinaryConv2d
-from binssl.checkpoints import CONVERSIONS, CheckpointError, convert_checkpoint, file_sha256, read_checkpoint
+from binssl.checkpoints import CONVERSIONS, CheckpointError, convert_checkpoint, read_checkpoint
 from binssl.checkpoints.convert import rename_all
+from binssl.core.files import file_sha256
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / 'tests' / 'reference'))

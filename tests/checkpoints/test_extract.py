@@ -11,14 +11,8 @@ import pytest
 import torch
 
 import binssl
-from binssl.checkpoints import (
-    MULTI_STAGE,
-    CheckpointError,
-    extract_weights,
-    file_sha256,
-    read_checkpoint,
-    write_checkpoint,
-)
+from binssl.checkpoints import MULTI_STAGE, CheckpointError, extract_weights, read_checkpoint, write_checkpoint
+from binssl.core.files import file_sha256
 from binssl.registry import ALGORITHMS
 
 TOOLS = Path(__file__).parents[2] / 'tools'

@@ -15,7 +15,8 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from binssl.checkpoints import CheckpointError, file_sha256, find_state_dict, read_checkpoint, write_checkpoint
+from binssl.checkpoints import CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
+from binssl.core.files import file_sha256
 from binssl.registry import ConfigError
 
 CONTENT = {'format_version': 1, 'state_dict': {'weight': torch.arange(6.0).view(2, 3)}, 'meta': {'epoch': 3}}

@@ -16,8 +16,8 @@ from commands.data_configs import loader, write_config
 from imagenet_folder import make_imagenet_folder, truncate
 from PIL import Image
 
-from binssl.engine.analysis import count_labels
-from binssl.engine.analyze import analyze, in_order
+from binssl.data_tools.read_all import analyze, in_order
+from binssl.data_tools.report import count_labels
 from binssl.registry import DATASETS, ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +99,7 @@ def test_bad_files_end_the_report_and_fill_the_list(analyze_data, tmp_path, phot
 @pytest.mark.process
 def test_two_processes_find_what_one_does(tmp_path, photos, monkeypatch):
     spoil(photos)
-    monkeypatch.setattr('binssl.engine.analyze._CHUNK', 1)
+    monkeypatch.setattr('binssl.data_tools.read_all._CHUNK', 1)
     config = config_of(tmp_path, photos)
     [alone], [together] = (analyze(config, workers=workers) for workers in (0, 2))
     assert alone.as_data() == together.as_data()
@@ -120,7 +120,7 @@ class Killed:
 
 
 def test_a_killed_process_is_told(monkeypatch):
-    monkeypatch.setattr('binssl.engine.analyze.ProcessPoolExecutor', Killed)
+    monkeypatch.setattr('binssl.data_tools.read_all.ProcessPoolExecutor', Killed)
     with pytest.raises(ConfigError, match=r'was killed: .*use fewer --workers'):
         list(in_order(len, ['a', 'b'], 2))
 
@@ -129,7 +129,7 @@ def test_a_file_that_goes_while_the_others_are_read_is_bad(monkeypatch, tmp_path
     """The index is made first; the first file goes when the reading starts."""
     file = sorted(photos.glob('*/*'))[0]
     monkeypatch.setattr(
-        'binssl.engine.analyze.in_order',
+        'binssl.data_tools.read_all.in_order',
         lambda work, tasks, _: (file.unlink(missing_ok=True) or work(task) for task in tasks),
     )
     [found] = analyze(config_of(tmp_path, photos), workers=0)

@@ -88,7 +88,7 @@ def test_many_images_fill_several_sheets_which_force_replaces(monkeypatch, tmp_p
     dataset = dict(type='CIFAR10', root=str(tmp_path / 'cifar'), views=[dict(type='BatchFlip')])
     config = write_config(tmp_path, train_dataloader=loader(dataset))
     out = tmp_path / 'out'
-    monkeypatch.setattr('binssl.engine.look.SHEET_ROWS', 1)
+    monkeypatch.setattr('binssl.data_tools.browse.SHEET_ROWS', 1)
     assert run_tool(monkeypatch, config, '--out', str(out), '--images', '99') == 0
     sheets = [sample['sheet'] for sample in record_of(out)['samples']]
     assert (len(sheets), set(sheets)) == (15, {path.name for path in out.glob('*.png')})

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from binssl.downstream.evaluate import evaluate, parse_evaluation
 from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.testing import parse_testing
 from binssl.engine.testing import test as run_test
+from binssl.recipes.evaluate import evaluate, parse_evaluation
 
 SMALL = """
 _base_ = ['{base}']

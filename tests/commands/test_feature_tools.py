@@ -11,7 +11,7 @@ import pytest
 import torch
 from commands.data_configs import loader, write_config
 from contracts.small import ENCODER
-from downstream.networks import write_network
+from features.networks import write_network
 from missing_library import hide
 from PIL import Image
 from safetensors.numpy import load_file
@@ -20,12 +20,12 @@ from sklearn.neighbors import NearestNeighbors
 from binssl.checkpoints import load_model
 from binssl.datasets import Digits
 from binssl.datasets.originals import Originals
-from binssl.downstream import embedding, neighbour_sheet
-from binssl.downstream.embedding import embed_features
-from binssl.downstream.extraction import extract_to_file, parse_extraction
-from binssl.downstream.neighbour_sheet import nearest_images
-from binssl.downstream.visualisation import parse_visualisation, visualise
 from binssl.evaluation import EvaluationError
+from binssl.features import embedding, neighbour_sheet
+from binssl.features.embedding import embed_features
+from binssl.features.extract import extract_to_file, parse_extraction
+from binssl.features.neighbour_sheet import nearest_images
+from binssl.features.visualisation import parse_visualisation, visualise
 from binssl.registry import ConfigError
 
 FEW = dict(type='FewLabels', dataset=dict(type='Digits', split='test'), percent=20)
@@ -125,7 +125,7 @@ def test_clusters_stay_together_in_the_plane() -> None:
 
 def test_picture_and_sheet_are_drawn(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
-    monkeypatch.setattr('binssl.downstream.visualisation.draw_embedding', lambda *values: given.append(values))
+    monkeypatch.setattr('binssl.features.visualisation.draw_embedding', lambda *values: given.append(values))
     draw(files, tmp_path / 'points.png', '--images', '30')
     points, labels, names, title, path = given[0]
     assert (points.shape, names, path.name) == ((30, 2), [str(digit) for digit in range(10)], 'points.png')
@@ -183,7 +183,7 @@ def test_neighbours_are_scikit_learns() -> None:
 def test_a_picture_that_cannot_be_is_told_before_any_work(
     out: str, more: list[str], words: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('binssl.downstream.visualisation.extract_features', lambda *_, **__: pytest.fail('it started'))
+    monkeypatch.setattr('binssl.features.visualisation.extract_features', lambda *_, **__: pytest.fail('it started'))
     (tmp_path / 'there.png').write_text('precious')
     with pytest.raises(ConfigError) as caught:
         draw(files, tmp_path / out, *more)

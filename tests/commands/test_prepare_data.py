@@ -15,9 +15,9 @@ from imagenet_folder import make_imagenet_folder
 from made_up_archives import WNIDS, write_devkit, write_train_tar, write_val_tar
 from made_up_tiny_imagenet import write_tiny_imagenet
 
+from binssl.data_tools import imagenet_archives
+from binssl.data_tools.imagenet_archives import PUBLISHED
 from binssl.datasets import ImageFolder, ImageNet
-from binssl.datasets.prepare import imagenet_archives
-from binssl.datasets.prepare.imagenet_archives import PUBLISHED
 
 ROOT = Path(__file__).parents[2]
 TOOLS = sorted(path.stem for path in (ROOT / 'tools/prepare_data').glob('*.py'))

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger, print_log
 from torch.utils.data import DataLoader
 
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from binssl.engine.config import load_config
-from binssl.engine.parts import check_parts
+from binssl.engine.preflight import check_parts
 from binssl.registry import ALGORITHMS, ConfigError
 
 ROOT = Path(__file__).parents[2]

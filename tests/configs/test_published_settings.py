@@ -10,8 +10,8 @@ import pytest
 from mmengine.config import Config
 
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.parts import check_parts
-from binssl.engine.recipe import read_recipe
+from binssl.engine.preflight import check_parts
+from binssl.recipes.recipe import read_recipe
 
 ROOT = Path(__file__).parents[2]
 STEP1 = dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))

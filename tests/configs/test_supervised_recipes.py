@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from configs.published import BIREAL_STEPS, PUBLISHED, ROOT, read
 
-from binssl.datasets.views import BATCH, ONE_IMAGE, build_views
 from binssl.engine.config import load_config
-from binssl.engine.recipe import read_recipe
+from binssl.recipes.recipe import read_recipe
+from binssl.views.build import BATCH, ONE_IMAGE, build_views
 
 RELEASED_NOISE = dict(type='Lighting', alphastd=0.1, as_released=True)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from binssl.datasets import CachedFeatures, DataError
+from binssl.datasets import CachedFeatures
+from binssl.registry import DataError
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import torch
 from imagenet_folder import truncate
 from made_up_cifar import FORMS, write_cifar10, write_cifar100
 
-from binssl.datasets import CIFAR10, CIFAR100, DataError, in_memory
+from binssl.datasets import CIFAR10, CIFAR100, in_memory
 from binssl.datasets.array_pickle import load_array_pickle
-from binssl.registry import ConfigError
+from binssl.registry import ConfigError, DataError
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='needs a machine without a GPU')

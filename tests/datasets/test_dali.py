@@ -17,13 +17,13 @@ from imagenet_folder import make_imagenet_folder, truncate
 from PIL import Image
 from torch import Tensor
 
+from binssl.core.randomness import derive_keys, hash_counters
 from binssl.datasets import dali as dali_module
-from binssl.datasets.counter import derive_keys, hash_counters
 from binssl.datasets.dali import DaliImages
 from binssl.datasets.dali_pipeline import CropAndFlip, CropPipeline
-from binssl.datasets.draws import draw_crops, draw_mask
-from binssl.datasets.views import ARRAY, build_views
 from binssl.registry import DATASETS, ConfigError
+from binssl.views.build import ARRAY, build_views
+from binssl.views.draws import draw_crops, draw_mask
 
 CROP = dict(type='PhotoCrop', size=32)
 FLIP = dict(type='PhotoFlip', p=0.5)

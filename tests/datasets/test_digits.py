@@ -14,10 +14,11 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from sklearn.datasets import load_digits
 
-from binssl.datasets import BankAndQuery, Digits, DigitsAugment, digits, sampler
-from binssl.datasets.counter import hash_counters
-from binssl.datasets.digits_augment import warp_affine
+from binssl.core.randomness import hash_counters
+from binssl.datasets import BankAndQuery, Digits, digits, sampler
 from binssl.registry import DATASETS, ConfigError
+from binssl.views import DigitsAugment
+from binssl.views.digits import warp_affine
 
 CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
 AUGMENT = dict(type='DigitsAugment', degrees=20.0, translate=0.2, scale=(0.8, 1.2), shear=10.0, noise=0.05)

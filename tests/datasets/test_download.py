@@ -17,17 +17,9 @@ import pytest
 from made_up_cifar import write_cifar10, write_cifar100
 from made_up_tiny_imagenet import write_tiny_imagenet
 
-from binssl.datasets import (
-    CIFAR10,
-    CIFAR100,
-    DataError,
-    TinyImageNet,
-    cifar_files,
-    download,
-    download_missing,
-    tiny_imagenet,
-)
+from binssl.datasets import CIFAR10, CIFAR100, TinyImageNet, cifar_files, download, download_missing, tiny_imagenet
 from binssl.datasets.cifar_files import CIFAR10_FILES, CIFAR100_FILES
+from binssl.registry import DataError
 
 
 class Quiet(SimpleHTTPRequestHandler):

@@ -10,11 +10,10 @@ import pytest
 import torch
 from imagenet_folder import make_imagenet_folder
 
-from binssl.datasets.errors import DataError
+from binssl.data_tools.subsets import write_subset
 from binssl.datasets.few_labels import draw_places
 from binssl.datasets.originals import Originals
-from binssl.datasets.prepare.subsets import write_subset
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import DATASETS, ConfigError, DataError
 
 DIGITS = dict(type='Digits', split='fit', views=[dict(type='DigitsAugment', degrees=10.0)])
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from binssl.datasets import file_index, list_files
-from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import (
     FileIndex,
     PackedNames,
@@ -21,6 +20,7 @@ from binssl.datasets.file_index import (
     index_tree,
     list_has_labels,
 )
+from binssl.registry import DataError
 
 
 def make_files(folder: Path, *names: str) -> Path:

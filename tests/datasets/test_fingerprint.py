@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from imagenet_folder import make_imagenet_folder
 
-from binssl.datasets import BankAndQuery, DataError, Digits, FewLabels, ImageFolder, ImageList, fingerprint_data
+from binssl.datasets import BankAndQuery, Digits, FewLabels, ImageFolder, ImageList, fingerprint_data
+from binssl.registry import DataError
 
 
 @pytest.fixture

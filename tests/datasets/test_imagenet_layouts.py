@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from imagenet_folder import make_imagenet_folder
 
-from binssl.datasets import DataError, ImageNet
+from binssl.datasets import ImageNet
+from binssl.registry import DataError
 
 
 def name_by_numbers(root: Path, split: str) -> None:

@@ -17,11 +17,11 @@ from PIL import Image
 from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader
 
-from binssl.datasets import DataError, EpochSampler, ImageFolder, ImageList, ImageNet, refuse_bad_images, whole_batch
+from binssl.core.randomness import hash_counters
+from binssl.datasets import EpochSampler, ImageFolder, ImageList, ImageNet, refuse_bad_images, whole_batch
 from binssl.datasets import images as images_module
-from binssl.datasets.counter import hash_counters
 from binssl.datasets.decode import read_array, read_image
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import DATASETS, ConfigError, DataError
 
 CONFIGS = Path(__file__).parents[2] / 'configs/_base_/datasets'
 PLAIN = dict(type='torchvision/Resize', size=(32, 32))

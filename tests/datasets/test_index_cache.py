@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from binssl.datasets import file_index, index_cache
-from binssl.datasets.errors import DataError
 from binssl.datasets.file_index import FileIndex, index_folder, index_list, index_tree
+from binssl.registry import DataError
 
 CLASSES = ('n01', 'n02', 'n03')
 

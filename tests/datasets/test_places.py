@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from binssl.datasets.errors import DataError
 from binssl.datasets.places import Places205
 from binssl.datasets.unlabeled import Unlabeled
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import DATASETS, ConfigError, DataError
 
 PLAIN = [dict(type='torchvision/Resize', size=(8, 8))]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from binssl.datasets import DataError, Digits, SomeOfEachClass, whole_batch
+from binssl.datasets import Digits, SomeOfEachClass, whole_batch
 from binssl.datasets.some_of_each_class import choose
-from binssl.registry import FUNCTIONS, ConfigError
+from binssl.registry import FUNCTIONS, ConfigError, DataError
 
 DIGITS = dict(type='Digits', split='test')
 

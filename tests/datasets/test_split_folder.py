@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from binssl.datasets.errors import DataError
-from binssl.registry import DATASETS
+from binssl.registry import DATASETS, DataError
 
 
 def write(root: Path, split: str, classes: str, images: int = 2) -> None:

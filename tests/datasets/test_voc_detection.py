@@ -8,8 +8,8 @@ import torch
 from made_up_voc_boxes import make_devkit, write_annotation
 from PIL import Image
 
-from binssl.datasets import DataError, VOCDetection, read_annotation
-from binssl.registry import DATASETS, ConfigError
+from binssl.datasets import VOCDetection, read_annotation
+from binssl.registry import DATASETS, ConfigError, DataError
 
 TRAIN, LATER = ('VOC2007', 'trainval'), ('VOC2012', 'trainval')
 

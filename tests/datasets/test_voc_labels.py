@@ -10,9 +10,10 @@ import torch
 from made_up_voc07 import write_voc07
 from torch.utils.data import DataLoader
 
-from binssl.datasets import VOC07, DataError, whole_batch
-from binssl.datasets.prepare.voc import CLASSES, write_voc_lists
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+from binssl.data_tools.voc_lists import write_voc_lists
+from binssl.datasets import VOC07, whole_batch
+from binssl.datasets.voc import CLASSES
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError
 
 PHOTO_VIEW = [[dict(type='PhotoResize', size=32), dict(type='PhotoCenterCrop', size=32)]]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from binssl.engine.contact_sheet import Layout, Sample, draw_sheet, fit, shorten, tile_side
-from binssl.engine.look import spread
+from binssl.data_tools.browse import spread
+from binssl.data_tools.contact_sheet import Layout, Sample, draw_sheet, fit, shorten, tile_side
 
 GENERATOR = np.random.RandomState(0)
 

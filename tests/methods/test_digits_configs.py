@@ -16,7 +16,7 @@ from mmengine.config import Config
 
 from binssl.datasets import digits
 from binssl.engine.config import load_config, plain
-from binssl.engine.parts import check_parts
+from binssl.engine.preflight import check_parts
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from recipes.stand_ins import write_recipe
 
-from binssl.engine.recipe import Recipe, Step, read_recipe
-from binssl.engine.recipe_job import Job
-from binssl.engine.recipe_report import gather_records, read_curves
+from binssl.recipes.job import Job
+from binssl.recipes.recipe import Recipe, Step, read_recipe
+from binssl.recipes.report import gather_records, read_curves
 from binssl.registry import ConfigError
 
 

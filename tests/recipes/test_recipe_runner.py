@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from recipes.stand_ins import write_recipe, write_tools
 
-from binssl.checkpoints import file_sha256, read_checkpoint
-from binssl.engine.only_one import only_one
-from binssl.engine.recipe import read_recipe
-from binssl.engine.recipe_runner import run_recipe
+from binssl.checkpoints import read_checkpoint
+from binssl.core.files import file_sha256
+from binssl.core.locks import only_one
+from binssl.recipes.recipe import read_recipe
+from binssl.recipes.runner import run_recipe
 from binssl.registry import ConfigError, TrainingError
 
 _ROOT = Path(__file__).parents[2]
@@ -96,8 +97,8 @@ def test_killed_recipe_leaves_no_process_and_goes_on(tmp_path):
 def kill_in_mid_step(number: int, path: Path, tools: Path, out: Path) -> int:
     """Start a recipe, kill it in its first step; gives the process id of the step."""
     code = (
-        'import sys; from pathlib import Path; from binssl.engine.recipe import read_recipe; '
-        'from binssl.engine.recipe_runner import run_recipe; '
+        'import sys; from pathlib import Path; from binssl.recipes.recipe import read_recipe; '
+        'from binssl.recipes.runner import run_recipe; '
         'run_recipe(read_recipe(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], workers=2)'
     )
     recipe = subprocess.Popen([sys.executable, '-c', code, str(path), str(tools), str(out)], stderr=subprocess.DEVNULL)

@@ -8,7 +8,8 @@ import sys
 import pytest
 import torch
 
-from binssl.evaluation.report import draw_report, markdown, summarise, table, write_tables
+from binssl.core.tables import markdown, summarise
+from binssl.recipes.report import draw_report, table, write_tables
 
 RECORD = dict(linear_top1=90.04, knn_top1=80.0, few_shot_top1=55.55, seconds=61.4)
 RECORDS = {'binary': [RECORD, dict(RECORD, linear_top1=92.0)], 'real': [RECORD, RECORD]}

@@ -13,10 +13,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.checksums import check_md5
-from binssl.datasets.prepare.imagenet_archives import unpack
-from binssl.datasets.prepare.validation_labels import DEVKIT, DEVKIT_MD5, read_validation_labels
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.checksums import check_md5
+from binssl.data_tools.imagenet_archives import unpack
+from binssl.data_tools.validation_labels import DEVKIT, DEVKIT_MD5, read_validation_labels
 
 
 def main() -> None:

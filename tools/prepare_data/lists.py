@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.lists import link_by_id, write_lists
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.lists import link_by_id, write_lists
 
 
 def main() -> None:

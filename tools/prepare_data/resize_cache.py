@@ -13,8 +13,8 @@ import argparse
 import os
 from pathlib import Path
 
-from binssl.datasets.prepare.resize_cache import make_cache
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.resize_cache import make_cache
 
 
 def main() -> None:

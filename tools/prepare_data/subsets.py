@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.subsets import write_subset
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.subsets import write_subset
 
 
 def main() -> None:

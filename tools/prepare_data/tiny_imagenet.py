@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.tiny_imagenet import sort_tiny_imagenet
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.tiny_imagenet import sort_tiny_imagenet
 
 
 def main() -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from binssl.datasets.prepare.voc import write_voc_lists
-from binssl.engine.commands import run_command
+from binssl.core.command_line import run_command
+from binssl.data_tools.voc_lists import write_voc_lists
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Shared ground: files, locks, processes, counters of randomness, tables."""

@@ -1,0 +1,74 @@
+"""What a person sees on the terminal; everything goes into the log file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from mmengine.logging import MMLogger
+
+#: standing notices of mmengine that nobody can act on
+_STANDING = ('FileClient', 'HardDiskBackend', '"save_param_scheduler"', 'has no metainfo', 'Gradient accumulative')
+
+
+class _ForPeople(logging.Filter):
+    """Warnings, and what was said with :func:`say`."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, 'for_people', False):
+            return True
+        return record.levelno >= logging.WARNING and not any(word in record.getMessage() for word in _STANDING)
+
+
+class _Short(logging.Formatter):
+    """``12:30:01 message``; warnings and errors carry their level."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = '' if record.levelno < logging.WARNING else f'{record.levelname.lower()}: '
+        return f'{self.formatTime(record, "%H:%M:%S")} {level}{record.getMessage()}'
+
+
+def quieten(logger: MMLogger) -> None:
+    """Leave on the terminal what matters; the file handlers of ``logger`` keep everything."""
+    warnings.filterwarnings('ignore', message='.*(FileClient|HardDiskBackend|lr_scheduler.step).*')
+    for handler in logger.handlers:
+        if not isinstance(handler, logging.FileHandler):
+            handler.addFilter(_ForPeople())
+            handler.setFormatter(_Short())
+
+
+class _NoSubstitutions(logging.Filter):
+    """All but mmengine's line for each variable of the environment that a config reads, at each reading."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith('Using env variable')
+
+
+def quieten_start() -> None:
+    """Leave out what is said before a run, many times, and needs nobody's attention.
+
+    torch warns of more workers than cores; what workers cannot do here is told by
+    :func:`binssl.engine.loader_limits.loader_problems`.
+    """
+    warnings.filterwarnings('ignore', message='This DataLoader will create .* worker processes')
+    with suppress(IndexError):  # more processes than GPUs: the check of the devices tells it in a sentence
+        for handler in MMLogger.get_current_instance().handlers:
+            handler.addFilter(_NoSubstitutions())
+
+
+def say(logger: logging.Logger, message: str, *values: Any) -> None:
+    """Log ``message`` so that it shows on the terminal too."""
+    logger.info(message, *values, extra={'for_people': True})
+
+
+@contextmanager
+def quiet(level: int = logging.INFO) -> Iterator[None]:
+    """Nothing is logged up to ``level`` while parts are built to look at them: the run itself says what it reads."""
+    logging.disable(level)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

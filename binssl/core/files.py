@@ -1,0 +1,97 @@
+"""Files that are there whole or not at all, their hashes, and records as JSON."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+_BLOCK = 1 << 20  # bytes read at a time
+_LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; file systems take 255
+
+
+def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
+    """Let ``write`` make a file beside ``path``, then give it that name in one step.
+
+    Whoever reads ``path`` sees the old file or the new one, whole, also after a kill. What a kill leaves is hidden:
+    see :func:`remove_leftovers`.
+
+    Args:
+        path: its folder is there.
+        write: makes the file (or link) at the path that it is given.
+        durable: also after a power cut: the content is flushed to the disk before the name is given, and the name
+            after. False where a million small files would wait for it.
+
+    Raises:
+        OSError: the disk is full, read-only or the like; ``path`` is as it was.
+    """
+    name = os.fsdecode(os.fsencode(path.name)[:_LONGEST_NAME])
+    beside = path.with_name(f'.{name}.{os.getpid()}.{secrets.token_hex(4)}.tmp')
+    try:
+        write(beside)
+        if durable:
+            _flush(beside)
+        os.replace(beside, path)
+    except BaseException:  # Ctrl-C too must leave nothing behind
+        with suppress(OSError):
+            beside.unlink()
+        raise
+    if durable:
+        _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what killed writers of ``path`` have left beside it; to be called where no other one is at work."""
+    for entry in path.parent.iterdir():
+        if entry.name.startswith(f'.{path.name}.') and entry.name.endswith('.tmp'):
+            entry.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small UTF-8 file by :func:`replace_file`; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda beside: beside.write_text(text, encoding='utf-8'))
+
+
+def write_json(path: Path, record: Mapping[str, Any] | list[Any]) -> None:
+    """Write a record by :func:`replace_file`; its folder is made."""
+    write_text(path, json.dumps(record, indent=1) + '\n')
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A record; {} where there is none, or a broken one."""
+    try:
+        record = json.loads(path.read_text(encoding='utf-8'))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's bytes, as 64 hex digits."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def current_commit() -> str | None:
+    """The commit of the code, with ``+`` where it was changed since; None outside a repository."""
+    command = ['git', 'describe', '--always', '--abbrev=12', '--dirty=+', '--exclude=*']
+    described = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True)
+    return described.stdout.strip() or None

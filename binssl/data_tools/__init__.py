@@ -1,0 +1,1 @@
+"""Tools for data sets: browse, check, list, resize, unpack."""

@@ -1,0 +1,172 @@
+"""``tools/browse_dataset.py``: what a config makes of its images, for a person to look at."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from PIL import Image
+from torch import Tensor
+
+from binssl.core.command_line import told_as_errors
+from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, fit, tile_side
+from binssl.engine.config import load_config
+from binssl.engine.downloads import download_data
+from binssl.engine.preflight import check_parts
+from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, ConfigError
+
+SPLITS = ('train', 'val', 'test')
+
+
+def browse(
+    config: str | Path,
+    out: str | Path,
+    images: int = 12,
+    split: str = 'train',
+    epoch: int = 0,
+    options: Mapping[str, Any] | None = None,
+    download: bool = False,
+    force: bool = False,
+) -> list[Path]:
+    """Write contact sheets of a config's data, ``contact_sheet_NN.png``, and ``contact_sheet.json``.
+
+    A sample's row has its original and its views, as they reach the network in that epoch (what the model augments on
+    the device included, normalisation undone). The JSON names for each sample its file, label and class, its sheet, and
+    there the boxes of its pictures.
+
+    Args:
+        config: path of a config.
+        out: a folder; made if need be.
+        images: how many, spread evenly over the set, the first and the last included.
+        split: whose loader: ``train``, ``val`` or ``test``.
+        epoch: which epoch's augmentation.
+        options: as given to ``--cfg-options``.
+        download: fetch a set that is not there.
+        force: overwrite sheets that are there.
+
+    Returns:
+        The pictures written.
+
+    Raises:
+        ConfigError: no such split, a number that makes no sense, sheets that are there already.
+    """
+    if images < 1 or epoch < 0:
+        raise ConfigError(f'--images {images} must be at least 1 and --epoch {epoch} at least 0')
+    out = Path(out)
+    if any(out.glob('contact_sheet*')) and not force:
+        raise ConfigError(f'{out} already holds contact sheets; use --force to overwrite them, or another --out')
+    cfg = load_config(config, options)
+    dataset = build_split(cfg, split, download)
+    chosen = spread(len(dataset), images)
+    shown = _Views(cfg, split, dataset, epoch)
+    first = shown.batch(chosen[:1])[0][0]  # views that cannot be made are an error now
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in out.glob('contact_sheet_*.png'):
+        stale.unlink()
+    length = SHEET_ROWS * Layout(1, 1 + len(first), tile_side(first)).per_row
+    pages = [chosen[start : start + length] for start in range(0, len(chosen), length)]
+    return _write(out, shown, pages, dict(config=os.fspath(config), split=split, epoch=epoch))
+
+
+def build_split(cfg: Config, split: str, download: bool = False) -> Any:
+    """The data set of a split's loader, with the seed that a run of ``cfg`` gives it.
+
+    Raises:
+        ConfigError: the config has no such loader, or it is malformed.
+    """
+    name = f'{split}_dataloader'
+    if not cfg.get(name):
+        there = [other for other in SPLITS if cfg.get(f'{other}_dataloader')]
+        raise ConfigError(f'the config has no {name}; --split can be {", ".join(there) or "nothing"} here')
+    if problems := check_parts(Config({name: cfg[name]})):
+        raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
+    if download:
+        download_data(cfg, [name])
+    with told_as_errors('the data set cannot be built'):
+        return DATASETS.build(dict(cfg[name].dataset), default_args=dict(seed=cfg.randomness.get('seed') or 0))
+
+
+def spread(length: int, count: int) -> list[int]:
+    """``count`` indices below ``length``, or all where there are no more, evenly apart: [0, ..., length - 1]."""
+    return np.linspace(0, length - 1, min(count, length)).round().astype(int).tolist()
+
+
+class _Views:
+    """Samples of a data set with their originals and with the views that a network gets."""
+
+    def __init__(self, cfg: Config, split: str, dataset: Any, epoch: int) -> None:
+        make_originals: Any = FUNCTIONS.get('Originals')
+        self.whole_batch: Any = FUNCTIONS.get('whole_batch')
+        self.originals, self.dataset, self.epoch = make_originals(dataset), dataset, epoch
+        self.training = split == 'train'
+        model = cfg.get('model') or {}
+        self.preprocessor: Any = None
+        if isinstance(model, Mapping) and model.get('data_preprocessor'):
+            with told_as_errors('the data preprocessor cannot be built'):
+                self.preprocessor = ALGORITHMS.build(model['data_preprocessor'])
+
+    def batch(self, indices: Sequence[int]) -> tuple[list[list[Image.Image]], list[int]]:
+        """For each of ``indices`` its views, and its label."""
+        keys = [(index, self.epoch) for index in indices]
+        whole = hasattr(self.dataset, '__getitems__')
+        with told_as_errors('the views cannot be made'):
+            batch = self.whole_batch(self.dataset.__getitems__(keys) if whole else [self.dataset[key] for key in keys])
+            if hasattr(self.preprocessor, 'std'):
+                batch = self.preprocessor(batch, self.training)
+        views = [_pixels(view, self.preprocessor) for view in batch['images']]
+        pictures = [[Image.fromarray(view[row].permute(1, 2, 0).numpy()) for view in views] for row in range(len(keys))]
+        return pictures, batch['labels'].tolist()
+
+
+def _pixels(view: Tensor, preprocessor: Any) -> Tensor:
+    """Views as uint8, a normalisation undone."""
+    if view.is_floating_point():
+        view = view * preprocessor.std + preprocessor.mean
+    return view.round().clamp(0, 255).to(torch.uint8).cpu()
+
+
+def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dict[str, Any]) -> list[Path]:
+    rows: list[dict[str, Any]] = []
+    files: list[Path] = []
+    for page in pages:
+        pictures, labels = shown.batch(page)
+        side = tile_side(pictures[0])
+        originals = [_small(shown.originals.image(index), side) for index in page]
+        told = [_describe(shown.originals, *facts) for facts in zip(page, labels, originals, strict=True)]
+        samples = [
+            Sample(facts['file'], _note(facts), [original, *views])
+            for facts, original, views in zip(told, originals, pictures, strict=True)
+        ]
+        sheet, boxes = draw_sheet(samples, side)
+        files.append(out / f'contact_sheet_{len(files) + 1:02d}.png')
+        sheet.save(files[-1])
+        rows += [dict(facts, sheet=files[-1].name, boxes=tiles) for facts, tiles in zip(told, boxes, strict=True)]
+    text = json.dumps(dict(record, images=len(shown.originals), samples=rows), indent=1)
+    (out / 'contact_sheet.json').write_text(text + '\n', encoding='utf-8')
+    return files
+
+
+def _small(original: Image.Image | None, side: int) -> Image.Image | None:
+    return None if original is None else fit(original, side)  # a sheet's originals at full size may not fit in memory
+
+
+def _describe(originals: Any, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
+    return dict(
+        index=index,
+        file=originals.name(index),
+        label=label,
+        class_name=originals.class_name(label),
+        readable=original is not None,
+    )
+
+
+def _note(facts: Mapping[str, Any]) -> str:
+    label = 'no label' if facts['label'] < 0 else f'label {facts["label"]}'
+    named = f'{label}, {facts["class_name"]}' if facts['class_name'] else label
+    return named if facts['readable'] else f'cannot be read: another image stands in for it ({named})'

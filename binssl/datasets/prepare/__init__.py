@@ -1,1 +1,0 @@
-"""Getting published image sets ready: every step can be interrupted and run again, and overwrites nothing unasked."""

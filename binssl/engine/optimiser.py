@@ -1,0 +1,270 @@
+"""The optimiser: mixed precision on any device, parameter groups, a look at the first gradients."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper as _OptimWrapper
+from torch import Tensor, nn
+
+from binssl.core.processes import unwrap
+from binssl.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, ConfigError
+
+PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
+
+
+@OPTIM_WRAPPERS.register_module()
+class OptimWrapper(_OptimWrapper):
+    """mmengine's wrapper with mixed precision on GPUs and CPUs.
+
+    Args:
+        optimizer: built by the constructor below.
+        accumulative_counts: batches whose gradients are averaged for one step; filled in from
+            ``global_batch_size`` where the config gives that.
+        clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``, None for no clipping.
+        precision: None (as the model is), ``'fp16'`` (with loss scaling; a CPU trains in the model's
+            precision instead, and the log says so) or ``'bf16'``.
+
+    Attributes:
+        before_step: called before every step, when its gradients are complete, in this order; a hook adds here
+            what looks at gradients or takes some away (``None``: the optimiser leaves that parameter alone).
+        last_gradient_norm: of the latest step, when gradients are clipped; a tensor, so that nothing waits
+            for it.
+    """
+
+    def __init__(
+        self,
+        optimizer: torch.optim.Optimizer,
+        accumulative_counts: int = 1,
+        clip_grad: dict | None = None,
+        precision: str | None = None,
+    ) -> None:
+        if accumulative_counts < 1:
+            raise ConfigError(f'accumulative_counts is {accumulative_counts}; it must be at least 1')
+        if precision is not None and precision not in PRECISIONS:
+            raise ConfigError(f'precision {precision!r} is none of {sorted(PRECISIONS)} or None')
+        super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
+        self._check_clip_grad()
+        self.base_param_settings = None  # every group has a learning rate of its own to log
+        self.before_step: list[Callable[[], None]] = []
+        self.last_gradient_norm: Tensor | None = None
+        self._device = optimizer.param_groups[0]['params'][0].device.type
+        if precision == 'fp16' and self._device == 'cpu':
+            print_log('fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current')
+            precision = None
+        self._autocast_dtype = PRECISIONS.get(precision or '')
+        self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
+
+    def _check_clip_grad(self) -> None:
+        if not self.clip_grad_kwargs:
+            return
+        try:
+            inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
+        except TypeError as error:
+            raise ConfigError(
+                f'optim_wrapper.clip_grad: {error}; it holds arguments of {self.clip_func.__name__}'
+            ) from error
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model):
+            if self._autocast_dtype is None:
+                yield
+                return
+            with torch.autocast(self._device, self._autocast_dtype):
+                yield
+
+    def scale_loss(self, loss: Tensor) -> Tensor:
+        return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
+
+    def backward(self, loss: Tensor, **kwargs: Any) -> None:
+        self._scaler.scale(loss).backward(**kwargs)
+        self._inner_count += 1
+
+    def step(self, **kwargs: Any) -> None:
+        for act in list(self.before_step):  # one may take itself off the list
+            act()
+        if self.clip_grad_kwargs:
+            self._scaler.unscale_(self.optimizer)
+            self._clip_grad()
+        self._scaler.step(self.optimizer, **kwargs)
+        self._scaler.update()
+
+    def _clip_grad(self) -> None:
+        parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
+        self.last_gradient_norm = self.clip_func(parameters, **self.clip_grad_kwargs)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self.optimizer.state_dict(), 'loss_scaler': self._scaler.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        state = dict(state_dict)
+        scaler = state.pop('loss_scaler', {})
+        if scaler and self._scaler.is_enabled():
+            self._scaler.load_state_dict(scaler)
+        self.optimizer.load_state_dict(state)
+
+
+@OPTIMIZERS.register_module(name='LARS')
+def build_lars(
+    params: Any,
+    lr: float,
+    momentum: float = 0.9,
+    weight_decay: float = 0.0,
+    trust_coeff: float = 0.001,
+    nesterov: bool = False,
+    always_adapt: bool = False,
+) -> torch.optim.Optimizer:
+    """LARS (arXiv:1708.03888) from timm, for batches of thousands.
+
+    A group without weight decay is not adapted either (plain SGD with momentum), unless ``always_adapt``: with
+    ``paramwise_cfg=dict(decay='weights')`` these are biases, norms and shifts, as in BYOL; SwAV's release adapts all.
+
+    Raises:
+        ConfigError: timm is not installed; or nothing would be adapted.
+    """
+    if not weight_decay and not always_adapt:
+        raise ConfigError(
+            'LARS without weight_decay adapts no rate and is plain SGD: give a weight_decay, or always_adapt=True'
+        )
+    try:
+        from timm.optim.lars import Lars
+    except ImportError as error:
+        raise ConfigError('LARS is timm\'s, which is not installed: pip install "binssl[lars]"') from error
+    return Lars(
+        params,
+        lr,
+        momentum,
+        weight_decay=weight_decay,
+        trust_coeff=trust_coeff,
+        nesterov=nesterov,
+        always_adapt=always_adapt,
+    )
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
+class ParameterGroups:
+    """Builds the optimiser with one group per (learning rate, decayed or not, scheduled or not).
+
+    Args:
+        optim_wrapper_cfg: ``type``, ``optimizer`` and the wrapper's arguments.
+        paramwise_cfg: ``decay='all'`` (the default, as published label-free recipes); ``'weights'``, which
+            spares biases, norms and learnable shifts: every tensor with fewer than two axes longer than 1;
+            ``'four_axes'``, all tensors of four axes, learnable shifts included (ReActNet's release); or a list of
+            patterns of names (``['backbone.stem.conv.*', 'head.fc.*']``), a star for any part of one;
+            ``lr_mult={'target_head': 0.1}``, a factor by name prefix (0 is refused: freeze the part instead);
+            ``fixed_lr=['head.predictor']``, prefixes whose rate no schedule moves (SimSiam's predictor).
+
+    A part of the model with ``own_rates()``, rates by the names of its own parts (LinearRates), has these in place of
+    the optimiser's ``lr``.
+
+    Raises:
+        ConfigError: an unknown key, a prefix that no trainable parameter has, nothing to train.
+    """
+
+    def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
+        self.wrapper_cfg = dict(optim_wrapper_cfg)
+        self.optimizer_cfg = dict(self.wrapper_cfg.pop('optimizer'))
+        paramwise = dict(paramwise_cfg or {})
+        if not isinstance(self.optimizer_cfg.get('lr'), (int, float)):
+            raise ConfigError(f'optim_wrapper.optimizer.lr is {self.optimizer_cfg.get("lr")!r}; it must be a number')
+        self.decay = paramwise.pop('decay', 'all')
+        self.lr_mult = dict(paramwise.pop('lr_mult', {}))
+        self.fixed_lr = list(paramwise.pop('fixed_lr', []))
+        if paramwise:
+            raise ConfigError(
+                f'optim_wrapper.paramwise_cfg takes `decay`, `lr_mult` and `fixed_lr`, not {sorted(paramwise)}'
+            )
+        patterns = isinstance(self.decay, (list, tuple)) and self.decay and all(isinstance(p, str) for p in self.decay)
+        if self.decay not in ('all', 'weights', 'four_axes') and not patterns:
+            raise ConfigError(
+                f"paramwise_cfg.decay is {self.decay!r}; it must be 'all', 'weights', 'four_axes' or a list of names"
+            )
+
+    def __call__(self, model: nn.Module) -> _OptimWrapper:
+        model = unwrap(model)
+        trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        if not trained:
+            raise ConfigError('the model has no trainable parameter')
+        self._check_names([name for name, _ in trained])
+        own = self._own_rates(model, [name for name, _ in trained])
+        groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
+        for name, parameter in trained:
+            decayed = self._is_decayed(name, parameter)
+            base = next((rate for part, rate in own.items() if name.startswith(part + '.')), self.optimizer_cfg['lr'])
+            rate = base * self._factor(name)
+            fixed = any(name.startswith(prefix + '.') for prefix in self.fixed_lr)
+            group = groups.setdefault((rate, decayed, fixed), dict(params=[], lr=rate, fixed_lr=fixed))
+            group['params'].append(parameter)
+            if not decayed:
+                group['weight_decay'] = 0.0
+        for group in groups.values():
+            group['initial_lr'] = group['lr']  # what schedules start from; kept in checkpoints
+        optimizer = self._optimizer(trained, list(groups.values()))
+        wrapper = {'type': 'OptimWrapper', **self.wrapper_cfg}
+        return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
+
+    def _optimizer(
+        self, trained: list[tuple[str, nn.Parameter]], groups: list[dict[str, Any]]
+    ) -> torch.optim.Optimizer:
+        try:
+            return OPTIMIZERS.build(self._fused(trained), default_args=dict(params=groups))
+        except (TypeError, ValueError) as error:  # how torch says that a value does not do
+            raise ConfigError(f'optim_wrapper.optimizer {self.optimizer_cfg}: {error}') from error
+
+    def _own_rates(self, model: nn.Module, trained: Sequence[str]) -> dict[str, float]:
+        """The rates that parts of the model bring along, by the parts' whole names; no gradient may join them."""
+        rates = {
+            f'{name}.{part}'.lstrip('.'): rate
+            for name, module in model.named_modules()
+            for part, rate in getattr(module, 'own_rates', dict)().items()
+        }
+        if rates and self.wrapper_cfg.get('clip_grad'):
+            raise ConfigError(
+                'optim_wrapper.clip_grad has one norm for all gradients, so that classifiers of several '
+                'learning rates would not learn as each would alone: leave it out'
+            )
+        shared = [name for name in trained if not name.startswith(tuple(f'{part}.' for part in rates))]
+        if rates and shared:
+            raise ConfigError(
+                f'classifiers of several learning rates share what learns ({shared[0]}, ...): set '
+                "model.frozen=['backbone', 'neck'], or make a run for each rate"
+            )
+        return rates
+
+    def _check_names(self, names: Sequence[str]) -> None:
+        for key, prefixes in (('lr_mult', self.lr_mult), ('fixed_lr', self.fixed_lr)):
+            for prefix in prefixes:
+                if not any(name.startswith(prefix + '.') for name in names):
+                    raise ConfigError(f'paramwise_cfg.{key}: no trainable parameter is under {prefix!r}')
+        for pattern in self.decay if not isinstance(self.decay, str) else ():
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise ConfigError(f'paramwise_cfg.decay: no trainable parameter is called {pattern!r}')
+        for prefix, factor in self.lr_mult.items():
+            if factor <= 0:
+                raise ConfigError(f'paramwise_cfg.lr_mult of {prefix!r} is {factor}; freeze the part instead')
+
+    def _factor(self, name: str) -> float:
+        fitting = [prefix for prefix in self.lr_mult if name.startswith(prefix + '.')]
+        return self.lr_mult[max(fitting, key=len)] if fitting else 1.0
+
+    def _is_decayed(self, name: str, parameter: Tensor) -> bool:
+        if self.decay == 'all':
+            return True
+        if self.decay == 'weights':
+            return sum(size > 1 for size in parameter.shape) > 1
+        if self.decay == 'four_axes':
+            return parameter.dim() == 4
+        return any(fnmatchcase(name, pattern) for pattern in self.decay)
+
+    def _fused(self, trained: list[tuple[str, nn.Parameter]]) -> dict:
+        """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers."""
+        known = self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
+        plain = all(p.is_floating_point() and p.device.type in ('cpu', 'cuda') for _, p in trained)
+        return {'fused': True, **self.optimizer_cfg} if known and plain else self.optimizer_cfg

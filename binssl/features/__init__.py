@@ -1,0 +1,1 @@
+"""What a trained trunk is taken through: features of its layers, k-NN, SVMs, pictures."""

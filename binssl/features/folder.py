@@ -1,0 +1,206 @@
+"""Features of a data set under a trained network, computed once and kept in a folder that is known by its hashes."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import barrier
+
+import binssl
+from binssl.checkpoints import load_model
+from binssl.core.command_line import told_as_errors
+from binssl.core.files import file_sha256, write_json
+from binssl.core.processes import by_the_first
+from binssl.engine.config import config_hash, plain
+from binssl.features.layers import LayerReader
+from binssl.features.plain_views import check_plain_views, views_of
+from binssl.features.rows import LABELS, Layout, RowFile, RowMaker
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+
+FACTS = 'features.json'
+ROOT = Path('work_dirs/features')
+
+
+@dataclass(frozen=True)
+class FeatureFolder:
+    """A folder of features: ``LAYER.npy`` float32 (N, D) in the data's order, ``labels.npy``, ``features.json``.
+
+    Args:
+        path: the folder.
+        labels: int64 (N,), -1 where unknown, or int8 (N, C) of images with several labels.
+        facts: where the features come from: SHA-256 of the weights and of the data, views, pool, layers with their
+            widths, files with their SHA-256, versions, number of images and classes.
+    """
+
+    path: Path
+    labels: np.ndarray
+    facts: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> FeatureFolder:
+        """The folder at ``path``, which is whole.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if not (path / FACTS).is_file():
+            raise ConfigError(f'{path} holds no features: it has no {FACTS}')
+        facts = json.loads((path / FACTS).read_text(encoding='utf-8'))
+        return cls(path, np.load(path / f'{LABELS}.npy'), facts)
+
+    def layer(self, name: str) -> np.ndarray:
+        """Features of one layer, float32 (N, D), read-only and left on the disk until they are read.
+
+        Raises:
+            ConfigError: they are not there.
+        """
+        if name not in self.facts['layers']:
+            raise ConfigError(f'{self.path} has no layer {name!r}; it has {", ".join(self.facts["layers"])}')
+        return np.load(self.path / f'{name}.npy', mmap_mode='r')
+
+    def check(self) -> None:
+        """Compare every file with its SHA-256.
+
+        Raises:
+            ConfigError: one has changed or is gone.
+        """
+        for name, sha256 in self.facts['files'].items():
+            if not (self.path / name).is_file() or file_sha256(self.path / name) != sha256:
+                raise ConfigError(
+                    f'{self.path / name} is not as it was written: remove the folder, and it is made again'
+                )
+
+
+def extract_features(
+    weights: Path,
+    dataset: dict,
+    layers: Sequence[str] = ('neck',),
+    root: Path = ROOT,
+    *,
+    pool: str = 'mean',
+    batch_size: int = 256,
+    num_workers: int | None = None,
+    device: torch.device,
+) -> FeatureFolder:
+    """Features of every image of a data set, by all processes of a group together, or as they were kept.
+
+    Batches are of the same images for any number of processes, and so are the features. The folder below ``root`` is
+    named by the hash of the weights, of the data, of the views and of the pool; layers that it lacks are added. It is
+    written under another name and renamed when it is whole.
+
+    Args:
+        weights: file of a trained network.
+        dataset: config of the data; one view, free of randomness.
+        layers: see :class:`LayerReader`.
+        root: where feature folders are kept.
+        pool: 'mean' or 'svm', of maps.
+        batch_size: images at once in each process.
+        num_workers: of each process's loader. None: none for images in memory, else up to 4.
+        device: of this process.
+
+    Raises:
+        ConfigError: weights without a trunk, layers that do not exist, views that are random, images that cannot be
+            decoded, features that are not finite, or kept ones that have changed; before the first batch where that can
+            be known.
+    """
+    model: Any = load_model(weights, device)
+    LayerReader(model, layers, pool)  # a layer that does not exist is an error now
+    with told_as_errors('the data set cannot be built'):
+        data = DATASETS.build(dict(dataset), default_args=dict(seed=0))
+    refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
+    refuse_bad_images(data)
+    check_plain_views(data)
+    facts = by_the_first(lambda: _facts(weights, dataset, data, pool))
+    sources = {key: facts[key] for key in ('weights', 'data', 'views', 'pool')}
+    folder = Path(root) / config_hash(sources)[:16]
+    lacking = by_the_first(lambda: _lacking(folder, layers))
+    if lacking:
+        _extract(folder, RowMaker(LayerReader(model, lacking, pool), data, device), facts, batch_size, num_workers)
+    features = FeatureFolder.open(folder)
+    barrier()  # a caller may remove the folder: not before all have opened it
+    return features
+
+
+def _facts(weights: Path, dataset: Mapping[str, Any], data: Any, pool: str) -> dict[str, Any]:
+    fingerprint: Any = FUNCTIONS.get('fingerprint_data')
+    return dict(
+        weights=file_sha256(weights),
+        weights_name=Path(weights).name,
+        data=fingerprint(data),
+        dataset=plain(dict(dataset)),
+        views=views_of(dataset),
+        pool=pool,
+        images=len(data),
+        num_classes=getattr(data, 'num_classes', None),
+        classes=getattr(data, 'classes', None),
+        versions=dict(binssl=binssl.__version__, torch=torch.__version__, numpy=np.__version__),
+        layers={},
+        files={},
+    )
+
+
+def _lacking(folder: Path, layers: Sequence[str]) -> list[str]:
+    """Those of ``layers`` that the folder does not hold; what it holds is checked."""
+    if not (folder / FACTS).is_file():
+        return list(layers)
+    kept = FeatureFolder.open(folder)
+    kept.check()
+    return [layer for layer in layers if layer not in kept.facts['layers']]
+
+
+def _extract(folder: Path, maker: RowMaker, facts: dict[str, Any], batch_size: int, num_workers: int | None) -> None:
+    layout = maker.layout()  # what cannot be computed is an error now
+    unfinished = Path(by_the_first(lambda: str(_begin(folder, layout, facts['images']))))
+    try:
+        maker.write(unfinished, layout, batch_size, num_workers)
+        barrier()
+        by_the_first(lambda: _finish(unfinished, folder, facts))
+    except BaseException:  # no word to the others: they may be anywhere, and end with this process
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _begin(folder: Path, layout: Layout, images: int) -> Path:
+    """An unfinished folder with files of so many rows; those of runs that were killed here are removed."""
+    host = platform.node()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.parent.glob(f'.{folder.name}.{host}.*.tmp'):
+        if not Path('/proc', leftover.name.split('.')[-2]).exists():
+            shutil.rmtree(leftover, ignore_errors=True)
+    unfinished = folder.parent / f'.{folder.name}.{host}.{os.getpid()}.tmp'
+    unfinished.mkdir()
+    for name, (shape, dtype) in layout.items():
+        RowFile.create(unfinished / f'{name}.npy', images, shape, dtype)
+    return unfinished
+
+
+def _finish(unfinished: Path, folder: Path, facts: dict[str, Any]) -> None:
+    """Give the folder its name; where it is there already, it gets the files that it lacks."""
+    made = {file.name: file_sha256(file) for file in sorted(unfinished.glob('*.npy'))}
+    if not (folder / FACTS).is_file():
+        _write_facts(unfinished, facts, made)
+        with suppress(OSError):  # another run may have been faster
+            unfinished.rename(folder)
+            return
+    kept = FeatureFolder.open(folder).facts
+    lacked = {name: sha256 for name, sha256 in made.items() if name not in kept['files']}
+    for name in lacked:
+        os.replace(unfinished / name, folder / name)
+    _write_facts(folder, kept, {**kept['files'], **lacked})
+    shutil.rmtree(unfinished)
+
+
+def _write_facts(folder: Path, facts: dict[str, Any], files: dict[str, str]) -> None:
+    stems = [Path(name).stem for name in files if name != f'{LABELS}.npy']
+    layers = {name: int(np.load(folder / f'{name}.npy', mmap_mode='r').shape[1]) for name in stems}
+    write_json(folder / FACTS, {**facts, 'layers': layers, 'files': files})

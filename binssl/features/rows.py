@@ -1,0 +1,146 @@
+"""Rows of features, computed by several processes into the same files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank, get_world_size
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from binssl.core.processes import processes_here
+from binssl.engine.loader_limits import loader_problems
+from binssl.evaluation import EvaluationError
+from binssl.features.layers import LayerReader
+from binssl.registry import FUNCTIONS, ConfigError
+
+LABELS = 'labels'
+MOST_WORKERS = 4
+SECONDS_BETWEEN_LINES = 20.0
+
+Layout = dict[str, tuple[tuple[int, ...], str]]  # of a file's row: its shape and the dtype of its numbers
+
+
+class RowFile:
+    """A ``.npy`` of so many rows, each of which some process writes.
+
+    Written by position, not through mapped memory: processes on several machines may share a folder, and the pages of
+    their rows would overlap.
+
+    Args:
+        path: made by :meth:`create`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        header: Any = np.load(path, mmap_mode='r')
+        self._start, self._row_bytes = header.offset, int(header.strides[0])
+        self._dtype = header.dtype
+        self._file = path.open('r+b', buffering=0)
+
+    @staticmethod
+    def create(path: Path, length: int, shape: tuple[int, ...], dtype: str) -> None:
+        """The file with ``length`` rows of ``shape``, of zeros; its space on the disk is taken as rows come."""
+        np.lib.format.open_memmap(path, mode='w+', dtype=np.dtype(dtype), shape=(length, *shape))
+
+    def write(self, first: int, rows: np.ndarray) -> None:
+        """Put ``rows`` at the place of the ``first`` of them."""
+        content = np.ascontiguousarray(rows, dtype=self._dtype).data.cast('B')
+        place = self._start + first * self._row_bytes
+        while content:
+            written = os.pwrite(self._file.fileno(), content, place)
+            content, place = content[written:], place + written
+
+    def close(self) -> None:
+        """No more rows come; whether all have reached the disk is seen by the hash, should the power go."""
+        self._file.close()
+
+
+class RowMaker:
+    """The rows of a data set's images: features of each layer, and labels.
+
+    Args:
+        reader: which layers of which network.
+        data: the data set.
+        device: where the network is.
+    """
+
+    def __init__(self, reader: LayerReader, data: Any, device: torch.device) -> None:
+        self.reader, self.data, self.device = reader, data, device
+
+    def layout(self) -> Layout:
+        """What a row of each file is, from the first image.
+
+        Raises:
+            ConfigError: a layer is not there, or the images do not fit the network or have sizes of their own.
+        """
+        whole_batch: Any = FUNCTIONS.get('whole_batch')
+        some = self.data.__getitems__([0]) if hasattr(self.data, '__getitems__') else [self.data[0]]
+        batch = whole_batch(some)
+        if batch['images'][0].ndim == 3:  # (3, H, W): an image, not a batch of one view
+            raise ConfigError(
+                f'{type(self.data).__name__} gives images of their own sizes, and features are computed '
+                'of batches of one size: take a set with views, such as VOC07 or ImageFolder'
+            )
+        made = self._rows(batch, first=0)
+        return {name: (rows.shape[1:], rows.dtype.str) for name, rows in made.items()}
+
+    def write(self, folder: Path, names: Iterable[str], batch_size: int, num_workers: int | None) -> None:
+        """Compute this process's share, every so many-th batch, and put it into the files of ``folder``.
+
+        Raises:
+            EvaluationError: features that are not finite.
+        """
+        files = {name: RowFile(folder / f'{name}.npy') for name in names}
+        total, told = len(self.data), time.monotonic()
+        for first, batch in self._batches(batch_size, num_workers):
+            for name, rows in self._rows(batch, first).items():
+                files[name].write(first, rows)
+            if get_rank() == 0 and time.monotonic() - told > SECONDS_BETWEEN_LINES:
+                told = time.monotonic()
+                print(f'features of {first + batch_size:,} of {total:,} images', file=sys.stderr, flush=True)
+        for file in files.values():
+            file.close()
+
+    def _batches(self, batch_size: int, num_workers: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
+        starts = range(0, len(self.data), batch_size)[get_rank() :: get_world_size()]
+        places = [list(range(start, min(start + batch_size, len(self.data)))) for start in starts]
+        workers = self._workers(batch_size) if num_workers is None else num_workers
+        options: dict[str, Any] = dict(num_workers=workers, batch_size=batch_size)
+        if problems := loader_problems('the loader of features', options, self.data, processes_here()):
+            raise ConfigError('; '.join(problems))
+        loader: Any = DataLoader(
+            self.data,
+            batch_sampler=places,
+            num_workers=workers,
+            collate_fn=FUNCTIONS.get('whole_batch'),
+            generator=torch.Generator(),
+        )
+        return zip(starts, loader, strict=True)
+
+    def _workers(self, batch_size: int) -> int:
+        """None for pixels in memory; for files a process's share of the cores, where so many batches are there."""
+        if not hasattr(self.data, 'index'):
+            return 0
+        cores = len(os.sched_getaffinity(0)) // processes_here()
+        return min(MOST_WORKERS, cores, -(-len(self.data) // batch_size))
+
+    @torch.inference_mode()
+    def _rows(self, batch: Mapping[str, Any], first: int) -> dict[str, np.ndarray]:
+        ready = self.reader.model.data_preprocessor({'images': batch['images']}, False)['images']
+        images = ready if isinstance(ready, Tensor) else ready[0]
+        rows = {name: values.cpu().numpy() for name, values in self.reader.read(images.to(self.device)).items()}
+        for name, values in rows.items():
+            if not np.isfinite(values).all():
+                raise EvaluationError(
+                    f'{name}: features of images from {first} on are not finite: the network '
+                    'diverged or its weights are damaged'
+                )
+        labels = torch.as_tensor(batch['labels']).cpu().numpy()
+        return {**rows, LABELS: labels.astype(np.int64 if labels.ndim == 1 else np.int8)}

@@ -1,0 +1,246 @@
+"""``tools/test_svm.py``: linear SVMs on the features of chosen layers, one result after the other, each kept."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.dist import is_main_process
+
+from binssl.checkpoints import read_trained
+from binssl.checkpoints.weights import inference_config
+from binssl.core.command_line import told_as_errors
+from binssl.engine.config import load_config, parse_options
+from binssl.engine.downloads import add_download_flag, download_data
+from binssl.engine.evaluators import metric_config
+from binssl.engine.initial_weights import write_initial_weights
+from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.preflight import check_parts
+from binssl.engine.training import default_work_dir, weights_name
+from binssl.evaluation import LinearSVM
+from binssl.evaluation.linear_svm import ALL, SVMTask
+from binssl.evaluation.svm import LabeledFeatures, jobs_that_fit
+from binssl.features.folder import ROOT, FeatureFolder, extract_features
+from binssl.features.layers import POOLS, LayerReader
+from binssl.features.svm_results import Results, write_results
+from binssl.registry import ALGORITHMS, DATASETS, METRICS, ConfigError
+
+PROTOCOL = 'configs/benchmarks/svm/voc07.py'
+RANDOM = 'random'
+
+
+@dataclass(frozen=True)
+class SVMRun:
+    """What is measured, on what and how: checked.
+
+    Args:
+        protocol: config of the data, with the metric.
+        metric: its LinearSVM.
+        parts: configs of the data to learn from and to score.
+        weights: the network.
+        layers: whose features.
+        work_dir: where the results go.
+    """
+
+    protocol: Config
+    metric: LinearSVM
+    parts: tuple[dict, dict]
+    weights: Path
+    layers: tuple[str, ...]
+    work_dir: Path
+
+
+def parse_svm(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The flags of ``tools/test_svm.py``."""
+    parser = argparse.ArgumentParser(prog='tools/test_svm.py', description='Score features by linear SVMs.')
+    parser.add_argument('config', help='a config of configs/benchmarks/svm, or one that trains a network: --protocol')
+    parser.add_argument(
+        'weights',
+        nargs='?',
+        help="a weights file or training checkpoint; 'random': the network of a training config as it is initialised",
+    )
+    parser.add_argument('--epoch', type=int, metavar='N', help="instead of WEIGHTS: epoch_N.pth of the config's run")
+    parser.add_argument(
+        '--layers',
+        nargs='+',
+        default=['feat5'],
+        metavar='LAYER',
+        help='feat1 to feat5 (the default), neck, or modules: backbone.blocks.5',
+    )
+    parser.add_argument('--protocol', metavar='CONFIG', help=f'for a training config; default: {PROTOCOL}')
+    parser.add_argument(
+        '--pool', choices=POOLS, default='svm', help='of maps: to about 9,000 numbers as published, or to 1 x 1'
+    )
+    parser.add_argument('--features', type=Path, default=ROOT, metavar='DIR', help=f'kept there; default: {ROOT}')
+    parser.add_argument('--jobs', type=int, metavar='N', help='SVMs fitted at a time; default: by cores and memory')
+    parser.add_argument(
+        '--work-dir', '--work_dir', help="default: the protocol's path under work_dirs/ and the weights' name"
+    )
+    parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='of the protocol'
+    )
+    add_download_flag(parser)
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument('--check', type=int, metavar='N', help='only check, for N processes on this machine')
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    return parser.parse_args(arguments)
+
+
+def test_svm(args: argparse.Namespace) -> None:
+    """Extract the features by all processes, then fit and score in the first, which writes the table.
+
+    A result that is there for the same features and settings is taken as it is: a run that was interrupted goes on.
+
+    Raises:
+        ConfigError: see :func:`plan_svm`.
+    """
+    run = plan_svm(args)
+    if args.check is not None:
+        return
+    loader = run.protocol.test_dataloader
+    with processes(args.launcher, args.device) as device:
+        train, test = (
+            extract_features(
+                run.weights,
+                part,
+                run.layers,
+                args.features,
+                pool=args.pool,
+                device=device,
+                batch_size=loader.batch_size,
+                num_workers=loader.get('num_workers'),
+            )
+            for part in run.parts
+        )
+        measures = is_main_process()
+    if measures:
+        measure(run, train, test, args.jobs, Path(args.out) if args.out else None)
+
+
+def plan_svm(args: argparse.Namespace) -> SVMRun:
+    """What the command line asks for.
+
+    Raises:
+        ConfigError: a file that is no network of ours, a layer or config that is not there, labels that do not allow
+            the folds or shots, data that are not there: all before anything is extracted.
+    """
+    if args.jobs is not None and args.jobs < 1:
+        raise ConfigError(f'--jobs {args.jobs} must be at least 1')
+    if problem := check_devices(args.check or 1, args.device):
+        raise ConfigError(problem)
+    weights = find_weights(args)
+    protocol, metric = read_protocol(args.config, args.protocol, parse_options(args.cfg_options))
+    layers = tuple(dict.fromkeys(word for words in args.layers for word in words.split()))
+    LayerReader(ALGORITHMS.build(inference_config(read_trained(weights).model)), layers, args.pool)
+    parts = _parts_of(protocol)
+    if args.check is not None or args.launcher == 'none':  # processes of a launcher come after its check
+        if args.download:
+            download_data(protocol, ['test_dataloader'])
+        _check_labels(metric, parts)
+    default = default_work_dir(str(protocol.filename)) / weights_name(str(weights))
+    return SVMRun(protocol, metric, parts, weights, layers, Path(args.work_dir or default))
+
+
+def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) -> tuple[Config, LinearSVM]:
+    """The config that says which data are scored, and its metric: ``config`` itself, or else ``protocol``.
+
+    Raises:
+        ConfigError: neither has a LinearSVM, or something in it is wrong.
+    """
+    own = metric_config(load_config(config), 'test_evaluator', 'LinearSVM') is not None
+    if own and protocol:
+        raise ConfigError(f'{config} is a protocol of its own: leave --protocol out')
+    cfg = load_config(config if own else protocol or PROTOCOL, options)
+    found = metric_config(cfg, 'test_evaluator', 'LinearSVM')
+    if found is None:
+        raise ConfigError(
+            f"{cfg.filename} has no test_evaluator=[dict(type='LinearSVM')]; take one of configs/benchmarks/svm"
+        )
+    read = {key: cfg[key] for key in ('test_dataloader', 'test_evaluator') if cfg.get(key)}
+    if problems := check_parts(Config(read)):
+        raise ConfigError('\n  - '.join(['this cannot be scored:', *problems]))
+    with told_as_errors('the metric cannot be built'):
+        return cfg, METRICS.build(found)
+
+
+def _parts_of(protocol: Config) -> tuple[dict, dict]:
+    dataset: Any = (protocol.get('test_dataloader') or {}).get('dataset') or {}
+    if not all(dataset.get(part) for part in ('bank', 'query')):
+        raise ConfigError(
+            f'{protocol.filename}: SVMs learn from a bank and score a query: give '
+            "test_dataloader.dataset=dict(type='BankAndQuery', bank=..., query=...)"
+        )
+    return dataset.bank.to_dict(), dataset.query.to_dict()
+
+
+def find_weights(args: argparse.Namespace) -> Path:
+    """The file of the network: as named, of an epoch of a run, or written now as it is initialised.
+
+    Raises:
+        ConfigError: none or both are given, or the file is not there.
+    """
+    if (args.weights is None) == (args.epoch is None):
+        raise ConfigError('give WEIGHTS, or --epoch N for epoch_N.pth of the run of a training config: one of the two')
+    if args.epoch is not None:
+        folder = Path(load_config(args.config).get('work_dir') or default_work_dir(args.config))
+        file = folder / f'epoch_{args.epoch}.pth'
+        if not file.is_file():
+            there = sorted(folder.glob('epoch_*.pth'), key=lambda path: (len(path.name), path.name))
+            raise ConfigError(f'there is no {file}; in {folder}: {", ".join(path.name for path in there) or "none"}')
+        return file
+    if args.weights != RANDOM:
+        return Path(args.weights)
+    file = default_work_dir(args.config) / 'random_seed0.pth'
+    if args.check is not None or args.launcher == 'none':
+        write_initial_weights(args.config, file, force=True)
+    return file
+
+
+def _check_labels(metric: LinearSVM, parts: tuple[dict, dict]) -> None:
+    with told_as_errors('the data cannot be built'):
+        train, test = (DATASETS.build(dict(part), default_args=dict(seed=0)) for part in parts)
+    labels = [_labels_of(data) for data in (train, test)]
+    if labels[0] is not None and labels[1] is not None:
+        metric.targets(labels[0], labels[1], getattr(train, 'classes', None))
+
+
+def _labels_of(data: Any) -> np.ndarray | None:
+    """What a data set says of its labels before an image is read."""
+    labels = getattr(data, 'labels', getattr(getattr(data, 'index', None), 'labels', None))
+    return None if labels is None else torch.as_tensor(labels).cpu().numpy()
+
+
+def measure(run: SVMRun, train: FeatureFolder, test: FeatureFolder, jobs: int | None, out: Path | None) -> None:
+    """Every part of the protocol for every layer, then the table; what was measured before is taken as it is."""
+    targets = run.metric.targets(train.labels, test.labels, train.facts.get('classes'))
+    results = Results(run.work_dir, run.metric, (train, test))
+    for layer in run.layers:
+        sets = [LabeledFeatures(folder.layer(layer), own) for folder, own in zip((train, test), targets, strict=True)]
+        task = SVMTask(sets[0], sets[1], single=train.labels.ndim == 1)
+        for part in run.metric.parts:
+            count = jobs or jobs_that_fit(*_size(run.metric, part, task))
+            what = 'all images' if part == ALL else f'{part} a class'
+            done = results.find(layer, part)
+            print(
+                f'{layer}, {what}: {"there already" if done else f"fitting, {count} at a time"}',
+                file=sys.stderr,
+                flush=True,
+            )
+            if not done:
+                results.keep(layer, part, run.metric.measure(part, task, count))
+    print(write_results(results, run.layers, run.weights, str(run.protocol.filename), out), flush=True)
+
+
+def _size(metric: LinearSVM, part: str | int, task: SVMTask) -> tuple[int, int]:
+    """Rows and width of the largest set of features that one SVM learns from."""
+    rows, classes = task.train.targets.shape
+    return min(rows, rows if part == ALL else classes * int(part)), task.train.features.shape[1]

@@ -1,0 +1,197 @@
+"""The rates of a network that is trained on from given weights: every pair of a grid, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from binssl.core.files import current_commit, file_sha256
+from binssl.core.locks import only_one
+from binssl.core.tables import markdown
+from binssl.engine.config import load_config, parse_options
+from binssl.engine.evaluators import metric_config
+from binssl.engine.training import default_work_dir, train, weights_name
+from binssl.engine.training_flags import parse_training
+from binssl.recipes.job import Job
+from binssl.recipes.recipe import Step
+from binssl.recipes.report import read_curves
+from binssl.recipes.runner import RecipeRunner
+from binssl.registry import ConfigError
+
+#: OpenSelfSup's for 1 % and 10 % of ImageNet's labels
+RATES = (0.001, 0.01, 0.1)
+HEAD_FACTORS = (1.0, 10.0, 100.0)
+
+RATE = 'optim_wrapper.optimizer.lr'
+FACTOR = 'optim_wrapper.paramwise_cfg.lr_mult.head'
+
+
+def parse_grid(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The flags of ``tools/train_grid.py``."""
+    parser = argparse.ArgumentParser(
+        prog='tools/train_grid.py', description='Train a config at every pair of a grid of rates; write a table.'
+    )
+    parser.add_argument('config', help='path of a config with optim_wrapper.paramwise_cfg.lr_mult.head')
+    parser.add_argument('weights', type=Path, help='what every run starts from')
+    parser.add_argument('--lrs', type=float, nargs='+', default=list(RATES), metavar='LR', help="the trunk's rates")
+    parser.add_argument(
+        '--head-factors',
+        type=float,
+        nargs='+',
+        default=list(HEAD_FACTORS),
+        metavar='N',
+        help="the head's rate is so many times the trunk's",
+    )
+    parser.add_argument('--work-dir', type=Path, help="default: the config's path under work_dirs/, the weights' name")
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--processes', type=int, default=1, metavar='N', help='of each run: one a GPU')
+    parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value')
+    return parser.parse_args(arguments)
+
+
+def run_grid(args: argparse.Namespace, tools: Path) -> None:
+    """Check one run, make all that are not done yet, write ``grid.md`` and ``grid.json``.
+
+    Args:
+        args: see :func:`parse_grid`.
+        tools: folder of the command line tools.
+
+    Raises:
+        ConfigError: a rate that is none, a config without a rate of the head or without top-1 in its validation and
+            test, or what stands in the way of a run.
+        TrainingError: runs failed; the others are in the table.
+    """
+    jobs = grid_jobs(args)
+    _check_run(args, jobs[0])
+    with only_one(jobs[0].work_dir, 'a grid'):
+        try:
+            RecipeRunner(jobs, tools, 1, args.processes, keep_going=True).run()
+        finally:
+            print('\n' + write_grid(args, jobs), flush=True)
+
+
+def grid_jobs(args: argparse.Namespace) -> list[Job]:
+    """A run for each pair, named as OpenSelfSup's configs are: ``lr0_01_head100``.
+
+    Raises:
+        ConfigError: see :func:`run_grid`.
+    """
+    for flag, numbers in (('lrs', args.lrs), ('head-factors', args.head_factors)):
+        if len(set(numbers)) < len(numbers) or not all(0 < number < float('inf') for number in numbers):
+            raise ConfigError(f'--{flag} {numbers} must be positive numbers, each once')
+    given = parse_options(args.cfg_options)
+    cfg = load_config(args.config, given)
+    paramwise = (cfg.get('optim_wrapper') or {}).get('paramwise_cfg') or {}
+    if 'head' not in (paramwise.get('lr_mult') or {}):
+        raise ConfigError(
+            f'{args.config} gives the head no rate of its own, which a grid would set: add '
+            'optim_wrapper.paramwise_cfg=dict(lr_mult=dict(head=10))'
+        )
+    _check_scores(cfg, args.config)
+    folder = args.work_dir or default_work_dir(args.config) / weights_name(str(args.weights))
+    # quoted: a comma in a path would make it a list
+    shared = {key: repr(value) if isinstance(value, str) else value for key, value in given.items()}
+    return [
+        Job(
+            Step(
+                _name(rate, factor),
+                args.config,
+                'probe',
+                files=dict(pretrained=str(args.weights)),
+                options={**shared, RATE: rate, FACTOR: factor},
+            ),
+            args.seed,
+            folder,
+        )
+        for rate, factor in itertools.product(args.lrs, args.head_factors)
+    ]
+
+
+def _check_scores(cfg: Config, name: str) -> None:
+    for split, why in (('val', 'by which a grid chooses'), ('test', 'which its table shows')):
+        accuracy = metric_config(cfg, f'{split}_evaluator', 'Accuracy')
+        if accuracy is None or 1 not in accuracy.get('topk', (1,)) or not cfg.get(f'{split}_dataloader'):
+            raise ConfigError(
+                f'{name} has no top-1 of its {split} data, {why}: set {split}_dataloader, '
+                f"{split}_cfg=dict() and {split}_evaluator=[dict(type='Accuracy')]"
+            )
+
+
+def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:
+    """Write the table of what is done as ``grid.md`` and ``grid.json``; gives the text of the first."""
+    rows = [_row(job) for job in jobs]
+    done = [row for row in rows if 'validation' in row]
+    best = max(done, key=lambda row: row['validation'], default=None)
+    lines = [_line(row, row is best) for row in rows]
+    digest = file_sha256(args.weights)
+    title = f'# {args.config}, rates of trunk and head\n\nweights: {args.weights}, SHA-256 {digest}  '
+    note = (
+        'Top-1 in percent after the last epoch, of the validation, which chooses (**), and of the test.'
+        if best
+        else 'No run is done.'
+    )
+    head = ['run', 'rate of the trunk', 'of the head', 'validation top-1', 'test top-1']
+    text = '\n'.join([title, f'seed {args.seed}, code {current_commit()}\n', markdown([head, *lines]), '', note])
+    folder = jobs[0].work_dir
+    record = dict(
+        config=args.config,
+        weights=str(args.weights),
+        sha256=digest,
+        seed=args.seed,
+        commit=current_commit(),
+        runs=rows,
+        best=best and best['run'],
+    )
+    (folder / 'grid.md').write_text(text + '\n')
+    (folder / 'grid.json').write_text(json.dumps(record, indent=1) + '\n')
+    return f'{text}\n\nwritten: {folder / "grid.md"}, {folder / "grid.json"}'
+
+
+def _row(job: Job) -> dict[str, Any]:
+    """What is known of a run."""
+    rate, factor = job.step.options[RATE], job.step.options[FACTOR]
+    row: dict[str, Any] = dict(run=job.step.name, lr=rate, head_factor=factor, folder=str(job.folder))
+    if not job.is_done():
+        return row
+    tested = json.loads(job.output.read_text())['metrics']
+    return dict(row, validation=read_curves(job.folder)['val_top1'][-1][1], test=tested)
+
+
+def _line(row: Mapping[str, Any], is_best: bool) -> list[str]:
+    rates = [row['run'], f'{row["lr"]:g}', f'{row["lr"] * row["head_factor"]:g}']
+    if 'validation' not in row:
+        return [*rates, 'not done', '']
+    validated = f'{row["validation"]:.2f}'
+    return [*rates, f'**{validated}**' if is_best else validated, f'{row["test"]["top1"]:.2f}']
+
+
+def _name(rate: float, factor: float) -> str:
+    return f'lr{rate:g}_head{factor:g}'.replace('.', '_')
+
+
+def _check_run(args: argparse.Namespace, job: Job) -> None:
+    """What stands in the way of one run stands in the way of all: told once, before any."""
+    options = [f'{key}={value}' for key, value in job.step.options.items()]
+    train(
+        parse_training(
+            [
+                args.config,
+                '--pretrained',
+                str(args.weights),
+                '--work-dir',
+                str(job.folder),
+                '--resume',
+                'auto',
+                '--check',
+                str(args.processes),
+                '--cfg-options',
+                *options,
+            ]
+        )
+    )

@@ -1,0 +1,168 @@
+"""A step of a recipe with a seed: its folder, its command lines, and the record that lets a restart skip it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from binssl.core.files import current_commit, file_sha256, read_json, write_json
+from binssl.engine.config import config_hash, load_config, plain
+from binssl.recipes.recipe import WEIGHTS, Step
+from binssl.registry import ConfigError
+
+
+@dataclass(frozen=True)
+class Job:
+    """A step with a seed: what runs, in a folder of its own, ``<work_dir>/seed<k>/<step>``.
+
+    ``step.json`` in it says what was started, ``done.json`` what was finished.
+    """
+
+    step: Step
+    seed: int
+    work_dir: Path
+
+    @property
+    def label(self) -> str:
+        return f'seed{self.seed}/{self.step.name}'
+
+    @property
+    def folder(self) -> Path:
+        return self.work_dir / f'seed{self.seed}' / self.step.name
+
+    @property
+    def output(self) -> Path:
+        return self.folder / self.step.output
+
+    def input_files(self) -> dict[str, Path]:
+        """The files that the step takes, by the option that they are given to."""
+        seed_folder = self.work_dir / f'seed{self.seed}'
+        made = {option: seed_folder / source / 'weights.pth' for option, source in self.step.inputs.items()}
+        return made | {option: Path(file) for option, file in self.step.files.items()}
+
+    @cached_property
+    def _config_hash(self) -> str:
+        return config_hash(plain(load_config(self.step.config, self.step.options).to_dict()))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What decides what comes out: the config as read, the seed, the SHA-256 of each input.
+
+        Not the number of processes, which shares out the same steps; where BatchNorms are not synchronised
+        (``sync_bn``), their batches do depend on it.
+        """
+        hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
+        known = dict(
+            kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash, inputs=hashes
+        )
+        return dict(known, data=self.step.data) if self.step.data else known
+
+    def is_done(self) -> bool:
+        """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
+        done = read_json(self.folder / 'done.json')
+        if not done or not self.output.is_file() or not all(path.is_file() for path in self.input_files().values()):
+            return False
+        same = done.get('fingerprint') == self.fingerprint()
+        return same and done.get('outputs') == {self.step.output: file_sha256(self.output)}
+
+    def begin(self) -> str:
+        """Make the folder ready: what the same step began stays, to go on from; what another began goes.
+
+        Returns:
+            'starts', 'goes on', or 'starts anew' where something that it is made from, or what it made, has changed.
+
+        Raises:
+            ConfigError: the folder holds something that no recipe has put there.
+        """
+        record, now = read_json(self.folder / 'step.json'), self.fingerprint()
+        if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
+            raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
+        if record and (record['fingerprint'] != now or self._was_done()):
+            shutil.rmtree(self.folder)
+            state, record = 'starts anew', {}
+        else:
+            state = 'goes on' if record else 'starts'
+        self.folder.mkdir(parents=True, exist_ok=True)
+        before = record['seconds_before'] + self._last_seconds(record) if record else 0.0
+        write_json(self.folder / 'step.json', dict(fingerprint=now, started=time.time(), seconds_before=before))
+        return state
+
+    def _was_done(self) -> bool:
+        """Whether it was finished once: its output has changed since, and is to be made anew."""
+        return (self.folder / 'done.json').is_file()
+
+    def _last_seconds(self, record: Mapping[str, Any]) -> float:
+        """How long an attempt that was cut off had run: until its last line."""
+        log = self.folder / 'log.txt'
+        return max(0.0, log.stat().st_mtime - record['started']) if log.is_file() else 0.0
+
+    def finish(self, commands: Sequence[Sequence[str]], core_seconds: float = 0.0) -> float:
+        """Write ``done.json``; gives the seconds that the step took, those before an interruption included.
+
+        Args:
+            commands: what ran.
+            core_seconds: processor time of what ran; written only where nothing was interrupted, as that of a killed
+                process is not known.
+        """
+        record = read_json(self.folder / 'step.json')
+        seconds = record['seconds_before'] + time.time() - record['started']
+        done = dict(
+            fingerprint=record['fingerprint'],
+            outputs={self.step.output: file_sha256(self.output)},
+            seconds=round(seconds, 1),
+            config=self.step.config,
+            commit=current_commit(),
+            commands=[' '.join(command) for command in commands],
+        )
+        if not record['seconds_before']:
+            done['core_seconds'] = round(core_seconds, 1)
+        write_json(self.folder / 'done.json', done)
+        return seconds
+
+    def commands(self, python: str, tools: Path, processes: int = 1) -> list[list[str]]:
+        """The command lines of the step; anybody can give the same ones by hand.
+
+        Args:
+            python: the interpreter.
+            tools: folder of the command line tools.
+            processes: of each training and test, joined; a config's ``global_batch_size`` keeps the step the same.
+        """
+        step, inputs, out = self.step, self.input_files(), str(self.output)
+        if step.kind == 'init':
+            return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
+        run = _Program(python, tools, processes)
+        if step.kind in ('test', 'svm'):
+            kept = [] if step.kind == 'test' else ['--features', str(self.work_dir / 'features')]
+            tested = run('test' if step.kind == 'test' else 'test_svm', step.config, inputs['checkpoint'])
+            return [[*tested, '--work-dir', str(self.folder), *kept, *_options(step.options)]]
+        # quoted: a comma in a path would make it a list
+        options = {**step.options, **{option: repr(str(path)) for option, path in inputs.items()}}
+        flags = ['--work-dir', str(self.folder), '--seed', str(self.seed), '--resume', 'auto', *_options(options)]
+        train, latest = [*run('train', step.config), *flags], self.folder / 'latest.pth'
+        if step.kind == 'train':
+            return [train, [python, str(tools / WEIGHTS[step.weights]), str(latest), out, '--force']]
+        test = ['--work-dir', str(self.folder / 'test'), '--out', out, *_options(step.options)]
+        return [train, [*run('test', step.config, latest), *test]]
+
+
+@dataclass(frozen=True)
+class _Program:
+    """The command line of a tool, in one process or in several that are joined."""
+
+    python: str
+    tools: Path
+    processes: int
+
+    def __call__(self, name: str, *files: str | Path) -> list[str]:
+        named = [str(file) for file in files]
+        if self.processes > 1:
+            return ['bash', str(self.tools / f'dist_{name}.sh'), *named, str(self.processes)]
+        return [self.python, str(self.tools / f'{name}.py'), *named]
+
+
+def _options(options: Mapping[str, Any]) -> list[str]:
+    return ['--cfg-options', *(f'{key}={value}' for key, value in options.items())] if options else []

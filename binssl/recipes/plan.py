@@ -1,0 +1,144 @@
+"""What a suite's tasks need: data that are there, a network that takes them, and about how much time."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import nn
+
+from binssl.core.command_line import told_as_errors
+from binssl.core.console import quiet
+from binssl.engine.config import load_config
+from binssl.recipes.suite import Suite, Task
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+
+#: sections of a config that a kind of task reads
+NEEDED = {
+    'probe': ('model', 'train_dataloader', 'train_cfg', 'test_dataloader'),
+    'test': ('test_dataloader',),
+    'svm': ('test_dataloader',),
+}
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+_IMAGES_TIMED = 32
+_FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A task, and what was found out before it.
+
+    Args:
+        suite: its suite's name.
+        task: the task.
+        data: SHA-256 of all the data that it reads; '' where they are not there.
+        images: passes of an image through the network, a backward pass as two.
+        seconds: about how long these take on this machine in one process; what is fitted to features is not in it.
+        obstacle: why it cannot run, '' if it can.
+    """
+
+    suite: str
+    task: Task
+    data: str = ''
+    images: int = 0
+    seconds: float = 0.0
+    obstacle: str = ''
+
+
+def plan_task(
+    suite: Suite, task: Task, model: nn.Module, device: torch.device, input_size: int | None = None
+) -> Planned:
+    """Build the data of a task, put a few images through the network, and say what it would come to.
+
+    Args:
+        suite: the task's.
+        task: which.
+        model: the network, in eval mode on ``device``.
+        device: where it is timed.
+        input_size: side in pixels that the network was made for, where its file says it.
+
+    Raises:
+        ConfigError: the config itself is wrong, or has not what its kind needs.
+    """
+    cfg = load_config(task.config, task.options)
+    if lacking := [key for key in NEEDED[task.kind] if not cfg.get(key)]:
+        raise ConfigError(
+            f'task {suite.name}.{task.name}: {task.config} has no {", ".join(lacking)}, and a '
+            f'{task.kind!r} needs it: take another config, or another kind'
+        )
+    try:
+        with quiet(logging.CRITICAL), told_as_errors('the data cannot be built'):
+            datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
+            workers = {name: int(cfg[name].get('num_workers') or 0) for name in datasets}
+            per_image = max(
+                _seconds_per_image(model, dataset, workers[name], device, input_size)
+                for name, dataset in datasets.items()
+            )
+    except (ConfigError, ImportError, OSError, RuntimeError) as error:
+        return Planned(suite.name, task, obstacle=' '.join(str(error).split()))
+    fingerprint: Any = FUNCTIONS.get('fingerprint_data')
+    prints = sorted({fingerprint(dataset) for dataset in datasets.values()})
+    images = count_passes(cfg, task.kind, {name: len(dataset) for name, dataset in datasets.items()})
+    return Planned(suite.name, task, hashlib.sha256('\n'.join(prints).encode()).hexdigest(), images, images * per_image)
+
+
+def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
+    """How many times an image goes through the trunk, a backward pass counted as two.
+
+    Args:
+        cfg: of the task.
+        kind: see :class:`Task`.
+        sizes: images behind each loader.
+    """
+    if kind != 'probe':
+        return sum(sizes[name] for name in ('train_dataloader', 'test_dataloader') if name in sizes)
+    epochs = cfg.train_cfg.max_epochs
+    frozen = 'backbone' in (cfg.model.get('frozen') or ())
+    trained = epochs * sizes['train_dataloader'] * (1 if frozen else _FORWARD_AND_BACKWARD)
+    begin, interval = (cfg.train_cfg.get(key, 1) for key in ('val_begin', 'val_interval'))
+    validations = sum(epoch % interval == 0 or epoch == epochs for epoch in range(begin, epochs + 1))
+    return trained + validations * sizes.get('val_dataloader', 0) + sizes.get('test_dataloader', 0)
+
+
+def _seconds_per_image(
+    model: nn.Module, dataset: Any, num_workers: int, device: torch.device, input_size: int | None
+) -> float:
+    """Of a small batch: the slower of loading it, shared by the workers, and of putting it through the network."""
+    count = min(_IMAGES_TIMED, len(dataset))
+    start = time.perf_counter()
+    batches = _some_batches(dataset, [len(dataset) * place // count for place in range(count)])
+    loading = (time.perf_counter() - start) / count / max(1, num_workers)
+    if len(batches) == 1 and input_size not in (None, batches[0].shape[-1]):
+        raise ConfigError(
+            f'the network was made for images of {input_size} px (its backbone.input_size), these have '
+            f'{batches[0].shape[-1]}'
+        )
+    for _ in range(2):  # the first pass sets things up
+        start = time.perf_counter()
+        for batch in batches:
+            _forward(model, batch)
+        if device.type == 'cuda':
+            torch.cuda.synchronize(device)
+        computing = (time.perf_counter() - start) / count
+    return max(loading, computing) if num_workers else loading + computing
+
+
+def _some_batches(dataset: Any, places: list[int]) -> list[torch.Tensor]:
+    """The first view of these images, (N, 3, H, W), as a loader would ask for them; one by one where sizes differ."""
+    whole_batch: Any = FUNCTIONS.get('whole_batch')
+    read = dataset.__getitems__(places) if hasattr(dataset, '__getitems__') else [dataset[place] for place in places]
+    images = whole_batch(read)['images']
+    if isinstance(images, torch.Tensor):
+        return [images]
+    return [images[0]] if images[0].ndim == 4 else [image[None] for image in images]
+
+
+@torch.no_grad()
+def _forward(model: Any, images: torch.Tensor) -> None:
+    model.extract(model.data_preprocessor(dict(images=images))['images'])
