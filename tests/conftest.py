@@ -21,7 +21,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.visualization import Visualizer
 
-from binssl.engine.initial_weights import write_initial_weights
+from binssl.engine.weights import write_initial_weights
 
 MOST_TESTS_WITH_PROCESSES = 32
 PROPERTY = 'starts a process'

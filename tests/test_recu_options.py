@@ -13,8 +13,7 @@ import torch
 from mmengine.config import Config
 
 from binssl.engine.preflight import check_parts
-from binssl.engine.training import training_config
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, training_config
 from binssl.registry import HOOKS
 
 ROOT = Path(__file__).parents[1]

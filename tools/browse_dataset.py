@@ -9,8 +9,8 @@ import argparse
 
 from binssl.core.command_line import run_command
 from binssl.data_tools.browse import SPLITS, browse
+from binssl.datasets.download import add_download_flag
 from binssl.engine.config import parse_options
-from binssl.engine.downloads import add_download_flag
 
 
 def main() -> None:

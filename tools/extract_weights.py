@@ -5,7 +5,7 @@ python tools/extract_weights.py work_dirs/selfsup/burn/stage2/latest.pth weights
 
 from binssl.checkpoints import TRUNK
 from binssl.core.command_line import run_command
-from binssl.engine.extraction import extract
+from binssl.engine.weights import extract
 
 if __name__ == '__main__':
     run_command(lambda: extract(__doc__, TRUNK))

@@ -6,7 +6,7 @@ python tools/train.py configs/selfsup/burn/stage2.py --cfg-options load_from=sta
 
 from binssl.checkpoints import MULTI_STAGE
 from binssl.core.command_line import run_command
-from binssl.engine.extraction import extract
+from binssl.engine.weights import extract
 
 if __name__ == '__main__':
     run_command(lambda: extract(__doc__, MULTI_STAGE))

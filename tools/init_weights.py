@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 
 from binssl.core.command_line import run_command
-from binssl.engine.initial_weights import write_initial_weights
+from binssl.engine.weights import write_initial_weights
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
 """Train what a config describes: python tools/train.py configs/selfsup/burn/stage1_digits.py"""
 
 from binssl.core.command_line import run_command
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 
 if __name__ == '__main__':
     run_command(

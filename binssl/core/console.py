@@ -51,7 +51,7 @@ def quieten_start() -> None:
     """Leave out what is said before a run, many times, and needs nobody's attention.
 
     torch warns of more workers than cores; what workers cannot do here is told by
-    :func:`binssl.engine.loader_limits.loader_problems`.
+    :func:`binssl.engine.preflight_data.loader_problems`.
     """
     warnings.filterwarnings('ignore', message='This DataLoader will create .* worker processes')
     with suppress(IndexError):  # more processes than GPUs: the check of the devices tells it in a sentence

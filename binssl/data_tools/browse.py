@@ -16,8 +16,8 @@ from torch import Tensor
 
 from binssl.core.command_line import told_as_errors
 from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, fit, tile_side
+from binssl.datasets.download import download_data
 from binssl.engine.config import load_config
-from binssl.engine.downloads import download_data
 from binssl.engine.preflight import check_parts
 from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, ConfigError
 

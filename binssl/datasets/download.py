@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
+from mmengine.config import Config
 from torchvision.datasets.utils import check_integrity, download_url, extract_archive
 
 from binssl.datasets import tiny_imagenet
@@ -16,7 +18,27 @@ from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.cifar_files import CIFARFiles, find_version
 from binssl.registry import FUNCTIONS, DataError
 
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _PARTS = ('bank', 'query')  # of BankAndQuery
+
+
+def add_download_flag(parser: Any) -> None:
+    """``--download``, for the parser of a command."""
+    parser.add_argument(
+        '--download', action='store_true', help='fetch the data sets that are not there (CIFAR, TinyImageNet)'
+    )
+
+
+def download_data(cfg: Config, loaders: Iterable[str] = LOADERS) -> None:
+    """Fetch what the data sets of ``cfg`` lack, and print what came.
+
+    Raises:
+        DataError: there is no network, or what came is not what it should be.
+    """
+    for name in loaders:
+        if cfg.get(name):
+            for line in download_missing(cfg[name].dataset.to_dict()):
+                print(line, flush=True)
 
 
 @FUNCTIONS.register_module()  # how the commands reach it

@@ -243,3 +243,10 @@ def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
             row for key in keys for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))
         ]
     return [] if ours == theirs else [f'{where}: {theirs!r} there, {ours!r} here']
+
+
+def metric_config(cfg: Config, section: str, name: str) -> dict[str, Any] | None:
+    """The config of the first metric called ``name`` in ``section``, one metric or a list of them; None without one."""
+    listed = cfg.get(section) or []
+    metrics = listed if isinstance(listed, (list, tuple)) else [listed]
+    return next((dict(metric) for metric in metrics if metric.get('type') == name), None)

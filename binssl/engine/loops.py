@@ -1,4 +1,4 @@
-"""The training loop: whole optimiser steps in every epoch, and a start anywhere in one."""
+"""The training loop, and how the images of an epoch are shared out over steps and processes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop
@@ -15,7 +13,7 @@ from torch import nn
 
 from binssl.core.processes import unwrap
 from binssl.engine.prefetch import prefetch
-from binssl.engine.run_options import accumulation, batch_per_process
+from binssl.engine.preflight_data import check_labels
 from binssl.registry import FUNCTIONS, LOOPS, ConfigError
 
 
@@ -123,6 +121,40 @@ class EpochLoop(EpochBasedTrainLoop):
         return prefetch(batches, self._unwrapped_model.data_preprocessor.device)
 
 
+def batch_per_process(cfg: Config, world_size: int) -> int:
+    """Images in a training batch of one process: as the config says, or its share of ``global_batch_size`` if smaller.
+
+    A batch that fits one process alone is shared out by several, so that their step is the same.
+
+    Raises:
+        ConfigError: ``global_batch_size`` is no number of images.
+    """
+    given, wanted = cfg.train_dataloader.batch_size, cfg.get('global_batch_size')
+    if wanted is not None and (not isinstance(wanted, int) or wanted < 1):
+        raise ConfigError(f'global_batch_size is {wanted!r}; it must be a whole number of at least 1, or None')
+    if wanted and given <= wanted < given * world_size and wanted % world_size == 0:
+        return wanted // world_size
+    return given
+
+
+def accumulation(cfg: Config, world_size: int) -> int:
+    """Batches per optimiser step: as the config says, or so that a step has ``global_batch_size`` images.
+
+    Raises:
+        ConfigError: the batches of all processes do not divide ``global_batch_size``.
+    """
+    per_pass = batch_per_process(cfg, world_size) * world_size
+    wanted = cfg.get('global_batch_size')
+    if not wanted:
+        return cfg.optim_wrapper.get('accumulative_counts', 1)
+    if wanted % per_pass:
+        raise ConfigError(
+            f'global_batch_size {wanted} must be a multiple of train_dataloader.batch_size '
+            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
+        )
+    return wanted // per_pass
+
+
 def whole_steps(cfg: Config, images: int, world_size: int) -> int:
     """Iterations of an epoch: batches of a process, as many as fill whole optimiser steps.
 
@@ -152,43 +184,3 @@ def whole_steps(cfg: Config, images: int, world_size: int) -> int:
         f'{images} training images make {batches} batch(es) an epoch, with train_dataloader.batch_size {batch} x '
         f'{world_size} process(es), and an optimiser step takes {counts} ({step}): lower {remedy}'
     )
-
-
-def check_labels(dataset: Any, classes: int | None) -> None:
-    """Compare the labels of a training set with a head.
-
-    Args:
-        dataset: built.
-        classes: the head's; None where unknown.
-
-    Raises:
-        ConfigError: images without labels, all of one class, or of more classes than the head has.
-    """
-    known = _labels(dataset)
-    unknown = int((known < 0).sum())
-    if unknown:
-        raise ConfigError(
-            f'{unknown} of the {len(dataset)} training images have no label, and this algorithm learns from labels: '
-            'take lists with lines PATH LABEL, class folders, or labeled=True'
-        )
-    if len(known) > 1 and known.min() == known.max():
-        raise ConfigError(
-            f'all {len(known)} training images are of class {known[0]}: there is nothing to tell apart; take images of '
-            'two classes at least'
-        )
-    labels = getattr(dataset, 'num_classes', None)
-    if labels and classes and labels > classes:
-        raise ConfigError(
-            f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
-            'train_dataloader.dataset.num_classes'
-        )
-
-
-def _labels(dataset: Any) -> np.ndarray:
-    """The classes (N,) of a set that holds a number for each image; none of another set."""
-    labels = getattr(getattr(dataset, 'index', dataset), 'labels', None)
-    if isinstance(labels, torch.Tensor):
-        labels = labels.cpu().numpy()
-    if isinstance(labels, np.ndarray) and labels.ndim == 1:
-        return labels
-    return np.zeros(0, dtype=np.int64)

@@ -1,12 +1,23 @@
-"""What is wrong with the parts of a config, found before anything is built."""
+"""Pre-flight checks of a run: the parts of its config, its files, and what building its parts says."""
 
 from __future__ import annotations
 
+import argparse
+import os
 from collections.abc import Collection, Iterator, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from mmengine.config import Config
 
+from binssl.core.command_line import told_as_errors
+from binssl.core.console import quiet
+from binssl.engine.launch import check_devices
+from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
+from binssl.engine.optimiser import OptimWrapper
+from binssl.engine.preflight_data import check_labels, loader_problems
+from binssl.engine.training_state import latest_checkpoint
+from binssl.engine.weights import start_from
 from binssl.registry import (
     ALGORITHMS,
     DATA_SAMPLERS,
@@ -15,6 +26,7 @@ from binssl.registry import (
     HOOKS,
     LOOPS,
     METRICS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
     OPTIM_WRAPPERS,
     OPTIMIZERS,
     PARAM_SCHEDULERS,
@@ -44,6 +56,8 @@ LOADER_KEYS = (
     'timeout',
     'multiprocessing_context',
 )
+
+LOADERS = ('train_dataloader', 'val_dataloader')
 
 Part = tuple[Registry, Any, tuple[str, ...]]
 
@@ -147,3 +161,163 @@ def _listed(value: Any) -> list[Any]:
 
 def _without_priority(hook: Any) -> Any:
     return {k: v for k, v in hook.items() if k != 'priority'} if isinstance(hook, Mapping) else hook
+
+
+def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
+    """What stands in the way of this run, each as a sentence."""
+    needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
+    if needed:
+        return [f'{args.config} describes no training: it has no {", ".join(needed)}']
+    if isinstance(cfg.model, dict) and cfg.model.get('backbone') is None:
+        if not cfg.get('pretrained'):
+            return [f'{args.config} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
+        if not os.path.isfile(cfg.pretrained):
+            return [f'pretrained is missing: {cfg.pretrained}']
+    problems = check_parts(cfg) or _kind_problems(cfg)
+    if not isinstance(cfg.model, dict):
+        return problems
+    resumed = goes_on(cfg)
+    problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, resumed)]
+    if resumed and not cfg.get('resume'):
+        problems.append(
+            f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir'
+        )
+    if cfg.get('load_from') and cfg.get('pretrained'):
+        problems.append(
+            f'load_from ({cfg.load_from}) and pretrained ({cfg.pretrained}) both say what to start with: leave one out '
+            '(--cfg-options load_from=none)'
+        )
+    if cfg.get('schedules') and not problems:
+        problems += _schedule_problems(cfg)
+    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
+    if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
+        problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
+    return problems
+
+
+def _schedule_problems(cfg: Config) -> list[str]:
+    try:
+        HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _kind_problems(cfg: Config) -> list[str]:
+    """mmengine's own loops and wrappers have the names' place, and none of what a run here relies on."""
+    problems = []
+    if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
+        problems.append(f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it")
+    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+    if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):
+        problems.append(
+            f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', which has precision='fp16' and 'bf16' "
+            'for mixed precision'
+        )
+    return problems
+
+
+def goes_on(cfg: Config) -> bool:
+    """Whether the run has a checkpoint to go on from, and so needs no weights to start with."""
+    return cfg.get('resume') not in (None, False, 'auto') or latest_checkpoint(cfg.work_dir) is not None
+
+
+def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
+    """Input files that are not there; ``how_to_get`` of the config says how to make them."""
+    hints = cfg.get('how_to_get') or {}
+    inputs = dict(teacher=(cfg.model.get('teacher') or {}).get('checkpoint'))
+    if not resumed:
+        inputs.update(load_from=cfg.get('load_from'), pretrained=cfg.get('pretrained'))
+    if cfg.get('resume') and cfg.resume != 'auto':
+        inputs['resume'] = cfg.resume
+    missing = [(name, path) for name, path in inputs.items() if path and not os.path.isfile(path)]
+    return [(name, path, f'\n    {hints[name]}' if name in hints else '') for name, path in missing]
+
+
+def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on: bool, build_model: bool) -> list[str]:
+    """What stands in the way of a run's parts, each as a sentence.
+
+    Args:
+        cfg: the run's config.
+        here: processes of the run on this machine; 0 where all run on others, of which nothing is known.
+        everywhere: processes of the whole run.
+        device: 'auto', 'cuda' or 'cpu'.
+        goes_on: whether the run has a checkpoint to go on from.
+        build_model: whether to build that too, if nothing else is wrong; no use where a file is known to be missing.
+    """
+    if everywhere < 1:
+        return [f'a run has at least 1 process, not {everywhere}']
+    problems = [problem for problem in [here and check_devices(here, device)] if problem]
+    if not cfg.get('train_dataloader') or not cfg.get('model'):
+        return problems
+    batch_problems = _batch_problems(cfg, everywhere)
+    problems += _data_problems(cfg, here, 0 if batch_problems else everywhere)
+    problems += batch_problems
+    return problems or (_model_problem(cfg, goes_on) if build_model else [])
+
+
+def _data_problems(cfg: Config, here: int, everywhere: int) -> list[str]:
+    """Builds the data of training and validation, and reads a sample where there are workers.
+
+    Whether they are enough for a step is asked where ``everywhere``, the processes of the whole run, is not 0.
+    """
+    try:
+        with quiet(), told_as_errors('the data cannot be built'):
+            return _tried_data(cfg, here, everywhere)
+    except ConfigError as error:
+        return [str(error)]
+
+
+def _tried_data(cfg: Config, here: int, everywhere: int) -> list[str]:
+    datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
+    needs_labels = getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False)
+    if needs_labels:
+        check_labels(datasets['train_dataloader'], (cfg.model.get('head') or {}).get('num_classes'))
+    if needs_labels and len(datasets) == 2:
+        check_same_classes: Any = FUNCTIONS.get('check_same_classes')
+        check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
+    if everywhere:
+        whole_steps(cfg, len(datasets['train_dataloader']), everywhere)
+    return [
+        problem
+        for name, dataset in datasets.items()
+        if here
+        for problem in loader_problems(name, cfg[name], dataset, here)
+    ]
+
+
+def _batch_problems(cfg: Config, world_size: int) -> list[str]:
+    """What does not fit into the images of one pass over all processes."""
+    try:
+        accumulation(cfg, world_size)
+    except ConfigError as error:
+        return [str(error)]
+    batch, queue_length = batch_per_process(cfg, world_size), cfg.model.get('queue_length')
+    if queue_length and queue_length % (batch * world_size):
+        return [
+            f'model.queue_length {queue_length} must be a multiple of the {batch * world_size} images of one pass, '
+            f'{batch} x {world_size} process(es); change either in the config'
+        ]
+    return []
+
+
+def _model_problem(cfg: Config, goes_on: bool) -> list[str]:
+    """Builds the model, with its teacher's file, and the optimiser, loads the start, and tries the schedules."""
+    try:
+        with quiet(), told_as_errors('the model cannot be built'):
+            model = ALGORITHMS.build(cfg.model)
+            if cfg.get('load_from') and not goes_on:
+                start_from(model, cfg.load_from)
+            if cfg.get('schedules'):
+                anneal: Any = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+                anneal.check(model, cfg.train_cfg.max_epochs)
+            if any(parameter.requires_grad for parameter in model.parameters()):
+                _build_optimiser(model, cfg.optim_wrapper.to_dict())
+    except ConfigError as error:
+        return [str(error)]
+    return []
+
+
+def _build_optimiser(model: Any, settings: dict[str, Any]) -> None:
+    kind, paramwise = settings.pop('constructor', 'DefaultOptimWrapperConstructor'), settings.pop('paramwise_cfg', None)
+    OPTIM_WRAPPER_CONSTRUCTORS.build(dict(type=kind, optim_wrapper_cfg=settings, paramwise_cfg=paramwise))(model)

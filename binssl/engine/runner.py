@@ -19,18 +19,17 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from binssl.checkpoints import CheckpointError, write_checkpoint
+from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from binssl.core.console import quieten, say
 from binssl.core.processes import processes_here, unwrap
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.launch import uses_gpu
-from binssl.engine.loader_limits import loader_problems
-from binssl.engine.run_options import accumulation, batch_per_process, forget_pinning, settle_launcher, wrapper_options
-from binssl.engine.seeds import settle_seed
-from binssl.engine.starting_weights import start_from, start_from_trunk
+from binssl.engine.loops import accumulation, batch_per_process
+from binssl.engine.preflight_data import loader_problems
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
-from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError
+from binssl.engine.weights import start_from, start_from_trunk
+from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
 _LEAVE_BUFFERS = (
@@ -59,7 +58,7 @@ class Runner(_Runner):
         cfg = copy.deepcopy(cfg)
         cfg.setdefault('default_scope', 'binssl')
         cfg.randomness = dict(dict(seed=0), **(cfg.get('randomness') or {}))
-        seed_was_drawn = settle_seed(cfg)
+        seed_was_drawn = _settle_seed(cfg)
         cfg.env_cfg = cfg.get('env_cfg') or {}
         if cfg.get('optim_wrapper'):
             cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
@@ -67,8 +66,8 @@ class Runner(_Runner):
             cfg.train_dataloader.batch_size = batch_per_process(cfg, get_world_size())
             known_part(cfg)  # what a checkpoint records: better refused now than at the first one
         if not uses_gpu(cfg.get('device', 'auto')):
-            forget_pinning(cfg)
-        settle_launcher(cfg)
+            _forget_pinning(cfg)
+        _settle_launcher(cfg)
         runner = super().from_cfg(cfg)
         assert isinstance(runner, cls)
         if seed_was_drawn:
@@ -118,7 +117,7 @@ class Runner(_Runner):
         if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get('optim_wrapper'):
             return self._compiled(model)  # an evaluation: nothing to reduce
         devices = [torch.cuda.current_device()] if on_gpu else None
-        options = dict(_LEAVE_BUFFERS, **wrapper_options(model_wrapper_cfg or {}))
+        options = dict(_LEAVE_BUFFERS, **_wrapper_options(model_wrapper_cfg or {}))
         return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
 
     def _compiled(self, model: nn.Module) -> nn.Module:
@@ -254,3 +253,47 @@ class Runner(_Runner):
         if is_main_process():
             name = Path(self.cfg.filename).name if self.cfg.filename else 'config.py'
             self.cfg.dump(str(Path(self.work_dir) / name))
+
+
+def _settle_seed(cfg: Config) -> bool:
+    """Put a seed into ``cfg.randomness`` where it is None, the same one on all processes.
+
+    A run that goes on takes its checkpoint's, so that it stays the run that it was; another draws one of 32 bits.
+
+    Returns:
+        Whether there was none.
+    """
+    if cfg.randomness.get('seed', 0) is not None:
+        return False
+    seed = [_first_seed(cfg) if is_main_process() else None]
+    broadcast_object_list(seed)
+    cfg.randomness.seed = seed[0]
+    return True
+
+
+def _first_seed(cfg: Config) -> int:
+    resume = cfg.get('resume')
+    path = latest_checkpoint(cfg.work_dir) if resume in ('auto', True) else Path(resume) if resume else None
+    recorded = read_checkpoint(path).get('meta', {}).get('seed') if path and path.is_file() else None
+    return int.from_bytes(os.urandom(4), 'little') if recorded is None else recorded
+
+
+def _wrapper_options(given: dict) -> dict:
+    """The arguments of DistributedDataParallel in ``model_wrapper_cfg``, checked."""
+    known = set(inspect.signature(nn.parallel.DistributedDataParallel).parameters) - {'module', 'device_ids'}
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'model_wrapper_cfg does not take {key!r}; {nearest_names(key, known)}')
+    return dict(given)
+
+
+def _forget_pinning(cfg: Config) -> None:
+    """Pinned memory is for the way to a GPU; without one, torch warns of it."""
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        if cfg.get(name):
+            cfg[name].pop('pin_memory', None)
+
+
+def _settle_launcher(cfg: Config) -> None:
+    """mmengine asks ``launcher`` only whether the run is distributed: our process group stands by then."""
+    cfg.launcher = 'pytorch' if torch.distributed.is_initialized() else 'none'

@@ -14,8 +14,8 @@ from mmengine.dist import is_main_process
 from binssl.checkpoints import load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
 from binssl.core.files import file_sha256
+from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.downloads import add_download_flag, download_data
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.preflight import check_parts
 from binssl.engine.runner import Runner

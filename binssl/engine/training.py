@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from importlib.util import find_spec
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,73 @@ from binssl.checkpoints import differing_network, read_trained
 from binssl.core.command_line import told_as_errors
 from binssl.core.files import file_sha256
 from binssl.core.locks import only_training
-from binssl.engine.class_count import settle_classes
+from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.downloads import download_data
-from binssl.engine.launch import processes
-from binssl.engine.loops import EpochLoop
-from binssl.engine.optimiser import OptimWrapper
-from binssl.engine.preflight import check_parts
-from binssl.engine.preflight_build import trial_problems
+from binssl.engine.launch import LAUNCHERS, processes
+from binssl.engine.preflight import goes_on, problems_of, trial_problems
+from binssl.engine.preflight_data import settle_classes
 from binssl.engine.runner import Runner
-from binssl.engine.starting_weights import trunk_parts
-from binssl.engine.training_state import latest_checkpoint
-from binssl.registry import ALGORITHMS, HOOKS, LOOPS, OPTIM_WRAPPERS, ConfigError
+from binssl.engine.weights import trunk_parts
+from binssl.registry import ALGORITHMS, ConfigError
+
+
+def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read them; OpenSelfSup's spellings are taken too."""
+    parser = argparse.ArgumentParser(prog='tools/train.py', description='Train what a config describes.')
+    parser.add_argument('config', help='path of a config, with or without .py')
+    parser.add_argument(
+        '--work-dir', '--work_dir', help="where everything is written; default: the config's path under work_dirs/"
+    )
+    parser.add_argument(
+        '--resume',
+        '--resume_from',
+        '--resume-from',
+        nargs='?',
+        const='auto',
+        metavar='auto|PATH',
+        help='go on from the newest checkpoint of the work folder, or from PATH',
+    )
+    parser.add_argument(
+        '--pretrained', metavar='PATH', help='start with the trunk (backbone and neck) of this weights file'
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='mixed precision (fp16 on a GPU; bf16: --cfg-options optim_wrapper.precision=bf16)',
+    )
+    parser.add_argument(
+        '--seed', type=seed_argument, help='default: the one in the config, or 0; none: another one in every run'
+    )
+    parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rates with the images per step')
+    add_download_flag(parser)
+    parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='key=value',
+        help='change the config: a.b=1 c="[1, 2]"',
+    )
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument('--check', type=int, metavar='N', help='only check the run, for N processes on this machine')
+    parser.add_argument(
+        '--check-cluster', type=int, metavar='N', help='only check the run, for N processes on other machines'
+    )
+    return parser.parse_args(arguments)
+
+
+def seed_argument(text: str) -> int | str:
+    """What ``--seed`` takes: a whole number, or ``none`` for another seed in every run."""
+    if text.lower() == 'none':
+        return 'none'
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a whole number nor none') from None
 
 
 def train(args: argparse.Namespace) -> None:
@@ -43,7 +98,7 @@ def train(args: argparse.Namespace) -> None:
         settle_classes(cfg)
     if only_checked:
         here, everywhere = args.check or 0, args.check_cluster or args.check * int(os.environ.get('NNODES', 1))
-        problems += trial_problems(cfg, here, everywhere, args.device, _goes_on(cfg), build_model=not problems)
+        problems += trial_problems(cfg, here, everywhere, args.device, goes_on(cfg), build_model=not problems)
     if problems:
         raise ConfigError('\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0])
     if not only_checked:
@@ -121,74 +176,3 @@ def _take_trunk(cfg: Config) -> None:
         rows = differing_network(recorded.get(part) or {}, cfg.model[part], part)
         if rows:
             raise ConfigError(f'{path} holds another network than the config: ' + '; '.join(rows))
-
-
-def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
-    """What stands in the way of this run, each as a sentence."""
-    needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
-    if needed:
-        return [f'{args.config} describes no training: it has no {", ".join(needed)}']
-    if isinstance(cfg.model, dict) and cfg.model.get('backbone') is None:
-        if not cfg.get('pretrained'):
-            return [f'{args.config} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
-        if not os.path.isfile(cfg.pretrained):
-            return [f'pretrained is missing: {cfg.pretrained}']
-    problems = check_parts(cfg) or _kind_problems(cfg)
-    if not isinstance(cfg.model, dict):
-        return problems
-    goes_on = _goes_on(cfg)
-    problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, goes_on)]
-    if goes_on and not cfg.get('resume'):
-        problems.append(
-            f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir'
-        )
-    if cfg.get('load_from') and cfg.get('pretrained'):
-        problems.append(
-            f'load_from ({cfg.load_from}) and pretrained ({cfg.pretrained}) both say what to start with: leave one out '
-            '(--cfg-options load_from=none)'
-        )
-    if cfg.get('schedules') and not problems:
-        problems += _schedule_problems(cfg)
-    backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
-    if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
-        problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
-    return problems
-
-
-def _schedule_problems(cfg: Config) -> list[str]:
-    try:
-        HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
-    except ConfigError as error:
-        return [str(error)]
-    return []
-
-
-def _kind_problems(cfg: Config) -> list[str]:
-    """mmengine's own loops and wrappers have the names' place, and none of what a run here relies on."""
-    problems = []
-    if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
-        problems.append(f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it")
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
-    if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):
-        problems.append(
-            f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', which has precision='fp16' and 'bf16' "
-            'for mixed precision'
-        )
-    return problems
-
-
-def _goes_on(cfg: Config) -> bool:
-    """Whether the run has a checkpoint to go on from, and so needs no weights to start with."""
-    return cfg.get('resume') not in (None, False, 'auto') or latest_checkpoint(cfg.work_dir) is not None
-
-
-def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
-    """Input files that are not there; ``how_to_get`` of the config says how to make them."""
-    hints = cfg.get('how_to_get') or {}
-    inputs = dict(teacher=(cfg.model.get('teacher') or {}).get('checkpoint'))
-    if not resumed:
-        inputs.update(load_from=cfg.get('load_from'), pretrained=cfg.get('pretrained'))
-    if cfg.get('resume') and cfg.resume != 'auto':
-        inputs['resume'] = cfg.resume
-    missing = [(name, path) for name, path in inputs.items() if path and not os.path.isfile(path)]
-    return [(name, path, f'\n    {hints[name]}' if name in hints else '') for name, path in missing]

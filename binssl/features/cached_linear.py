@@ -13,10 +13,9 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from binssl.engine.downloads import download_data
+from binssl.datasets.download import download_data
 from binssl.engine.launch import processes
-from binssl.engine.training import train, training_config
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train, training_config
 from binssl.features.folder import FeatureFolder, extract_features
 from binssl.features.plain_views import with_views_of
 from binssl.registry import ConfigError

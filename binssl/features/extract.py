@@ -18,8 +18,8 @@ from binssl.checkpoints.weights import inference_config
 from binssl.core.files import replace_file
 from binssl.core.processes import by_the_first
 from binssl.data_tools.browse import SPLITS
+from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.downloads import add_download_flag, download_data
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.preflight import check_parts
 from binssl.features.folder import FeatureFolder, extract_features

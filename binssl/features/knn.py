@@ -11,9 +11,8 @@ from mmengine.config import Config
 
 from binssl.core.command_line import told_as_errors
 from binssl.core.console import quiet
-from binssl.engine.config import load_config, parse_options
-from binssl.engine.downloads import download_data
-from binssl.engine.evaluators import metric_config
+from binssl.datasets.download import download_data
+from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.testing import in_order, test, testing_parser
 from binssl.evaluation import EvaluationError, check_neighbours
 from binssl.registry import DATASETS, METRICS, ConfigError

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from binssl.core.processes import processes_here
-from binssl.engine.loader_limits import loader_problems
+from binssl.engine.preflight_data import loader_problems
 from binssl.evaluation import EvaluationError
 from binssl.features.layers import LayerReader
 from binssl.registry import FUNCTIONS, ConfigError

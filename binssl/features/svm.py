@@ -17,13 +17,12 @@ from mmengine.dist import is_main_process
 from binssl.checkpoints import read_trained
 from binssl.checkpoints.weights import inference_config
 from binssl.core.command_line import told_as_errors
-from binssl.engine.config import load_config, parse_options
-from binssl.engine.downloads import add_download_flag, download_data
-from binssl.engine.evaluators import metric_config
-from binssl.engine.initial_weights import write_initial_weights
+from binssl.datasets.download import add_download_flag, download_data
+from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
 from binssl.engine.preflight import check_parts
 from binssl.engine.training import default_work_dir, weights_name
+from binssl.engine.weights import write_initial_weights
 from binssl.evaluation import LinearSVM
 from binssl.evaluation.linear_svm import ALL, SVMTask
 from binssl.evaluation.svm import LabeledFeatures, jobs_that_fit

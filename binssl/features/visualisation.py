@@ -12,7 +12,7 @@ import numpy as np
 
 from binssl.core.command_line import told_as_errors
 from binssl.data_tools.browse import spread
-from binssl.engine.downloads import download_data
+from binssl.datasets.download import download_data
 from binssl.engine.launch import processes
 from binssl.features.embedding import METHODS, check_images, check_libraries, draw_embedding, embed_features
 from binssl.features.extract import add_extraction_flags, check_out, chosen_data, feature_root

@@ -14,10 +14,8 @@ from mmengine.config import Config
 from binssl.core.files import current_commit, file_sha256
 from binssl.core.locks import only_one
 from binssl.core.tables import markdown
-from binssl.engine.config import load_config, parse_options
-from binssl.engine.evaluators import metric_config
-from binssl.engine.training import default_work_dir, train, weights_name
-from binssl.engine.training_flags import parse_training
+from binssl.engine.config import load_config, metric_config, parse_options
+from binssl.engine.training import default_work_dir, parse_training, train, weights_name
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Step
 from binssl.recipes.report import read_curves

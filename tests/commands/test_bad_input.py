@@ -12,8 +12,7 @@ from mmengine.config import Config
 
 from binssl.checkpoints import read_checkpoint, write_checkpoint
 from binssl.engine import testing
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.registry import ConfigError, TrainingError
 
 EVERY_STEP = dict(type='CheckpointHook', interval_iters=2)

@@ -9,8 +9,7 @@ from made_up_cifar import write_cifar10, write_cifar100
 from methods.random_weights import write_random
 
 from binssl.engine.config import load_config, plain
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.registry import ALGORITHMS, ConfigError
 
 CONFIGS = 'configs/supervised'

@@ -16,11 +16,10 @@ from made_up_voc_boxes import make_devkit, write_annotation
 
 from binssl.checkpoints import extract_weights, load_model, read_checkpoint
 from binssl.datasets import VOCDetection
-from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.testing import parse_testing
 from binssl.engine.testing import test as run_test
-from binssl.engine.training import train, training_config
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train, training_config
+from binssl.engine.weights import write_initial_weights
 from binssl.registry import ConfigError
 
 ROOT = Path(__file__).parents[2]

@@ -2,8 +2,7 @@
 
 import pytest
 
-from binssl.engine.training import train, training_config
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train, training_config
 from binssl.registry import BACKBONES, ConfigError
 
 MOCO = 'configs/selfsup/moco/reactnet_real_digits.py'

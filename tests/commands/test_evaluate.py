@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.testing import parse_testing
 from binssl.engine.testing import test as run_test
+from binssl.engine.weights import write_initial_weights
 from binssl.recipes.evaluate import evaluate, parse_evaluation
 
 SMALL = """

@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from binssl.checkpoints import CheckpointError, load_model, read_checkpoint, write_checkpoint
-from binssl.engine.initial_weights import write_initial_weights
-from binssl.engine.training import train, training_config
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train, training_config
+from binssl.engine.weights import write_initial_weights
 from binssl.registry import ConfigError
 
 LINEAR = 'configs/benchmarks/linear_classification/digits.py'

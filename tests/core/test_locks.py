@@ -14,8 +14,7 @@ from engine.runs import NAMES, classifier
 
 from binssl.core import processes
 from binssl.core.locks import only_one, only_training
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.registry import ConfigError
 
 

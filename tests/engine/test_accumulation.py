@@ -9,8 +9,7 @@ from engine.runs import Watch, build, burn, classifier, everything, moco, run
 from mmengine.config import Config
 from torch.utils.data import DataLoader
 
-from binssl.engine.loops import whole_steps
-from binssl.engine.run_options import accumulation, batch_per_process
+from binssl.engine.loops import accumulation, batch_per_process, whole_steps
 from binssl.registry import ConfigError
 
 

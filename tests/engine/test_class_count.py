@@ -9,8 +9,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from binssl.engine.class_count import settle_classes
-from binssl.engine.loops import check_labels
+from binssl.engine.preflight_data import check_labels, settle_classes
 from binssl.registry import DATASETS, ConfigError
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from engine.runs import build, classifier
 
-from binssl.engine import loader_limits
-from binssl.engine.loader_limits import loader_problems
+from binssl.engine import preflight_data
+from binssl.engine.preflight_data import loader_problems
 from binssl.registry import ConfigError
 
 LOADER = dict(batch_size=10, num_workers=4, prefetch_factor=3)
@@ -25,9 +25,9 @@ def machine(monkeypatch):
 
     def made(free: int = 2**40, used: int = 0, files: int = 2**20, most_files: int = 2**20) -> None:
         disk = SimpleNamespace(total=free + used, free=free)
-        monkeypatch.setattr(loader_limits.shutil, 'disk_usage', lambda path: disk)
-        monkeypatch.setattr(loader_limits.resource, 'getrlimit', lambda kind: (files, most_files))
-        monkeypatch.setattr(loader_limits, 'get_sharing_strategy', lambda: 'file_descriptor')
+        monkeypatch.setattr(preflight_data.shutil, 'disk_usage', lambda path: disk)
+        monkeypatch.setattr(preflight_data.resource, 'getrlimit', lambda kind: (files, most_files))
+        monkeypatch.setattr(preflight_data, 'get_sharing_strategy', lambda: 'file_descriptor')
 
     return made
 
@@ -42,7 +42,7 @@ def test_batches_in_flight_must_fit_into_shared_memory(machine):
 
 
 def test_a_run_asks_before_its_workers_start(monkeypatch, tmp_path):
-    monkeypatch.setattr(loader_limits.shutil, 'disk_usage', lambda path: SimpleNamespace(total=1000, free=1000))
+    monkeypatch.setattr(preflight_data.shutil, 'disk_usage', lambda path: SimpleNamespace(total=1000, free=1000))
     cfg = classifier(tmp_path, train_dataloader__num_workers=2)
     with pytest.raises(ConfigError, match=r'the dataloader of Digits: 1 process\(es\) x 2 workers x 2 batches'):
         build(cfg).train_loop  # noqa: B018  # it is built when it is asked for
@@ -60,7 +60,7 @@ def test_the_size_that_would_do_is_named(machine):
 
 
 def test_tensors_in_flight_must_fit_into_the_open_files(machine):
-    needed = 13 * 5 + 4 * loader_limits.PIPES_OF_A_WORKER + loader_limits.FILES_OF_A_PROCESS
+    needed = 13 * 5 + 4 * preflight_data.PIPES_OF_A_WORKER + preflight_data.FILES_OF_A_PROCESS
     machine(files=needed)
     assert not loader_problems('train_dataloader', LOADER, [SAMPLE], processes=1)
     machine(files=needed - 1)
@@ -86,5 +86,5 @@ def test_no_workers_and_unlimited_files_need_nothing(machine):
 
 def test_tensors_that_are_shared_by_name_need_no_open_files(machine, monkeypatch):
     machine(files=1)
-    monkeypatch.setattr(loader_limits, 'get_sharing_strategy', lambda: 'file_system')
+    monkeypatch.setattr(preflight_data, 'get_sharing_strategy', lambda: 'file_system')
     assert not loader_problems('train_dataloader', LOADER, [SAMPLE], processes=1)

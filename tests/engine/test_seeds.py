@@ -9,7 +9,7 @@ import torch
 from engine.runs import build, classifier, log_of, run, run_until
 
 from binssl.checkpoints import read_checkpoint
-from binssl.engine.training_flags import seed_argument
+from binssl.engine.training import seed_argument
 
 NO_SEED = dict(randomness=dict(seed=None), default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=1))
 

@@ -19,8 +19,7 @@ from mmengine.config import Config
 
 from binssl.checkpoints import read_checkpoint
 from binssl.engine import testing
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.features.cached_linear import cache_features, parse_caching
 from binssl.registry import ConfigError
 

@@ -11,8 +11,7 @@ import torch
 from PIL import Image
 
 from binssl.checkpoints import load_model, write_checkpoint
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.registry import DATASETS, ConfigError
 
 BENCHMARKS = 'configs/benchmarks'

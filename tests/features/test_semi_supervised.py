@@ -9,8 +9,7 @@ import pytest
 from features.test_linear_protocols import last_validation, write_colours
 
 from binssl.data_tools.subsets import write_subset
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.registry import ConfigError
 
 CONFIG = 'configs/benchmarks/semi_classification/imagenet_10percent/lr0_01_head10.py'

@@ -16,9 +16,9 @@ from imagenet_folder import make_imagenet_folder
 from made_up_voc07 import write_voc07
 
 from binssl.datasets import VOC07
-from binssl.engine.initial_weights import write_initial_weights
 from binssl.engine.testing import parse_testing
 from binssl.engine.testing import test as run_test
+from binssl.engine.weights import write_initial_weights
 from binssl.evaluation import LinearSVM
 from binssl.evaluation.average_precision import average_precisions
 from binssl.features.svm import parse_svm

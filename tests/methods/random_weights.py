@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from binssl.checkpoints import write_checkpoint
-from binssl.engine.starting_weights import FOLLOWERS
+from binssl.engine.weights import FOLLOWERS
 from binssl.registry import ALGORITHMS
 
 

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from binssl.checkpoints import read_checkpoint
-from binssl.engine.training import train
-from binssl.engine.training_flags import parse_training
+from binssl.engine.training import parse_training, train
 from binssl.recipes import grid
 from binssl.recipes.grid import grid_jobs, parse_grid, run_grid
 from binssl.registry import ConfigError, TrainingError

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from binssl.engine.config import load_config
-from binssl.engine.initial_weights import write_initial_weights
+from binssl.engine.weights import write_initial_weights
 from binssl.recipes.evaluate import ASK_ABOVE_SECONDS, evaluate, make_jobs, make_plan, parse_evaluation
 from binssl.recipes.plan import NEEDED, Planned, count_passes
 from binssl.recipes.results import describe_plan, unknown_numbers, write_results

@@ -1,4 +1,4 @@
-"""Whether this machine can carry a loader's workers: shared memory for the batches in flight, file descriptors."""
+"""Checks of a run's data: classes and labels that fit the head, workers that this machine can carry."""
 
 from __future__ import annotations
 
@@ -8,14 +8,82 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
+from mmengine.config import Config
 from torch import Tensor
 from torch.multiprocessing import get_sharing_strategy
+
+from binssl.core.command_line import told_as_errors
+from binssl.core.console import quiet
+from binssl.registry import DATASETS, ConfigError
 
 SHARED_MEMORY = '/dev/shm'
 PREFETCH_FACTOR = 2  # torch's default: batches that each worker has in hand
 PIPES_OF_A_WORKER = 4
 FILES_OF_A_PROCESS = 128  # libraries, logs, the network between processes
 _NUMBER_BYTES = 8  # a label, an index: int64 in the batch
+
+
+def settle_classes(cfg: Config) -> None:
+    """Write the training data's number of classes where ``model.head.num_classes`` is None, and build nothing else.
+
+    Raises:
+        ConfigError: the data cannot be built, do not say how many classes they have, or have fewer than two.
+    """
+    head = (cfg.get('model') or {}).get('head')
+    if not isinstance(head, Mapping) or 'num_classes' not in head or head['num_classes'] is not None:
+        return
+    with quiet(), told_as_errors('the data cannot be built'):
+        dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    classes = getattr(dataset, 'num_classes', None)
+    if not classes or classes < 2:
+        said = f'have {classes} class' if classes else 'do not say how many classes they have'
+        raise ConfigError(
+            f'model.head.num_classes is left to the training data, and these {said}: a classifier needs '
+            'two at least; take labelled data, class folders or lists with lines PATH LABEL'
+        )
+    cfg.model.head.num_classes = int(classes)
+
+
+def check_labels(dataset: Any, classes: int | None) -> None:
+    """Compare the labels of a training set with a head.
+
+    Args:
+        dataset: built.
+        classes: the head's; None where unknown.
+
+    Raises:
+        ConfigError: images without labels, all of one class, or of more classes than the head has.
+    """
+    known = _labels(dataset)
+    unknown = int((known < 0).sum())
+    if unknown:
+        raise ConfigError(
+            f'{unknown} of the {len(dataset)} training images have no label, and this algorithm learns from labels: '
+            'take lists with lines PATH LABEL, class folders, or labeled=True'
+        )
+    if len(known) > 1 and known.min() == known.max():
+        raise ConfigError(
+            f'all {len(known)} training images are of class {known[0]}: there is nothing to tell apart; take images of '
+            'two classes at least'
+        )
+    labels = getattr(dataset, 'num_classes', None)
+    if labels and classes and labels > classes:
+        raise ConfigError(
+            f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
+            'train_dataloader.dataset.num_classes'
+        )
+
+
+def _labels(dataset: Any) -> np.ndarray:
+    """The classes (N,) of a set that holds a number for each image; none of another set."""
+    labels = getattr(getattr(dataset, 'index', dataset), 'labels', None)
+    if isinstance(labels, torch.Tensor):
+        labels = labels.cpu().numpy()
+    if isinstance(labels, np.ndarray) and labels.ndim == 1:
+        return labels
+    return np.zeros(0, dtype=np.int64)
 
 
 def loader_problems(name: str, loader: Mapping[str, Any], dataset: Any, processes: int) -> list[str]:

@@ -1,14 +1,20 @@
-"""What a training run starts from, where it does not start from nothing: loaded strictly, and told."""
+"""Weights files of a run: what it starts from, the network as initialised, a network out of a checkpoint."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from binssl.checkpoints import TRUNK, CheckpointError, LoadReport, load_weights, read_trained
+from binssl.checkpoints import TRUNK, CheckpointError, LoadReport, extract_weights, load_weights, read_trained
 from binssl.checkpoints.match import in_parts
+from binssl.checkpoints.weights import check_output, inference_config, parts_table, write_weights
+from binssl.engine.config import load_config, plain
+from binssl.registry import ALGORITHMS, ConfigError
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it
 FOLLOWERS = ('teacher', 'momentum_teacher', 'queue')
@@ -54,3 +60,36 @@ def _start_with(model: nn.Module, weights: Mapping[str, Tensor], may_miss: Seque
         if restart is not None and any(in_parts(key, [name]) for key in report.missed):
             restart()  # a momentum teacher that the file does not hold starts as the student that it holds
     return report
+
+
+def write_initial_weights(config: str | Path, out: str | Path, seed: int = 0, force: bool = False) -> str:
+    """Write backbone and neck of the config's model, untrained, to a weights file.
+
+    The backbone is the one that a training of this config with ``seed`` starts from. BatchNorms have their initial
+    statistics, 0 and 1.
+
+    Returns:
+        A table of what was written, for a person to read.
+
+    Raises:
+        ConfigError: the config has no model, or ``out`` may not be written.
+    """
+    cfg = load_config(config)
+    if not cfg.get('model'):
+        raise ConfigError(f'{config} has no model')
+    check_output(cfg.filename, out, force)
+    model = inference_config(plain(cfg.model), TRUNK)
+    torch.manual_seed(seed)
+    encoder = ALGORITHMS.build(model)
+    write_weights(out, encoder.state_dict(), model, cfg.filename, dict(seed=seed, epoch=0, iter=0))
+    return f'{parts_table(encoder.state_dict())}\nwritten: {out}'
+
+
+def extract(description: str | None, parts: Sequence[str]) -> None:
+    """Parse the command line, write ``parts`` of a checkpoint as a weights file, print the table."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('checkpoint', help='a training checkpoint or a weights file')
+    parser.add_argument('out', help='the weights file to write; its folder is made')
+    parser.add_argument('--force', action='store_true', help='overwrite an existing file')
+    args = parser.parse_args()
+    print(extract_weights(args.checkpoint, args.out, parts, args.force))
