@@ -1,13 +1,12 @@
-"""The floors of the design and the rules of the style, read from the source of every file."""
+"""The floors of the design and the rules of the style, read from the source of every file: one test a rule."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 #: which of our packages each package may import, besides its own modules
@@ -45,9 +44,14 @@ OPTIONAL = {
     'umap',
     'safetensors',
     'joblib',
+    'scipy',
 }
 #: (file, module): imports inside a function that are not of an optional library
 LAZY = {('binssl/__init__.py', 'binssl.checkpoints')}
+#: what a test asks by: an assertion, an expected error, or a function of the tests that asserts
+ASKS = re.compile(r'\bassert\b|raises|warns|assert_\w+|\bcheck\w*\(|\bcompare\w*\(')
+#: what binssl/ may come to
+MOST_LINES, MOST_FILES = 24_000, 230
 #: parts whose forward runs on the device at every step
 ON_DEVICE = ('binary', 'backbones', 'necks', 'heads', 'algorithms')
 
@@ -85,6 +89,11 @@ def package(path: Path) -> str:
     return path.relative_to(ROOT / 'binssl').parts[0].removesuffix('.py')
 
 
+def optional(tree: ast.AST) -> set[str]:
+    """The optional libraries that the code imports."""
+    return {name.split('.')[0] for name in imported(tree)} & OPTIONAL
+
+
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function and method."""
     return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
@@ -110,64 +119,93 @@ def keyword(call: ast.Call, name: str) -> object:
     return values[0].value if values and isinstance(values[0], ast.Constant) else None
 
 
-def test_every_package_has_a_floor() -> None:
+def test_every_room_has_a_floor() -> None:
     assert {package(path) for path in BINSSL} == set(FLOORS)
 
 
-@pytest.mark.parametrize('path', BINSSL, ids=short)
-def test_imports_go_down_only(path: Path) -> None:
-    here = package(path)
-    ours = {name.split('.')[1] for name in imported(parse(path)) if name.startswith('binssl.')}
-    allowed = FLOORS[here] | {here}
-    assert ours <= allowed, f'{short(path)} imports {sorted(ours - allowed)}; its floor allows {sorted(allowed)}'
+def test_no_floor_allows_a_circle() -> None:
+    below: set[str] = set()
+    waiting = dict(FLOORS)
+    while ready := [room for room, allowed in waiting.items() if allowed <= below]:
+        below |= {*ready}
+        waiting = {room: allowed for room, allowed in waiting.items() if room not in ready}
+    assert not waiting, f'these rooms allow each other: {sorted(waiting)}'
 
 
-@pytest.mark.parametrize('path', [*BINSSL, *SCRIPTS], ids=short)
-def test_nobody_imports_scripts_tests_or_by_relative_names(path: Path) -> None:
-    stray = [name for name in imported(parse(path)) if name.split('.')[0] in ('', 'tools', 'benchmarks', 'tests')]
-    assert not stray, f'{short(path)} imports {stray}'
+def test_imports_go_down_only() -> None:
+    up = {}
+    for path in BINSSL:
+        ours = {name.split('.')[1] for name in imported(parse(path)) if name.startswith('binssl.')}
+        if stray := ours - FLOORS[package(path)] - {package(path)}:
+            up[short(path)] = sorted(stray)
+    assert not up, f'not below their floors (FLOORS): {up}'
 
 
-@pytest.mark.parametrize('path', [*BINSSL, *SCRIPTS], ids=short)
-def test_imports_inside_functions_are_of_optional_libraries(path: Path) -> None:
-    inside = {name for function in functions(parse(path)) for name in imported(function)}
-    stray = [name for name in inside if name.split('.')[0] not in OPTIONAL and (short(path), name) not in LAZY]
-    assert not stray, f'{short(path)} imports {stray} inside a function: a cycle is dodged, or it belongs on top'
+def test_modules_do_not_import_each_other_in_circles() -> None:
+    modules = {
+        '.'.join(path.relative_to(ROOT).with_suffix('').parts).removesuffix('.__init__'): path for path in BINSSL
+    }
+    arrows = {
+        name: {other for other in imported(parse(path)) if other in modules and modules[other].stem != '__init__'}
+        for name, path in modules.items()
+    }
+    while leaves := {name for name, others in arrows.items() if not others & set(arrows) - {name}}:
+        arrows = {name: others for name, others in arrows.items() if name not in leaves}
+    assert not arrows, f'in circles, or above one: {sorted(arrows)}'
 
 
-@pytest.mark.parametrize('path', BINSSL, ids=short)
-def test_optional_libraries_are_imported_inside_functions(path: Path) -> None:
-    tops = [node for node in parse(path).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    stray = [name for node in tops for name in imported(node) if name.split('.')[0] in OPTIONAL]
-    assert not stray, f'{short(path)} cannot be imported where {stray} is missing'
+def test_nobody_imports_scripts_tests_or_by_relative_names() -> None:
+    stray = {
+        (short(path), name)
+        for path in [*BINSSL, *SCRIPTS]
+        for name in imported(parse(path))
+        if name.split('.')[0] in ('', 'tools', 'benchmarks', 'tests')
+    }
+    assert not stray
 
 
-def test_a_missing_library_names_its_extra() -> None:
-    setup = parse(ROOT / 'setup.py')
+def test_imports_inside_functions_are_of_optional_libraries() -> None:
+    inside = {
+        (short(path), name)
+        for path in [*BINSSL, *SCRIPTS]
+        for function in functions(parse(path))
+        for name in imported(function)
+        if name.split('.')[0] not in OPTIONAL
+    }
+    assert inside <= LAZY, f'a cycle is dodged, or it belongs on top: {inside - LAZY}'
+
+
+def test_optional_libraries_are_imported_inside_functions_that_name_their_extra() -> None:
     lists = {
-        name.id: node.value
-        for node in setup.body
+        name.id: ast.unparse(node.value)
+        for node in parse(ROOT / 'setup.py').body
         if isinstance(node, ast.Assign)
         for name in node.targets
         if isinstance(name, ast.Name)
     }
     for path in BINSSL:
+        on_top = {
+            name
+            for node in parse(path).body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            for name in imported(node)
+        }
+        every, tried = optional(parse(path)), set()
         for attempt in ast.walk(parse(path)):
-            libraries = {name.split('.')[0] for name in imported(attempt)} & OPTIONAL
-            if isinstance(attempt, ast.Try) and libraries:
+            libraries = (
+                {library for node in attempt.body for library in optional(node)}
+                if isinstance(attempt, ast.Try)
+                else set()
+            )
+            if libraries:
+                tried |= libraries
                 remedy = ' '.join(ast.unparse(handler) for handler in attempt.handlers)
                 extra = remedy.partition('binssl[')[2].partition(']')[0]
                 assert extra in lists, f'{short(path)}: {libraries} missing, and the error names no extra of setup.py'
-                package_name = 'scikit-learn' if libraries <= {'sklearn', 'joblib'} else libraries.pop()
-                assert package_name in ast.unparse(lists[extra])
-
-
-@pytest.mark.parametrize('path', BINSSL, ids=short)
-def test_optional_imports_are_tried(path: Path) -> None:
-    tried = [inner for node in ast.walk(parse(path)) if isinstance(node, ast.Try) for inner in node.body]
-    names = {name for node in tried for name in imported(node)}
-    bare = {name for name in imported(parse(path)) if name.split('.')[0] in OPTIONAL} - names
-    assert not bare, f'{short(path)}: {bare} may be missing; try, and name the extra in the error'
+                package_name = 'scikit-learn' if libraries <= {'sklearn', 'joblib', 'scipy'} else libraries.pop()
+                assert package_name in lists[extra]
+        assert every == tried, f'{short(path)}: {every - tried} may be missing; try, and name the extra in the error'
+        assert not {name.split('.')[0] for name in on_top} & OPTIONAL, f'{short(path)} cannot be imported everywhere'
 
 
 def test_no_file_is_named_for_nothing() -> None:
@@ -176,71 +214,98 @@ def test_no_file_is_named_for_nothing() -> None:
     assert not [short(path) for path in files if nameless & set(path.relative_to(ROOT).with_suffix('').parts)]
 
 
-@pytest.mark.parametrize('path', [*BINSSL, *SCRIPTS, *CONFIGS], ids=short)
-def test_what_is_public_is_described(path: Path) -> None:
-    lacking = [node.name for node in public_definitions(path) if not ast.get_docstring(node)]
-    if not ast.get_docstring(parse(path)):
-        lacking.append('the module')
-    assert not lacking, f'{short(path)}: no docstring for {lacking}'
+def test_the_house_stays_small() -> None:
+    lines = sum(len(path.read_text(encoding='utf-8').splitlines()) for path in BINSSL)
+    assert lines <= MOST_LINES, f'{lines} lines'
+    assert len(BINSSL) <= MOST_FILES, f'{len(BINSSL)} files'
 
 
-@pytest.mark.parametrize('path', [*BINSSL, *SCRIPTS], ids=short)
-def test_every_signature_is_typed(path: Path) -> None:
+def test_what_is_public_is_described() -> None:
+    lacking = [
+        f'{short(path)}: {name}'
+        for path in [*BINSSL, *SCRIPTS, *CONFIGS]
+        for name, node in [('the module', parse(path)), *((node.name, node) for node in public_definitions(path))]
+        if not ast.get_docstring(node)
+    ]
+    assert not lacking, f'no docstring: {lacking}'
+
+
+def test_every_signature_is_typed() -> None:
     untyped = []
-    for function in functions(parse(path)):
-        spec = function.args
-        arguments = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *filter(None, (spec.vararg, spec.kwarg))]
-        bare = [a.arg for a in arguments if a.annotation is None and a.arg not in ('self', 'cls', 'ctx')]
-        if bare or function.returns is None:
-            untyped.append(f'{function.name}({", ".join(bare)}), line {function.lineno}')
-    assert not untyped, f'{short(path)}: {untyped}'
+    for path in [*BINSSL, *SCRIPTS]:
+        for function in functions(parse(path)):
+            spec = function.args
+            arguments = [*spec.posonlyargs, *spec.args, *spec.kwonlyargs, *filter(None, (spec.vararg, spec.kwarg))]
+            bare = [a.arg for a in arguments if a.annotation is None and a.arg not in ('self', 'cls', 'ctx')]
+            if bare or function.returns is None:
+                untyped.append(f'{short(path)}, line {function.lineno}: {function.name}({", ".join(bare)})')
+    assert not untyped
 
 
-@pytest.mark.parametrize('path', BINSSL, ids=short)
-def test_no_constructor_swallows_keys(path: Path) -> None:
-    swallowing = [f'line {f.lineno}' for f in functions(parse(path)) if f.name == '__init__' and f.args.kwarg]
-    assert not swallowing, f'{short(path)}: a constructor with **kwargs hides stray config keys ({swallowing})'
+def test_no_constructor_swallows_keys() -> None:
+    swallowing = [
+        f'{short(path)}, line {function.lineno}'
+        for path in BINSSL
+        for function in functions(parse(path))
+        if function.name == '__init__' and function.args.kwarg
+    ]
+    assert not swallowing, f'a constructor with **kwargs hides stray config keys: {swallowing}'
 
 
-@pytest.mark.parametrize('path', [*BINSSL, *SCRIPTS], ids=short)
-def test_loading_is_strict_and_safe(path: Path) -> None:
-    tree = parse(path)
-    loose = [call.lineno for call in calls(tree, 'load_state_dict') if keyword(call, 'strict') is False]
-    assert not loose, f'{short(path)}: strict=False without the list of keys that may be missing, lines {loose}'
-    torch_loads = [call for call in calls(tree, 'load') if ast.unparse(call.func) == 'torch.load']
-    unsafe = [call.lineno for call in torch_loads if keyword(call, 'weights_only') is not True]
-    assert not unsafe, f'{short(path)}: torch.load without weights_only=True, lines {unsafe}'
-    every_call = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    given = [call.lineno for call in every_call if keyword(call, 'weights_only') is False]
-    assert not given, f'{short(path)}: weights_only=False, lines {given}'
+def test_loading_is_strict_and_safe() -> None:
+    for path in [*BINSSL, *SCRIPTS]:
+        tree = parse(path)
+        loose = [call.lineno for call in calls(tree, 'load_state_dict') if keyword(call, 'strict') is False]
+        assert not loose, f'{short(path)}: strict=False without the list of keys that may be missing, lines {loose}'
+        torch_loads = [call for call in calls(tree, 'load') if ast.unparse(call.func) == 'torch.load']
+        unsafe = [call.lineno for call in torch_loads if keyword(call, 'weights_only') is not True]
+        assert not unsafe, f'{short(path)}: torch.load without weights_only=True, lines {unsafe}'
+        every_call = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        given = [call.lineno for call in every_call if keyword(call, 'weights_only') is False]
+        assert not given, f'{short(path)}: weights_only=False, lines {given}'
 
 
-@pytest.mark.parametrize('path', BINSSL, ids=short)
-def test_the_device_is_the_runners_affair(path: Path) -> None:
-    lines = [call.lineno for call in calls(parse(path), 'cuda') if isinstance(call.func, ast.Attribute)]
-    assert not lines, f'{short(path)}: .cuda() in lines {lines}; tensors follow their inputs'
+def test_the_device_is_the_runners_affair() -> None:
+    lines = [
+        f'{short(path)}, line {call.lineno}'
+        for path in BINSSL
+        for call in calls(parse(path), 'cuda')
+        if isinstance(call.func, ast.Attribute)
+    ]
+    assert not lines, f'.cuda(), where tensors follow their inputs: {lines}'
 
 
-@pytest.mark.parametrize('path', [p for p in BINSSL if package(p) in ON_DEVICE], ids=short)
-def test_forward_waits_for_no_device(path: Path) -> None:
-    waiting = []
-    for function in functions(parse(path)):
-        if function.name in ('forward', 'backward', 'loss', 'extract', 'update'):
-            for name in ('item', 'cpu', 'tolist', 'numpy'):
-                waiting += [f'.{name}() in line {call.lineno}' for call in calls(function, name)]
-    assert not waiting, f'{short(path)}: {waiting}'
+def test_forward_waits_for_no_device() -> None:
+    waiting = [
+        f'{short(path)}, line {call.lineno}: .{name}()'
+        for path in BINSSL
+        if package(path) in ON_DEVICE
+        for function in functions(parse(path))
+        if function.name in ('forward', 'backward', 'loss', 'extract', 'update')
+        for name in ('item', 'cpu', 'tolist', 'numpy')
+        for call in calls(function, name)
+    ]
+    assert not waiting
 
 
-@pytest.mark.parametrize('path', CONFIGS, ids=short)
-def test_a_config_is_data_only(path: Path) -> None:
-    allowed = (ast.Assign, ast.Expr)
-    stray = [f'line {node.lineno}: {type(node).__name__}' for node in parse(path).body if not isinstance(node, allowed)]
-    called = {ast.unparse(call.func) for call in ast.walk(parse(path)) if isinstance(call, ast.Call)} - {'dict'}
-    assert not stray, f'{short(path)}: {stray}'
-    assert not called, f'{short(path)}: a config calls nothing but dict, this one {sorted(called)}'
+def test_a_config_is_data_only() -> None:
+    for path in CONFIGS:
+        stray = [f'line {node.lineno}' for node in parse(path).body if not isinstance(node, (ast.Assign, ast.Expr))]
+        called = {ast.unparse(call.func) for call in ast.walk(parse(path)) if isinstance(call, ast.Call)} - {'dict'}
+        assert not stray, f'{short(path)}: {stray}'
+        assert not called, f'{short(path)}: a config calls nothing but dict, this one {sorted(called)}'
 
 
-@pytest.mark.parametrize('path', sorted(ROOT.glob('tools/*.py')), ids=short)
-def test_a_tool_parses_builds_and_runs(path: Path) -> None:
-    lines = len(path.read_text(encoding='utf-8').splitlines())
-    assert lines < 60, f'{short(path)} has {lines} lines; what it does belongs into binssl, where it can be tested'
+def test_a_tool_parses_builds_and_runs() -> None:
+    long = [short(path) for path in ROOT.glob('tools/*.py') if len(path.read_text().splitlines()) >= 60]
+    assert not long, f'60 lines or more, which belong into binssl, where they can be tested: {long}'
+
+
+def test_every_test_asserts_something() -> None:
+    silent = [
+        f'{short(path)}: {function.name}'
+        for path in TESTS
+        for function in functions(parse(path))
+        if function.name.startswith('test_') and not ASKS.search(ast.unparse(function))
+    ]
+    assert not silent

@@ -68,7 +68,9 @@ def test_bad_settings_are_told_at_construction(options, message):
 
 
 def test_the_named_smallest_image_fits():
-    TorchvisionModel('squeezenet1_1', input_size=17)(torch.randn(1, 3, 17, 17))
+    (features,) = TorchvisionModel('squeezenet1_1', input_size=17)(torch.randn(1, 3, 17, 17))
+    assert features.shape[0] == 1
+    assert features.isfinite().all()
 
 
 def test_widths_times_four_are_the_wide_resnet_50_of_swav():

@@ -153,6 +153,7 @@ def test_helper_variables_may_be_anything(tmp_path):
     path = save(classifier(tmp_path, epochs=1), tmp_path)
     Path(path).write_text('DEPTHS = {1, 2}\n_counts = {3}\n' + Path(path).read_text())
     train(parse_training([path]))
+    assert list(tmp_path.rglob('epoch_1.pth'))
 
 
 def test_views_that_the_loss_does_not_take(tmp_path):

@@ -105,5 +105,5 @@ def test_file_system_without_locks_lets_a_run_in(tmp_path, monkeypatch):
         raise OSError(errno.ENOSYS, 'no locks')
 
     monkeypatch.setattr('fcntl.flock', refuse)
-    with only_one(tmp_path):
-        pass
+    with only_one(tmp_path), only_one(tmp_path):
+        assert (tmp_path / '.lock').is_file()

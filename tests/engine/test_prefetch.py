@@ -111,6 +111,8 @@ def test_sending_to_a_gpu_does_not_wait():
     batch = dict(images=[torch.zeros(8, 3, 32, 32, dtype=torch.uint8).pin_memory()])
     torch.cuda.set_sync_debug_mode('error')
     try:
-        lane.receive(lane.send(batch))
+        sent = lane.send(batch)
+        lane.receive(sent)
+        assert sent['images'][0].device.type == 'cuda'
     finally:
         torch.cuda.set_sync_debug_mode(before)
