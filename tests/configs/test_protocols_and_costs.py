@@ -11,6 +11,7 @@ from torch import nn
 
 from binssl.binary import BinaryConv2d
 from binssl.engine.config import load_config
+from binssl.recipes.grid import parse_grid
 from binssl.registry import BACKBONES
 
 LINEAR = Path(__file__).parents[2] / 'configs/benchmarks/linear_classification/imagenet'
@@ -51,19 +52,21 @@ SEMI = LINEAR.parents[1] / 'semi_classification'
 
 @pytest.mark.parametrize(('percent', 'decay'), [(1, 5e-4), (10, 1e-4)])
 def test_semi_supervised_grid_is_the_published_one(percent: int, decay: float) -> None:
-    files = sorted((SEMI / f'imagenet_{percent}percent').glob('lr*.py'))
+    folder = SEMI / f'imagenet_{percent}percent'
     points = {}
-    for path in files:
+    for path in sorted(folder.glob('*.py')):
         cfg = load_config(path)
         chosen, factors = cfg.optim_wrapper.optimizer, cfg.optim_wrapper.paramwise_cfg.lr_mult
-        points[chosen.lr, factors.head] = path.stem
+        points[path.stem] = chosen.lr, factors.head
         assert (chosen.type, chosen.momentum, chosen.weight_decay) == ('SGD', 0.9, decay)
         assert (cfg.global_batch_size, cfg.train_dataloader.batch_size, cfg.train_cfg.max_epochs) == (256, 64, 20)
         assert (list(cfg.schedules.lr.milestones), cfg.schedules.lr.gamma, cfg.sync_bn) == ([12, 16], 0.2, True)
         assert not cfg.model.get('frozen')
         assert cfg.train_dataloader.dataset.percent == percent
-    assert set(points) == {(rate, factor) for rate in (0.001, 0.01, 0.1) for factor in (1, 10, 100)}
-    assert points[0.01, 100] == 'lr0_01_head100'
+    kept = {1: dict(lr0_01_head100=(0.01, 100)), 10: dict(lr0_01_head10=(0.01, 10))}[percent]
+    assert points == dict(base=(0.01, 1), **kept)
+    grid = parse_grid([str(folder / 'base.py'), 'weights.pth'])  # makes all the others from the base
+    assert (grid.lrs, grid.head_factors) == ([0.001, 0.01, 0.1], [1, 10, 100])
 
 
 #: what the heads of the configs say: FLOPs, BOPs with a 1000-way classifier, at 224 px

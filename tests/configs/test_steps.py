@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from configs.shrink import small_batch, small_model
-from configs.test_configs import LEAVES, ROOT
+from configs.test_configs import ALIASES, LEAVES, ROOT
 
 from binssl.engine.config import load_config
 from binssl.registry import ALGORITHMS, HOOKS, OPTIM_WRAPPER_CONSTRUCTORS
 
-GRID_POINT = re.compile(r'/lr\d_\d+_head\d+\.py$')  # as the base.py beside it but for two numbers
-
-TRAINING = [path for path in LEAVES if not GRID_POINT.search(path) and load_config(ROOT / path).get('optim_wrapper')]
+TRAINING = [path for path in LEAVES if path not in ALIASES and load_config(ROOT / path).get('optim_wrapper')]
 
 SECOND_STEPS = [
     path

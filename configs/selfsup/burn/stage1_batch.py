@@ -1,9 +1,3 @@
-"""BURN stage 1, ImageNet, its views cut by the loader's workers, coloured and blurred on the GPU (views/burn.py).
+"""The former name of stage1_device_views.py."""
 
-8 GPUs x 256 x 2 = 4096 images a step, 200 epochs. 0.119e8 FLOPs, 0.872e8 OPs once binary (trunk with fc).
-Else as stage1.py; here: not yet measured.
-"""
-
-_base_ = ['./stage1.py', '../../_base_/views/burn.py']
-model = dict(data_preprocessor=dict(views=[{{_base_._REST}}] * 2))
-train_dataloader = dict(dataset=dict(views=[{{_base_._CROP}}] * 2))
+_base_ = ['./stage1_device_views.py']

@@ -1,4 +1,3 @@
-"""SwAV on the digits, in one step: both binary from the start."""
+"""The former name of reactnet_one_step_digits.py."""
 
-_base_ = ['./reactnet_step2_digits.py']
-load_from = None
+_base_ = ['./reactnet_one_step_digits.py']

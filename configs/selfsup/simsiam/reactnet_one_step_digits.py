@@ -1,0 +1,4 @@
+"""SimSiam on the digits, in one step: both binary from the start."""
+
+_base_ = ['./reactnet_step2_digits.py']
+load_from = None
