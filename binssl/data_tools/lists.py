@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from binssl.data_tools.placing import write_text
-from binssl.datasets.file_index import FileIndex, index_folder
+from binssl.datasets.file_index import FileIndex
+from binssl.datasets.folder_files import index_folder
 from binssl.registry import DataError
 
 SPLITS = ('train', 'val')

@@ -14,7 +14,7 @@ from PIL import Image
 
 from binssl.data_tools.placing import copy_file, gathering, place_file
 from binssl.data_tools.progress import progress_bar
-from binssl.datasets.file_index import IMAGE_SUFFIXES
+from binssl.datasets.folder_files import IMAGE_SUFFIXES
 from binssl.datasets.images import UNREADABLE, read_image
 from binssl.registry import ConfigError, DataError
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from binssl.data_tools.placing import write_text
 from binssl.datasets.few_labels import share_out
-from binssl.datasets.file_index import FileIndex, index_folder, index_list
+from binssl.datasets.file_index import FileIndex
+from binssl.datasets.folder_files import index_folder
+from binssl.datasets.list_files import index_list
 from binssl.registry import ConfigError, DataError
 
 OFFICIAL = 'https://github.com/google-research/simclr, imagenet_subsets/1percent.txt and 10percent.txt'

@@ -10,16 +10,13 @@ from binssl.datasets.digits import Digits
 from binssl.datasets.download import download_missing
 from binssl.datasets.few_labels import FewLabels, ImageNetSubset
 from binssl.datasets.fingerprint import fingerprint_data
-from binssl.datasets.imagenet import ImageNet
-from binssl.datasets.images import ImageFolder, ImageList, refuse_bad_images
+from binssl.datasets.imagenet import ImageNet, Places205, SplitFolder
+from binssl.datasets.images import ImageFolder, ImageList, Unlabeled, refuse_bad_images
 from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.originals import Originals
-from binssl.datasets.places import Places205
 from binssl.datasets.sampler import EpochSampler
 from binssl.datasets.some_of_each_class import SomeOfEachClass
-from binssl.datasets.split_folder import SplitFolder
 from binssl.datasets.tiny_imagenet import TinyImageNet
-from binssl.datasets.unlabeled import Unlabeled
 from binssl.datasets.voc_boxes import Annotation, read_annotation
 from binssl.datasets.voc_detection import VOCDetection
 from binssl.datasets.voc_labels import VOC07

@@ -1,13 +1,16 @@
-"""What a folder holds: its files, its folders and its links to nothing."""
+"""Images in folders: what a folder holds, and the indexes of class folders and of whole trees."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
+from binssl.datasets.file_index import UNKNOWN, FileIndex, PackedNames
 from binssl.registry import DataError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.ppm', '.tif', '.tiff')
@@ -91,3 +94,80 @@ def order_classes(names: Iterable[str]) -> list[str]:
     """Names of class folders in the order that makes the labels."""
     alphabetical = sorted(names)
     return sorted(alphabetical, key=int) if all(map(_NUMBER.fullmatch, alphabetical)) else alphabetical
+
+
+def index_folder(folder: str | Path, num_classes: int | None = None) -> FileIndex:
+    """The images of ``folder/CLASS/IMAGE``; a label is the class folder's place among them.
+
+    The order is that of :func:`class_folders`: alphabetical, or by number where all are numbers.
+
+    Raises:
+        DataError: if the folder is missing or holds no class folders, a folder cannot be read or holds no image, an
+            image is a link to nothing, or there are more class folders than ``num_classes``.
+    """
+    _check_folder(folder)
+    classes, counts = class_folders(folder), []
+    if not classes:
+        raise DataError(
+            f'{os.fspath(folder)!r} holds no class folders; images are expected in CLASS/IMAGE.JPEG (images without '
+            "labels may be in any folder: type='Unlabeled')"
+        )
+    if num_classes is not None and len(classes) > num_classes:
+        raise DataError(
+            f'{os.fspath(folder)!r} holds {len(classes)} class folders, more than num_classes={num_classes}'
+        )
+
+    def names() -> Iterator[bytes]:
+        for name in classes:
+            files = _class_images(os.path.join(folder, name))
+            counts.append(len(files))
+            yield from (os.fsencode(name) + b'/' + file for file in files)
+
+    packed = PackedNames(names())
+    return FileIndex(folder, packed, np.repeat(np.arange(len(classes)), counts), classes).check_readable()
+
+
+def _class_images(folder: str) -> list[bytes]:
+    listing = list_images(folder)
+    if not listing.files:
+        below = f'; it holds folders, such as {os.fsdecode(listing.folders[0])!r}' if listing.folders else ''
+        raise DataError(f'class folder {folder!r} holds no image ({", ".join(IMAGE_SUFFIXES)}){below}')
+    return listing.files
+
+
+def index_tree(folder: str | Path) -> FileIndex:
+    """Every image in ``folder`` and the folders below it, without labels; links to folders are followed.
+
+    Folders come in alphabetical order, each with its images before its folders.
+
+    Raises:
+        DataError: if the folder is missing or holds no image, or a folder in it cannot be read, or an image is a link
+            to nothing.
+    """
+    _check_folder(folder)
+    seen: set[str] = set()
+
+    def names() -> Iterator[bytes]:
+        waiting = ['']
+        while waiting:
+            below = waiting.pop()
+            place = os.path.join(folder, below)
+            if (real := os.path.realpath(place)) in seen:  # links lead in a circle, or twice to the same images
+                continue
+            seen.add(real)
+            listing = list_images(place)
+            yield from (os.path.join(os.fsencode(below), file) for file in listing.files)
+            waiting += [os.path.join(below, os.fsdecode(name)) for name in reversed(listing.folders)]
+
+    packed = PackedNames(names())
+    if not len(packed):
+        raise DataError(
+            f'{os.fspath(folder)!r} holds no image ({", ".join(IMAGE_SUFFIXES)}), nor do the {len(seen) - 1} folders '
+            'in it'
+        )
+    return FileIndex(folder, packed, np.full(len(packed), UNKNOWN, dtype=np.int64)).check_readable()
+
+
+def _check_folder(folder: str | Path) -> None:
+    if not os.path.isdir(folder):
+        raise DataError(f'there is no image folder {os.fspath(folder)!r}')

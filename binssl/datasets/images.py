@@ -17,7 +17,9 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from binssl.core.randomness import hash_counters, seeded_generators, split_keys, uniforms
 from binssl.datasets.decode import UNREADABLE, read_array, read_image
-from binssl.datasets.file_index import FileIndex, index_folder, index_list
+from binssl.datasets.file_index import FileIndex
+from binssl.datasets.folder_files import index_folder, index_tree
+from binssl.datasets.list_files import index_list
 from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError
 from binssl.views.array_batch import make_views
 from binssl.views.build import ARRAY, ONE_IMAGE, build_views, kind_of_views
@@ -245,3 +247,25 @@ class ImageList(ImageFiles):
         super().__init__(index, views, seed, most_bad_fraction)
         # a list without labels has -1 for all: 0 classes, which is to say that nothing is known of them
         self.num_classes = int(index.labels.max()) + 1 if num_classes is None else num_classes
+
+
+@DATASETS.register_module()
+class Unlabeled(ImageFiles):
+    """Every image in a folder and the folders below it; no labels (-1).
+
+    Files with other names than those of images are passed over, and so is what is hidden. Links to folders are
+    followed, each folder is read once.
+
+    Args:
+        folder: the folder.
+        views, seed, most_bad_fraction: as in :class:`ImageFiles`.
+
+    Raises:
+        DataError: if the folder is missing, cannot be read or holds no image.
+    """
+
+    def __init__(
+        self, folder: str | Path, views: Sequence | None = None, seed: int = 0, most_bad_fraction: float = 0.01
+    ) -> None:
+        super().__init__(index_tree(folder), views, seed, most_bad_fraction)
+        self.num_classes = 0  # nothing is known of them

@@ -1,10 +1,13 @@
-"""List files: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN."""
+"""List files: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN, and the images that they name.
+
+Each folder that a list names is listed once; no file is asked for alone.
+"""
 
 from __future__ import annotations
 
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from logging import WARNING
 from pathlib import Path
@@ -13,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
-from binssl.datasets.packed_names import PackedNames
+from binssl.datasets.file_index import UNKNOWN, FileIndex, PackedNames
+from binssl.datasets.folder_files import list_folder
 from binssl.registry import DataError
 
-UNKNOWN = -1
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 
@@ -32,6 +35,25 @@ class ListedImages(NamedTuple):
     names: PackedNames
     labels: np.ndarray
     lines: np.ndarray
+
+
+def index_list(list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None = None) -> FileIndex:
+    """The images that a list file names: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN.
+
+    The first line tells which of the two the file has. Blank lines are skipped.
+
+    Args:
+        list_file: text.
+        folders: what the paths may be relative to; the first that holds any of the first images is meant.
+        num_classes: labels must lie below it.
+
+    Raises:
+        DataError: with line numbers, for a line of another form, a label out of range, or missing images.
+    """
+    listed = read_list(list_file, num_classes)
+    folder = _find_folder(list_file, listed, folders)
+    _check_images_exist(list_file, listed, folder)
+    return FileIndex(folder, listed.names, listed.labels).check_readable()
 
 
 def list_has_labels(list_file: str | Path) -> bool:
@@ -136,3 +158,49 @@ def _split_label(text: bytes) -> tuple[bytes, int | None]:
 
 def _where(list_file: str | Path, line: int) -> str:
     return f'{os.fspath(list_file)!r}, line {line}'
+
+
+def _find_folder(list_file: str | Path, listed: ListedImages, folders: Sequence[str | Path]) -> str | Path:
+    """The first of the ``folders`` that holds any of the first images."""
+    # more than one, so that a missing first image is not taken for another folder
+    first = [listed.names[index] for index in range(min(100, len(listed.names)))]
+    for folder in folders:
+        if any(os.path.isfile(os.path.join(folder, name)) for name in first):
+            return folder
+    tried = ' or '.join(repr(os.fspath(folder)) for folder in folders)
+    raise DataError(
+        f'{_where(list_file, int(listed.lines[0]))}: {listed.names[0]!r} is not in {tried}, and nor are the '
+        f'images of the next lines; paths in a list are relative to such a folder, and end before the label, which '
+        'a blank or a tab separates'
+    )
+
+
+def _check_images_exist(list_file: str | Path, listed: ListedImages, folder: str | Path) -> None:
+    """Raises a DataError for listed images that are not in ``folder``, or are links to nothing."""
+    missing: list[int] = []
+    for parent, members in _by_parent(listed):
+        there: set[bytes] = set()
+        with suppress(DataError):  # the folder is not there: nor are its images
+            there.update(list_folder(os.path.join(folder, os.fsdecode(parent))).files)
+        start = len(parent) + 1 if parent else 0
+        raw = zip(members.tolist(), listed.names.raw_of(members), strict=True)
+        missing += [place for place, path in raw if path[start:] not in there]
+    if missing:
+        missing.sort()
+        named = ', '.join(f'line {listed.lines[place]}: {listed.names[place]!r}' for place in missing[:3])
+        raise DataError(
+            f'{os.fspath(list_file)!r} names {len(missing)} of {len(listed.names)} images that are not in '
+            f'{os.fspath(folder)!r}, or are links to nothing: {named}{", ..." if len(missing) > 3 else ""}'
+        )
+
+
+def _by_parent(listed: ListedImages) -> Iterator[tuple[bytes, np.ndarray]]:
+    """The folders that the paths name, each with the places of its images."""
+    numbers: dict[bytes, int] = {}
+    owners = np.empty(len(listed.names), dtype=np.int32)
+    for place, path in enumerate(listed.names.raw_of(np.arange(len(owners)))):
+        owners[place] = numbers.setdefault(path.rpartition(b'/')[0], len(numbers))
+    order = np.argsort(owners, kind='stable')
+    stops = np.cumsum(np.bincount(owners, minlength=len(numbers)))
+    for parent, number in numbers.items():
+        yield parent, order[stops[number - 1] if number else 0 : stops[number]]

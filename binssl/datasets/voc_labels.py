@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.datasets.file_index import FileIndex, index_list
+from binssl.datasets.file_index import FileIndex, PackedNames
 from binssl.datasets.images import ImageFiles
-from binssl.datasets.packed_names import PackedNames
+from binssl.datasets.list_files import index_list
 from binssl.datasets.splits import check_split, warn_of_size
 from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY, read_split
 from binssl.registry import DATASETS, DataError

@@ -17,8 +17,7 @@ from binssl.core import locks
 from binssl.data_tools import placing, resize_cache
 from binssl.data_tools.resize_cache import make_cache, shorter_side
 from binssl.data_tools.tiny_imagenet import sort_tiny_imagenet
-from binssl.datasets import ImageFolder, ImageNet, TinyImageNet
-from binssl.datasets.places import Places205
+from binssl.datasets import ImageFolder, ImageNet, Places205, TinyImageNet
 from binssl.registry import ConfigError, DataError
 
 

@@ -13,7 +13,7 @@ from binssl.data_tools.lists import link_by_id, write_lists
 from binssl.data_tools.subsets import draw_stratified, write_subset
 from binssl.datasets import ImageFolder, ImageList, ImageNet
 from binssl.datasets.few_labels import share_out
-from binssl.datasets.file_index import index_folder
+from binssl.datasets.folder_files import index_folder
 from binssl.registry import ConfigError, DataError
 
 

@@ -10,16 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from binssl.datasets import file_index, list_files
-from binssl.datasets.file_index import (
-    FileIndex,
-    PackedNames,
-    class_folders,
-    index_folder,
-    index_list,
-    index_tree,
-    list_has_labels,
-)
+from binssl.datasets import file_index, folder_files, list_files
+from binssl.datasets.file_index import FileIndex, PackedNames
+from binssl.datasets.folder_files import class_folders, index_folder, index_tree
+from binssl.datasets.list_files import index_list, list_has_labels
 from binssl.registry import DataError
 
 
@@ -177,7 +171,7 @@ def test_images_that_may_not_be_read_are_found_at_the_start(photos, monkeypatch)
 
 
 def test_a_folder_that_goes_away_while_it_is_read_is_named(photos, monkeypatch):
-    monkeypatch.setattr(file_index, 'class_folders', lambda folder: ['a', 'b', 'gone'])
+    monkeypatch.setattr(folder_files, 'class_folders', lambda folder: ['a', 'b', 'gone'])
     with pytest.raises(DataError, match=r"folder '.*/train/gone' cannot be read: No such file.*as long as the run"):
         index_folder(photos)
 

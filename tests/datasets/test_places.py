@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from binssl.datasets.places import Places205
-from binssl.datasets.unlabeled import Unlabeled
+from binssl.datasets import Places205, Unlabeled
 from binssl.registry import DATASETS, ConfigError, DataError
 
 PLAIN = [dict(type='torchvision/Resize', size=(8, 8))]

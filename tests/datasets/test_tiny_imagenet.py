@@ -12,7 +12,7 @@ from imagenet_folder import make_imagenet_folder, truncate
 from made_up_tiny_imagenet import write_tiny_imagenet
 from PIL import Image
 
-from binssl.datasets import ImageList, TinyImageNet, pixel_cache
+from binssl.datasets import ImageList, TinyImageNet, tiny_imagenet
 from binssl.registry import ConfigError, DataError
 
 VIEWS = [[dict(type='BatchResize', size=96), dict(type='BatchRotate'), dict(type='BatchFlip')]]
@@ -34,8 +34,8 @@ def decode(path: Path) -> np.ndarray:
 
 def count_decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     paths: list[str] = []
-    read = pixel_cache.read_image
-    monkeypatch.setattr(pixel_cache, 'read_image', lambda path: paths.append(path) or read(path))
+    read = tiny_imagenet.read_image
+    monkeypatch.setattr(tiny_imagenet, 'read_image', lambda path: paths.append(path) or read(path))
     return paths
 
 
@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_written_is_read_all_the_same(root, when, monkey
     def refuse(*args: object, **kwargs: object) -> None:
         raise PermissionError(13, 'Permission denied')
 
-    owner, name = (pixel_cache, 'replace_file') if when == 'open' else (pixel_cache.np, 'save')
+    owner, name = (tiny_imagenet, 'replace_file') if when == 'open' else (tiny_imagenet.np, 'save')
     monkeypatch.setattr(owner, name, refuse)
     data = TinyImageNet('val', root=root)
     np.testing.assert_array_equal(data.images[0], decode(root / 'val/images/val_0.JPEG'))
