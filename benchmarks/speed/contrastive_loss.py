@@ -31,8 +31,7 @@ from peak_memory import peak_bytes
 from torch import Tensor
 from torch.nn import functional as F
 
-from binssl.heads.contrastive import info_nce
-from binssl.heads.hit_rates import hit_rates
+from binssl.heads.contrastive import hit_rates, info_nce
 
 TEMPERATURE, SPEED_TARGET, MEMORY_TARGET = 0.2, 2.4, 0.1
 CLOCKS: dict[str, Callable[[], float]] = {'wall': time.perf_counter, 'process': time.process_time}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from binssl.algorithms.base import Encoder, Images
-from binssl.algorithms.contrast import contrast_with_queue
-from binssl.algorithms.key_queue import KeyQueue
+from binssl.algorithms.key_queue import KeyQueue, contrast_with_queue
 from binssl.algorithms.teacher import MomentumTeacher, build_momentum_teacher
 from binssl.algorithms.teacher_weights import check_normalisation
 from binssl.registry import ALGORITHMS, ConfigError

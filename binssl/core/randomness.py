@@ -9,19 +9,21 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TypeVar
 
 import numpy as np
 import torch
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
+State = TypeVar('State', int, np.ndarray)
 
 
-def mix(state: np.ndarray) -> np.ndarray:
-    """SplitMix64's output function (Steele, Lea, Flood, OOPSLA 2014): uint64 -> uint64, a bijection."""
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+def mix(state: State) -> State:
+    """SplitMix64's output function (Steele, Lea, Flood, OOPSLA 2014), a bijection of uint64: of an array or an int."""
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & _MASK  # an int has more bits
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB & _MASK
+    return state ^ (state >> 31)
 
 
 def hash_counters(seed: int, epochs: np.ndarray | int, indices: np.ndarray | int, stream: int = 0) -> np.ndarray:
@@ -50,6 +52,14 @@ def _advance(keys: np.ndarray, counters: np.ndarray) -> np.ndarray:
 def derive_keys(keys: np.ndarray, counter: int) -> np.ndarray:
     """Other keys, uint64 (N,), for the ``counter``-th use of the same samples."""
     return _advance(keys, np.full(1, counter, dtype=np.uint64))
+
+
+def counter_seed(*counters: int) -> int:
+    """A 63-bit seed for ``counters``."""
+    state = 0
+    for counter in counters:
+        state = mix((state + counter + _GOLDEN) & _MASK)
+    return state >> 1
 
 
 def split_keys(keys: Sequence[int | tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:

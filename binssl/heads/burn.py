@@ -9,11 +9,12 @@ import math
 from collections.abc import Callable
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binssl.core.precision import at_least_float32, same_precision
 from binssl.core.scheduled import Scheduled
-from binssl.heads.information import mean_entropy, mutual_information
 from binssl.registry import HEADS, NECKS, ConfigError, nearest_names
 
 
@@ -24,7 +25,7 @@ def kl_divergence(student: Tensor, target: Tensor, temperature: float | Tensor) 
 
     Shape: (N, C), (N, C) -> ().
     """
-    student, target = _at_least_float32(student, target)
+    student, target = same_precision(student, target)
     return F.kl_div(
         (student / temperature).log_softmax(dim=1),
         (target / temperature).log_softmax(dim=1),
@@ -35,19 +36,19 @@ def kl_divergence(student: Tensor, target: Tensor, temperature: float | Tensor) 
 
 def cosine_distance(student: Tensor, target: Tensor) -> Tensor:
     """2 - 2 cos, the squared distance of unit vectors, mean over the batch. Shape: (N, D), (N, D) -> ()."""
-    student, target = _at_least_float32(student, target)
+    student, target = same_precision(student, target)
     return 2 - 2 * F.cosine_similarity(student, target).mean()
 
 
 def squared_distance(student: Tensor, target: Tensor) -> Tensor:
     """Squared difference, summed over dimensions, mean over the batch. Shape: (N, D), (N, D) -> ()."""
-    student, target = _at_least_float32(student, target)
+    student, target = same_precision(student, target)
     return (student - target).square().sum(dim=1).mean()
 
 
 def absolute_distance(student: Tensor, target: Tensor) -> Tensor:
     """Absolute difference, summed over dimensions, mean over the batch. Shape: (N, D), (N, D) -> ()."""
-    student, target = _at_least_float32(student, target)
+    student, target = same_precision(student, target)
     return (student - target).abs().sum(dim=1).mean()
 
 
@@ -56,10 +57,34 @@ def balance(kl: Tensor, feature_distance: Tensor, kl_weight: float | Tensor) -> 
     return (1 - kl_weight) * feature_distance + kl_weight * kl
 
 
-def _at_least_float32(student: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Both in one dtype, for autocast: sums over 2000 classes are not for half precision."""
-    dtype = torch.promote_types(torch.promote_types(student.dtype, target.dtype), torch.float32)
-    return student.to(dtype), target.to(dtype)
+@torch.no_grad()
+def mean_entropy(logits: Tensor, temperature: float | Tensor) -> Tensor:
+    """H(p) in nats, p = softmax(logits / T), mean over the batch: from 0, one class, to ln C, all alike.
+
+    Shape: (N, C) -> (), detached, in float32 at least.
+    """
+    return torch.special.entr(_probabilities(logits, temperature)).sum(dim=1).mean()
+
+
+@torch.no_grad()
+def mutual_information(logits: Tensor, temperature: float | Tensor) -> Tensor:
+    """I(image; class) = H(mean p) - mean H(p) in nats, p = softmax(logits / T), over all processes' images.
+
+    0 where every image gets the same answer, as in the trivial solution of BURN's joint loss; at most the log
+    of the number of images, or of classes. Every process must call it, with equally many images.
+
+    Shape: (N, C) -> (), detached.
+    """
+    probabilities = _probabilities(logits, temperature)
+    entropy = torch.special.entr(probabilities).sum(dim=1).mean()
+    # (C,) and () -> (C + 1,): one message to the other processes
+    means = torch.cat([probabilities.mean(dim=0), entropy.view(1)])
+    all_reduce(means, op='mean')
+    return torch.special.entr(means[:-1]).sum() - means[-1]
+
+
+def _probabilities(logits: Tensor, temperature: float | Tensor) -> Tensor:
+    return (at_least_float32(logits.detach()) / temperature).softmax(dim=1)
 
 
 DISTANCES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from binssl.core.precision import unit_rows
-from binssl.heads.hit_rates import hit_rates
 from binssl.heads.projected import ProjectedHead
 from binssl.registry import HEADS
 
@@ -79,6 +78,18 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, temperature: float |
     with torch.autocast(query.device.type, enabled=False):
         scale = torch.as_tensor(temperature, dtype=dtype, device=query.device)
         return _InfoNCE.apply(query.to(dtype), key.to(dtype), negatives, scale)
+
+
+def hit_rates(rank: Tensor) -> dict[str, Tensor]:
+    """Share of rows, in percent, whose positive has no, or fewer than five, negatives that score as high.
+
+    Args:
+        rank: (N,), how many negatives score at least as high as the positive.
+
+    Returns:
+        ``top1`` and ``top5``, () each, float32.
+    """
+    return {f'top{places}': 100 * (rank < places).to(torch.float32).mean() for places in (1, 5)}
 
 
 def info_nce_with_rates(

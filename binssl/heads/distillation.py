@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
-from binssl.core.precision import at_least_float32, unit_rows
+from binssl.core.precision import at_least_float32, same_precision, unit_rows
 from binssl.heads.contrastive import info_nce_with_rates
 from binssl.heads.projected import ProjectedHead
 from binssl.registry import HEADS, ConfigError
@@ -26,9 +25,9 @@ def distillation(
     Returns:
         ``loss``; in nats and detached, mean over the batch: ``kl``, ``teacher_entropy`` and ``student_entropy``.
     """
-    dtype = torch.promote_types(torch.promote_types(student.dtype, teacher.dtype), torch.float32)
-    log_q = (student.to(dtype) / student_temperature).log_softmax(dim=1)
-    log_p = (teacher.detach().to(dtype) / teacher_temperature).log_softmax(dim=1)
+    student, teacher = same_precision(student, teacher.detach())
+    log_q = (student / student_temperature).log_softmax(dim=1)
+    log_p = (teacher / teacher_temperature).log_softmax(dim=1)
     p, fixed_log_q = log_p.exp(), log_q.detach()
     return {
         'loss': _mean_sum(-p * log_q),

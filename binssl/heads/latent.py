@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from binssl.heads.collapse import feature_std
+from binssl.core.precision import feature_std, same_precision
 from binssl.heads.projected import ProjectedHead
 from binssl.registry import HEADS, NECKS, ConfigError
 
@@ -18,8 +17,7 @@ def negative_cosine(predictions: Tensor, targets: Tensor) -> Tensor:
 
     Shape: (N, P), (N, P) -> ().
     """
-    dtype = torch.promote_types(predictions.dtype, torch.float32)
-    return -F.cosine_similarity(predictions.to(dtype), targets.detach().to(dtype)).mean()
+    return -F.cosine_similarity(*same_precision(predictions, targets.detach())).mean()
 
 
 @HEADS.register_module()

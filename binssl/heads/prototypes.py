@@ -10,8 +10,7 @@ from mmengine.dist import all_gather
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from binssl.core.precision import at_least_float32, unit_rows
-from binssl.heads.collapse import feature_std
+from binssl.core.precision import at_least_float32, feature_std, unit_rows
 from binssl.heads.projected import ProjectedHead
 from binssl.registry import HEADS, ConfigError
 

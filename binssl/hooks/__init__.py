@@ -1,18 +1,13 @@
-"""Hooks: what happens around the iterations of a run; one idea a file."""
+"""Hooks: what happens around the iterations of a run."""
 
 from binssl.hooks.activation_signs import ActivationSignHook
 from binssl.hooks.anneal import AnnealHook
 from binssl.hooks.checkpoint import CheckpointHook
-from binssl.hooks.counter_seed import CounterSeedHook
+from binssl.hooks.collapse import FeatureSpreadHook, InformationHook
 from binssl.hooks.distributions import DistributionHook
-from binssl.hooks.feature_spread import FeatureSpreadHook
-from binssl.hooks.frozen import FrozenHook
-from binssl.hooks.gradient_audit import GradientAuditHook
-from binssl.hooks.information import InformationHook
-from binssl.hooks.momentum import MomentumUpdateHook
-from binssl.hooks.not_a_number import NotANumberHook
+from binssl.hooks.guards import FrozenHook, GradientAuditHook, NotANumberHook
+from binssl.hooks.model_steps import CounterSeedHook, MomentumUpdateHook, PrototypeHook
 from binssl.hooks.progress import ProgressHook
-from binssl.hooks.prototypes import PrototypeHook
 from binssl.hooks.schedule import Schedule
 from binssl.hooks.weight_average import WeightAverageHook
 from binssl.hooks.weight_signs import WeightSignHook

@@ -8,7 +8,7 @@ from torch import nn
 from torchvision.models.detection.faster_rcnn import FasterRCNN
 from torchvision.models.detection.retinanet import RetinaNet
 
-from binssl.heads.pyramid import last_maps
+from binssl.heads.detection import last_maps
 from binssl.registry import ALGORITHMS, BACKBONES, ConfigError
 
 REACTNET = dict(type='ReActNet', channels=[8, 8, 16, 16, 32], strides=[2, 2, 2, 1])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from contracts.small import CLASSES, MIXED, SOFT_LABELS, batch, build, changed
 
-from binssl.algorithms.mixing import build_mixing
+from binssl.algorithms.classifier import build_mixing
 from binssl.registry import ConfigError
 
 LABELS = torch.tensor([0, 1, 2, 3])

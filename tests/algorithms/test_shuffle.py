@@ -10,7 +10,7 @@ from contracts.small import MOCO, S2BNN, batch, build
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensor, FakeTensorMode
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from binssl.algorithms.shuffle import encode_keys
+from binssl.algorithms.key_queue import encode_keys
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from contracts.small import BURN, BYOL, DISTILLATION, MOCO, S2BNN, SIMSIAM, SWAV
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from binssl.algorithms.shuffle import encode_keys
+from binssl.algorithms.key_queue import encode_keys
 from binssl.engine import synchronise_batch_norm
 
 ROWS = {

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from binssl.heads import feature_std
+from binssl.core.precision import feature_std
 from binssl.heads.latent import negative_cosine
 
 

@@ -9,8 +9,9 @@ import torch
 from hooks.stand_in import StandIn
 from torch import Tensor, nn
 
+from binssl.core.precision import feature_std
 from binssl.hooks import FeatureSpreadHook
-from binssl.hooks.feature_spread import effective_rank, feature_spread
+from binssl.hooks.collapse import effective_rank
 from binssl.registry import ConfigError
 
 
@@ -22,28 +23,28 @@ def orthonormal(rows: int, columns: int) -> Tensor:
 
 def test_spread_is_one_where_opposite_axes_are_taken_alike():
     axes = torch.eye(6, dtype=torch.float64)
-    assert feature_spread(torch.cat([3 * axes, -axes])) == pytest.approx(1)
+    assert feature_std(torch.cat([3 * axes, -axes])).item() == pytest.approx(1)
 
 
 def test_spread_of_the_axes_themselves_lacks_their_mean():
     # in each of the D dimensions one 1 and D - 1 zeros: variance 1/D - 1/D^2
-    assert feature_spread(5 * torch.eye(8)) == pytest.approx(math.sqrt(1 - 1 / 8))
+    assert feature_std(5 * torch.eye(8)).item() == pytest.approx(math.sqrt(1 - 1 / 8))
 
 
 def test_spread_of_many_random_directions_is_nearly_one():
     features = torch.randn(4000, 16, generator=torch.Generator().manual_seed(0))
-    assert feature_spread(features) == pytest.approx(1, abs=0.01)
+    assert feature_std(features).item() == pytest.approx(1, abs=0.01)
 
 
 def test_spread_is_nought_for_rows_of_one_direction():
     row = torch.arange(1.0, 6.0, dtype=torch.float64)
-    assert feature_spread(row * torch.tensor([[1.0], [2.0], [30.0]])) == pytest.approx(0, abs=1e-7)
+    assert feature_std(row * torch.tensor([[1.0], [2.0], [30.0]])).item() == pytest.approx(0, abs=1e-7)
 
 
 def test_spread_depends_on_directions_only():
     features = torch.randn(20, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     lengths = torch.linspace(0.1, 9, 20, dtype=torch.float64)[:, None]
-    assert feature_spread(features * lengths) == pytest.approx(feature_spread(features), rel=1e-12)
+    assert feature_std(features * lengths).item() == pytest.approx(feature_std(features).item(), rel=1e-12)
 
 
 @pytest.mark.parametrize('rank', [1, 3, 8])

@@ -13,9 +13,10 @@ from engine.runs import VALIDATION, Watch, build, burn, classifier, log_of, moco
 from torch import nn
 
 import binssl.hooks.checkpoint
+import binssl.hooks.guards
 from binssl.checkpoints import read_checkpoint
+from binssl.core.randomness import counter_seed
 from binssl.hooks import CheckpointHook, CounterSeedHook, GradientAuditHook, InformationHook, NotANumberHook
-from binssl.hooks.counter_seed import counter_seed
 from binssl.registry import ConfigError, TrainingError
 
 EVERY_STEP = dict(type='CheckpointHook', interval_iters=1, max_keep_ckpts=2)
@@ -70,7 +71,7 @@ def test_first_bad_iteration_is_named_at_once():
 
 
 def test_on_other_devices_the_first_bad_one_is_asked_for_later_and_before_every_checkpoint(monkeypatch):
-    monkeypatch.setattr(binssl.hooks.not_a_number, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(binssl.hooks.guards, 'get_world_size', lambda: 2)
     hook = NotANumberHook(interval=10)
     for iteration, loss in enumerate([1.0, float('nan'), 1.0, float('inf')]):
         hook.after_train_iter(runner_with(iteration), iteration, outputs=dict(loss=torch.tensor(loss)))

@@ -1,14 +1,58 @@
-"""The first steps of SwAV: prototypes that wait for features, and a queue that waits for both."""
+"""What a model needs at every step: random numbers by counter, momentum teachers that follow, SwAV's first steps."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mmengine.dist import get_world_size
+import torch
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 
 from binssl.core.processes import unwrap
+from binssl.core.randomness import counter_seed
 from binssl.registry import HOOKS, ConfigError
+
+
+@HOOKS.register_module()
+class CounterSeedHook(Hook):
+    """Seeds torch's generators from (seed, rank, iteration) before each iteration.
+
+    Dropout, a random queue, whatever the model draws, is then the same after a resume as without a pause, and
+    validation in between takes nothing away. (Data have counters of their own.)
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        seed = counter_seed(runner.seed, get_rank(), runner.iter)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed costs a hundred times as much
+        if torch.cuda.is_initialized():
+            torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)
+
+
+@HOOKS.register_module()
+class MomentumUpdateHook(Hook):
+    """Calls ``update()`` of the model's momentum teachers after each optimiser step, whatever the accumulation.
+
+    A part of the model with that method and ``restart()`` is one. The runner adds the hook to every run whose model
+    has any. MoCo (arXiv:1911.05722) updates at the start of the next step; with nothing in between that is the same.
+    """
+
+    priority = 'NORMAL'
+    _teachers: list[Any]
+
+    def before_train(self, runner: Any) -> None:
+        model = unwrap(runner.model)
+        self._teachers = [part for part in model.children() if hasattr(part, 'update') and hasattr(part, 'restart')]
+        if not self._teachers:
+            raise ConfigError(
+                f'MomentumUpdateHook needs a model with a momentum teacher; {type(model).__name__} has none'
+            )
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if runner.optim_wrapper.should_update():
+            for teacher in self._teachers:
+                teacher.update()
 
 
 @HOOKS.register_module()

@@ -1,27 +1,16 @@
-"""Collapse of the features, seen in numbers and said in words."""
+"""Watches for collapse: features that are all alike, classes that say nothing of the image."""
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from binssl.core.precision import feature_std
 from binssl.core.processes import unwrap
-from binssl.hooks.watch import WatchHook, check_share
+from binssl.hooks.watch import WarningHook, WatchHook, check_share
 from binssl.registry import HOOKS, ConfigError
-
-
-def feature_spread(features: Tensor) -> float:
-    """Standard deviation of unit features times sqrt(D), as SimSiam (arXiv:2011.10566) watches it.
-
-    Over the images in each dimension, then the mean of the dimensions: 1 for features spread evenly over the sphere, 0
-    where all are the same. Shape: (N, D), N at least 2.
-    """
-    unit = F.normalize(features, dim=1)
-    return float(unit.std(dim=0, correction=0).mean()) * math.sqrt(features.shape[1])
 
 
 def effective_rank(features: Tensor) -> float:
@@ -41,7 +30,7 @@ def effective_rank(features: Tensor) -> float:
 class FeatureSpreadHook(WatchHook):
     """Looks at the neck's first output, of the first view or of SwAV's global crops, in one iteration of ``interval``.
 
-    ``feature_spread`` and ``feature_rank`` are :func:`feature_spread` and :func:`effective_rank` of it, computed on the
+    ``feature_spread`` and ``feature_rank`` are :func:`feature_std` and :func:`effective_rank` of it, computed on the
     CPU in float64. They are watched in real-valued networks too, where features collapse as well.
 
     Args:
@@ -88,7 +77,7 @@ class FeatureSpreadHook(WatchHook):
     def _look(self, runner: Any, features: Tensor) -> None:
         if not torch.isfinite(features).all():
             return  # the watch for NaN speaks
-        spread = feature_spread(features)
+        spread = float(feature_std(features, here_only=True))
         rank = effective_rank(features) if features.any() else 1.0
         self.report(feature_spread=spread, feature_rank=rank)
         self.judge(
@@ -100,4 +89,34 @@ class FeatureSpreadHook(WatchHook):
             'representation collapses. Try a lower learning rate or a longer warm-up; and, as far as the method has '
             'them, a predictor with a higher rate, a momentum of the teacher nearer to 1, a temperature nearer to 0.2, '
             'or another teacher',
+        )
+
+
+@HOOKS.register_module()
+class InformationHook(WarningHook):
+    """Warns when the target's classes say nothing about the image any more (BURN, arXiv:2110.08851).
+
+    The joint loss is also solved by two constant classifiers; the mutual information of image and class then
+    goes to 0.
+
+    Args:
+        least_nats: below this much ``information`` in a report, warn.
+    """
+
+    def __init__(self, least_nats: float = 0.1) -> None:
+        super().__init__()
+        self.least_nats = least_nats
+
+    def after_report(self, runner: Any, values: dict[str, float]) -> None:
+        information = values.get('information')
+        if information is None:
+            return
+        self.judge(
+            runner,
+            'information',
+            not information >= self.least_nats,
+            f'the mutual information of image and class fell to {information:.3f} nat (below '
+            f'{self.least_nats}): both classifiers are becoming constant and the KL term teaches '
+            'nothing. Try train_target_head=False, or a lower rate for the target head '
+            '(optim_wrapper.paramwise_cfg=dict(lr_mult=dict(target_head=0.01)))',
         )
