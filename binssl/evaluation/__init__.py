@@ -1,13 +1,14 @@
 """Metrics: what frozen features are worth, how often a classifier is right, and what a network costs."""
 
 from binssl.evaluation.accuracy import Accuracy, topk_hits
+from binssl.evaluation.average_precision import DetectionAP, detection_ap
 from binssl.evaluation.cost import CostReport, LayerCost, measure_cost
 from binssl.evaluation.deployed import find_input_size, measure_config
-from binssl.evaluation.detection import DetectionAP, detection_ap
 from binssl.evaluation.gather import EvaluationError, FeatureMetric, FeatureSplit, GatheredMetric, split_features
 from binssl.evaluation.linear import FewShotAccuracy, LinearAccuracy, few_shot_accuracy, fit_logistic, linear_accuracy
 from binssl.evaluation.linear_svm import LinearSVM
-from binssl.evaluation.nearest_neighbours import KNNAccuracy, check_neighbours, knn_accuracies, knn_accuracy
+from binssl.evaluation.nearest_neighbours import KNNAccuracy
+from binssl.evaluation.neighbour_search import check_neighbours, knn_accuracies
 
 __all__ = [
     'Accuracy',
@@ -28,7 +29,6 @@ __all__ = [
     'find_input_size',
     'fit_logistic',
     'knn_accuracies',
-    'knn_accuracy',
     'linear_accuracy',
     'measure_config',
     'measure_cost',

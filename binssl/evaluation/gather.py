@@ -1,17 +1,17 @@
-"""Metrics over a whole data set: batches kept, gathered over processes, each sample counted once."""
+"""Bases of the metrics: batches are kept, gathered over processes, and each sample counts once."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from mmengine.dist import broadcast_object_list, gather_object, is_main_process
+from mmengine.dist import gather_object
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from binssl.core.processes import by_the_first
 from binssl.registry import ConfigError
 
 
@@ -30,19 +30,23 @@ class SampleMetric(BaseMetric):
     default_prefix = ''
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # without mmengine's ways to gather, which are not ours
 
     def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
         """Keep what the metric reads of one batch, on the CPU."""
         for batch in data_samples:
-            missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
-            if missing:
-                raise EvaluationError(
-                    f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
-                    f'sample; the data set and the model give only {sorted(batch)}'
-                )
+            self.check_batch(batch)
             read = (*self.needs, *(key for key in self.may_read if key in batch), 'indices')
             self.results.append(self.keep({key: _on_cpu(batch[key]) for key in read}))
+
+    def check_batch(self, batch: Mapping[str, Any]) -> None:
+        """Raises an EvaluationError where a batch lacks something that the metric reads."""
+        missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
+        if missing:
+            raise EvaluationError(
+                f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
+                f'sample; the data set and the model give only {sorted(batch)}'
+            )
 
     def keep(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """What to store of a batch (all of it by default); ``indices`` must stay."""
@@ -60,38 +64,36 @@ class GatheredMetric(SampleMetric):
         """The results over all processes, on every process.
 
         mmengine's own way writes files into the working folder and leaves the other processes waiting when
-        the first one meets an error; here results travel by the process group, and so does an error.
+        the first one meets an error; here both travel by the process group.
         """
         shares = gather_object(self.results)
-        outcome: list[Any] = [None]
-        if is_main_process():
-            try:
-                outcome = [self.compute_metrics([batch for share in shares or [] for batch in share])]
-            except EvaluationError as error:
-                outcome = [error]
-        self.results.clear()
-        broadcast_object_list(outcome)
-        if isinstance(outcome[0], EvaluationError):
-            raise outcome[0]
-        return outcome[0]
+        try:
+            return by_the_first(lambda: self.compute_metrics([batch for share in shares or [] for batch in share]))
+        finally:
+            self.results.clear()
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Join the batches, each sample once and in order, and score them."""
         if not results:
             raise EvaluationError(f'{type(self).__name__} was given no sample: the data set is empty')
         joined = {key: torch.cat([batch[key] for batch in results]) for key in results[0]}
-        indices, order = joined['indices'].sort(stable=True)
-        first = torch.ones_like(indices, dtype=torch.bool)
-        first[1:] = indices[1:] != indices[:-1]
-        return self.score({key: value[order[first]] for key, value in joined.items()})
+        order = once_in_order(joined['indices'])
+        return self.score({key: value[order] for key, value in joined.items()})
 
     @abstractmethod
     def score(self, samples: dict[str, Tensor]) -> dict[str, float]:
         """The results, in percent, of all samples: one row of each entry per sample."""
 
 
-@dataclass(frozen=True)
-class FeatureSplit:
+def once_in_order(indices: Tensor) -> Tensor:
+    """Where to find each sample once, in the order of their ``indices`` (N,); of the same sample the first one."""
+    rising, order = indices.sort(stable=True)
+    first = torch.ones_like(rising, dtype=torch.bool)
+    first[1:] = rising[1:] != rising[:-1]
+    return order[first]
+
+
+class FeatureSplit(NamedTuple):
     """Features to learn from, (N, D) with labels (N,), and features to score, (M, D) with labels (M,)."""
 
     bank: Tensor
@@ -149,6 +151,11 @@ class FeatureMetric(GatheredMetric):
     @abstractmethod
     def score_features(self, split: FeatureSplit) -> dict[str, float]:
         """The results, in percent."""
+
+
+def class_name(column: int, classes: Sequence[str] | None) -> str:
+    """``14 (person)``, or ``14`` where classes have no names."""
+    return f'{column}' if classes is None else f'{column} ({classes[column]})'
 
 
 def _on_cpu(value: Any) -> Tensor:

@@ -154,8 +154,7 @@ class LinearAccuracy(FeatureMetric):
 
     def score_features(self, split: FeatureSplit) -> dict[str, float]:
         """See :class:`FeatureMetric`."""
-        accuracy = linear_accuracy(split.bank, split.bank_labels, split.queries, split.query_labels, self.l2)
-        return {'linear_top1': 100 * accuracy}
+        return {'linear_top1': 100 * linear_accuracy(*split, self.l2)}
 
 
 @METRICS.register_module()
@@ -178,14 +177,4 @@ class FewShotAccuracy(FeatureMetric):
 
     def score_features(self, split: FeatureSplit) -> dict[str, float]:
         """See :class:`FeatureMetric`."""
-        accuracy = few_shot_accuracy(
-            split.bank,
-            split.bank_labels,
-            split.queries,
-            split.query_labels,
-            self.labels_per_class,
-            self.draws,
-            self.seed,
-            self.l2,
-        )
-        return {'few_shot_top1': 100 * accuracy}
+        return {'few_shot_top1': 100 * few_shot_accuracy(*split, self.labels_per_class, self.draws, self.seed, self.l2)}

@@ -1,85 +1,42 @@
-"""k-nearest-neighbour classification of frozen features."""
+"""k-nearest-neighbour accuracy of frozen features that stay in the processes which extracted them.
+
+Queries go to all processes; lists of neighbours come back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from mmengine.dist import all_gather, all_reduce, broadcast, gather, get_rank, get_world_size
 from torch import Tensor
 
-from binssl.evaluation.gather import EvaluationError, SampleMetric, check_samples
-from binssl.evaluation.neighbour_search import find_nearest, unit_rows, vote
-from binssl.evaluation.shared_bank import count_hits, gather_ledger
+from binssl.evaluation.gather import EvaluationError, SampleMetric, check_samples, once_in_order
+from binssl.evaluation.neighbour_search import (
+    BYTES_AT_ONCE,
+    Neighbours,
+    check_neighbours,
+    find_nearest,
+    merge_nearest,
+    rows_at_once,
+    unit_rows,
+    vote,
+)
 from binssl.registry import METRICS, ConfigError
 
-
-def knn_accuracy(
-    bank: Tensor,
-    bank_labels: Tensor,
-    queries: Tensor,
-    query_labels: Tensor,
-    num_neighbours: int = 20,
-    temperature: float = 0.07,
-) -> float:
-    """Share of queries whose class a weighted vote of their neighbours finds (Wu et al., arXiv:1805.01978).
-
-    The ``num_neighbours`` bank samples of highest cosine similarity s vote for their class with weight
-    exp(s / temperature). Of equally similar samples those that stand first in the bank are taken.
-
-    Args:
-        bank: (N, D) features with known labels.
-        bank_labels: (N,) class numbers.
-        queries: (M, D) features to classify.
-        query_labels: (M,) their true classes.
-        num_neighbours: how many vote.
-        temperature: small values let only the nearest count.
-
-    Raises:
-        EvaluationError: the bank has fewer than ``num_neighbours`` samples.
-    """
-    return knn_accuracies(bank, bank_labels, queries, query_labels, [num_neighbours], temperature)[0]
-
-
-def knn_accuracies(
-    bank: Tensor,
-    bank_labels: Tensor,
-    queries: Tensor,
-    query_labels: Tensor,
-    num_neighbours: Sequence[int],
-    temperature: float = 0.07,
-) -> list[float]:
-    """:func:`knn_accuracy` for each of ``num_neighbours``, by one search."""
-    check_neighbours(num_neighbours, len(bank))
-    classes, targets = bank_labels.cpu().unique(return_inverse=True)
-    nearest = find_nearest(
-        unit_rows(bank), torch.arange(len(bank)), unit_rows(queries), max(num_neighbours), bank.device
-    )
-    winners = classes[vote(nearest, targets, len(classes), num_neighbours, temperature)]
-    return (winners == query_labels.cpu()).double().mean(1).tolist()
-
-
-def check_neighbours(num_neighbours: Sequence[int], samples: int) -> None:
-    """Whether a bank of so many ``samples`` has enough of them to vote.
-
-    Raises:
-        EvaluationError: it has not.
-    """
-    if max(num_neighbours) > samples:
-        raise EvaluationError(
-            f'num_neighbours {max(num_neighbours)} is more than the {samples} bank samples; '
-            'lower it or enlarge the bank'
-        )
+Batches = list[dict[str, Tensor]]
 
 
 @METRICS.register_module()
 class KNNAccuracy(SampleMetric):
-    """Weighted k-NN accuracy in percent; see :func:`knn_accuracy`. The same number with any number of processes.
+    """Weighted k-NN accuracy in percent, see :func:`binssl.evaluation.knn_accuracies`; the same with any processes.
 
     It is ``knn_top1`` for one number of neighbours, ``knn_top1_10``, ``knn_top1_20``, ... for several, all from one
     search. The search runs where the model did, exactly, in chunks of bank and queries; each process keeps the
-    features that it has extracted, as float32 in its memory, and no other has them: see
-    ``binssl.evaluation.shared_bank``. For 1,281,167 x 1024 features that is 5.2 GB over all processes.
+    features that it has extracted, as float32 in its memory, and no other has them. For 1,281,167 x 1024 features that
+    is 5.2 GB over all processes.
 
     Args:
         num_neighbours: how many bank samples vote; or several such numbers.
@@ -122,3 +79,148 @@ class KNNAccuracy(SampleMetric):
         queries = int((~ledger.banks).sum())
         names = [f'knn_top1_{count}' for count in self.num_neighbours] if len(hits) > 1 else ['knn_top1']
         return {name: 100 * hit / queries for name, hit in zip(names, hits, strict=True)}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Facts of all samples of all processes, each sample once and in the order of indices; (N,) each.
+
+    Args:
+        indices: in the data set, rising.
+        labels: negative where unknown.
+        banks: whether the label may be learnt from.
+        finite: whether all features are.
+        owners: the first process that has the sample.
+        rows: where it has it.
+        width: D, of the features.
+    """
+
+    indices: Tensor
+    labels: Tensor
+    banks: Tensor
+    finite: Tensor
+    owners: Tensor
+    rows: Tensor
+    width: int
+
+    def own(self, banks: bool) -> Tensor:
+        """Places of this process's samples among all of the bank, or among all queries; rising."""
+        return (self.owners[self.banks == banks] == get_rank()).nonzero()[:, 0]
+
+
+def gather_ledger(batches: Batches, device: torch.device) -> Ledger:
+    """What all processes have, on every one of them: 32 bytes a sample go around, features do not.
+
+    Args:
+        batches: this process's, with ``features``, ``labels``, ``banks`` and ``indices``.
+        device: of the process group.
+
+    Raises:
+        EvaluationError: there is no sample at all, or a sample has more than one label; on every process.
+    """
+    count = sum(len(batch['indices']) for batch in batches)
+    several = any(batch['labels'].ndim > 1 for batch in batches)
+    width = batches[0]['features'].shape[1] if batches else 0
+    shapes = torch.stack(all_gather(torch.tensor([count, width, several], device=device))).cpu()  # (W, 3)
+    counts, width, several = shapes[:, 0], int(shapes[:, 1].max()), bool(shapes[:, 2].any())
+    if not counts.any():
+        raise EvaluationError('k-NN was given no sample: the data set is empty')
+    if several:
+        raise EvaluationError(
+            'k-NN reads one label a sample and these have several: take a data set of one class an '
+            'image, or the SVM benchmark'
+        )
+    facts = torch.full((int(counts.max()), 4), -1, device=device)
+    facts[:count] = torch.cat([_facts(batch) for batch in batches]) if batches else facts[:0]
+    shares = [share[:size].cpu() for share, size in zip(all_gather(facts), counts.tolist(), strict=True)]
+    indices, labels, banks, finite = torch.cat(shares).unbind(1)
+    owners = torch.arange(len(counts)).repeat_interleave(counts)
+    rows = torch.cat([torch.arange(size) for size in counts.tolist()])
+    order = once_in_order(indices)
+    labels, banks, finite, owners, rows = (fact[order] for fact in (labels, banks, finite, owners, rows))
+    return Ledger(indices[order], labels, banks.bool(), finite.bool(), owners, rows, width)
+
+
+def count_hits(
+    batches: Batches, ledger: Ledger, counts: Sequence[int], temperature: float, device: torch.device
+) -> list[int]:
+    """How many queries of all processes the vote of their neighbours classifies rightly, for each of ``counts``.
+
+    A process holds the features that it extracted, brought to unit length, and for the time of a block of queries
+    (at most ``ROWS_AT_ONCE``) these, their neighbours in its own part of the bank and, if they are its own, those in
+    all parts: 16 bytes a query, neighbour and process.
+
+    Args:
+        batches: this process's; they are taken out of the list.
+        ledger: :func:`gather_ledger`'s, found fit to be scored.
+        counts: how many neighbours vote.
+        temperature: of the votes.
+        device: where to compute.
+    """
+    bank, queries = _take(batches, ledger)
+    places, own_queries = ledger.own(banks=True), ledger.own(banks=False)
+    classes, targets = ledger.labels[ledger.banks].unique(return_inverse=True)
+    truth = ledger.labels[~ledger.banks][own_queries]
+    hits = torch.zeros(len(counts), dtype=torch.int64, device=device)
+    for owner, block, sizes in _blocks(ledger, max(counts)):
+        asked = _from_owner(queries[block], owner, sizes, device)
+        nearest = _at_owner(find_nearest(bank, places, asked, max(counts), device), owner, max(counts))
+        if nearest is not None:
+            winners = classes[vote(nearest, targets, len(classes), counts, temperature)]  # (counts, M)
+            hits += (winners == truth[block]).sum(1).to(device)
+    all_reduce(hits)
+    return hits.tolist()
+
+
+def _facts(batch: dict[str, Tensor]) -> Tensor:
+    """(N, 4) int64: index, label, whether of the bank, whether finite."""
+    finite = batch['features'].isfinite().all(1)
+    return torch.stack([batch['indices'].long(), batch['labels'].long(), batch['banks'].long(), finite.long()], 1)
+
+
+def _take(batches: Batches, ledger: Ledger) -> tuple[Tensor, Tensor]:
+    """This process's unit rows of the bank and of the queries, in the order of indices, each sample once.
+
+    A batch goes when it has been read, so that the features are in memory once.
+    """
+    mine = ledger.owners == get_rank()
+    parts, places = [], torch.full((2, sum(len(batch['indices']) for batch in batches)), -1)
+    for banks, place in zip((True, False), places, strict=True):
+        own = ledger.rows[mine & (ledger.banks == banks)]
+        place[own] = torch.arange(len(own))
+        parts.append(torch.empty(len(own), ledger.width))
+    start = 0
+    batches.reverse()
+    while batches:
+        features = batches.pop()['features']
+        for part, target in zip(parts, places[:, start : start + len(features)], strict=True):
+            part[target[target >= 0]] = unit_rows(features[target >= 0])
+        start += len(features)
+    return parts[0], parts[1]
+
+
+def _blocks(ledger: Ledger, count: int) -> Iterator[tuple[int, slice, tuple[int, int]]]:
+    """Owner, slice of its queries and shape of each block of queries: the same on all processes."""
+    lists = 4 * BYTES_AT_ONCE // (16 * count * get_world_size())
+    rows = max(1, min(rows_at_once(ledger.width), lists))
+    numbers = torch.bincount(ledger.owners[~ledger.banks], minlength=get_world_size())
+    for owner, number in enumerate(numbers.tolist()):
+        for start in range(0, number, rows):
+            size = min(rows, number - start)
+            yield owner, slice(start, start + size), (size, ledger.width)
+
+
+def _from_owner(queries: Tensor, owner: int, shape: tuple[int, int], device: torch.device) -> Tensor:
+    """The owner's block of queries, on every process."""
+    asked = queries.to(device) if get_rank() == owner else torch.empty(shape, device=device)
+    broadcast(asked, owner)
+    return asked
+
+
+def _at_owner(nearest: Neighbours, owner: int, count: int) -> Neighbours | None:
+    """The nearest in all parts of the bank, on the process that asked; None on the others."""
+    if get_world_size() == 1:
+        return nearest
+    similarity, places = (gather(part, owner) for part in nearest)
+    lists = [Neighbours(*pair) for pair in zip(similarity, places, strict=True)]
+    return merge_nearest(lists, count) if lists else None

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours by cosine similarity, in bounded memory, and their vote."""
+"""Exact nearest neighbours by cosine similarity, in bounded memory, and what they vote for."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from binssl.evaluation.gather import EvaluationError
 
 BYTES_AT_ONCE = 1 << 27  # 128 MiB: of similarities, and of a chunk of the bank, in float64
 ROWS_AT_ONCE = 1 << 14
@@ -122,6 +124,48 @@ def vote(
             votes.scatter_add_(1, classes[own, more], weights[own, more])
             winners[row, own], counted = votes.argmax(1), count
     return winners
+
+
+def knn_accuracies(
+    bank: Tensor,
+    bank_labels: Tensor,
+    queries: Tensor,
+    query_labels: Tensor,
+    num_neighbours: Sequence[int],
+    temperature: float = 0.07,
+) -> list[float]:
+    """Share of queries whose class a weighted vote of their neighbours finds (Wu et al., arXiv:1805.01978).
+
+    For each k of ``num_neighbours``, by one search: the k bank samples of highest cosine similarity s vote for their
+    class with weight exp(s / temperature). Of equally similar samples those that stand first in the bank are taken.
+
+    Args:
+        bank: (N, D) features with known labels.
+        bank_labels: (N,) class numbers.
+        queries: (M, D) features to classify.
+        query_labels: (M,) their true classes.
+        num_neighbours: how many vote.
+        temperature: small values let only the nearest count.
+
+    Raises:
+        EvaluationError: the bank has fewer samples than a number of neighbours.
+    """
+    check_neighbours(num_neighbours, len(bank))
+    classes, targets = bank_labels.cpu().unique(return_inverse=True)
+    nearest = find_nearest(
+        unit_rows(bank), torch.arange(len(bank)), unit_rows(queries), max(num_neighbours), bank.device
+    )
+    winners = classes[vote(nearest, targets, len(classes), num_neighbours, temperature)]
+    return (winners == query_labels.cpu()).double().mean(1).tolist()
+
+
+def check_neighbours(num_neighbours: Sequence[int], samples: int) -> None:
+    """Raises an EvaluationError where a bank has fewer ``samples`` than are to vote."""
+    if max(num_neighbours) > samples:
+        raise EvaluationError(
+            f'num_neighbours {max(num_neighbours)} is more than the {samples} bank samples; '
+            'lower it or enlarge the bank'
+        )
 
 
 def _top(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:

@@ -6,11 +6,11 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from binssl.evaluation.gather import EvaluationError
+from binssl.evaluation.gather import EvaluationError, class_name
 from binssl.registry import ConfigError, nearest_names
 
 #: what an image is to the training of a class that is in it only as what VOC calls difficult
@@ -101,11 +101,6 @@ def check_classes(targets: np.ndarray, at_least: int, why: str, classes: Sequenc
                 )
 
 
-def class_name(column: int, classes: Sequence[str] | None) -> str:
-    """``14 (person)``, or ``14`` where classes have no names."""
-    return f'{column}' if classes is None else f'{column} ({classes[column]})'
-
-
 def unit_length(features: np.ndarray) -> np.ndarray:
     """Features (N, D) in float64, each divided by its length + 1e-5, as published.
 
@@ -118,8 +113,7 @@ def unit_length(features: np.ndarray) -> np.ndarray:
     return features / (np.linalg.norm(features, axis=1, keepdims=True) + 1e-5)
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """What one SVM learnt: (D + 1,) numbers, the bias last, and whether it came to its end."""
 
     weights: np.ndarray
@@ -128,10 +122,8 @@ class Fit:
 
 def build_svc(cost: float, settings: SVMSettings) -> Any:
     """scikit-learn's LinearSVC for labels 1 and -1."""
-    try:
-        from sklearn.svm import LinearSVC
-    except ImportError as error:
-        raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
+    from sklearn.svm import LinearSVC
+
     weight = {1: settings.positive_weight, -1: 1.0}
     return LinearSVC(
         C=cost,
@@ -163,10 +155,8 @@ def cross_validate(
     features: np.ndarray, rows: np.ndarray, signs: np.ndarray, cost: float, settings: SVMSettings
 ) -> float:
     """Mean average precision over the folds, which keep the share of positives and the order of images."""
-    try:
-        from sklearn.model_selection import cross_val_score
-    except ImportError as error:
-        raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
+    from sklearn.model_selection import cross_val_score
+
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         svc, chosen = build_svc(cost, settings), unit_length(features[rows])
@@ -220,8 +210,13 @@ def decide(features: np.ndarray, weights: np.ndarray, chunk: int = 4096) -> np.n
 
 
 def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple], jobs: int) -> list[Any]:
-    """``function`` of each task's arguments, in their order; ``jobs`` processes share arrays by memory maps."""
+    """``function`` of each task's arguments, in their order; ``jobs`` processes share arrays by memory maps.
+
+    Raises:
+        ImportError: scikit-learn, which brings joblib, is not installed.
+    """
     try:
+        import sklearn  # noqa: F401
         from joblib import Parallel, delayed
     except ImportError as error:
         raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error

@@ -172,7 +172,7 @@ def test_bad_input_is_told():
         detection_ap([answers([square(0)], [float('nan')])], [objects([square(0)])])
     with pytest.raises(EvaluationError, match='detections of 0 images and objects of 1'):
         detection_ap([], [objects([square(0)])])
-    with pytest.raises(EvaluationError, match="needs 'detections', 'boxes' of every image"):
+    with pytest.raises(EvaluationError, match="needs 'detections', 'boxes' of every sample"):
         DetectionAP().process(None, [dict(features=torch.zeros(1, 2), labels=torch.zeros(1), indices=torch.zeros(1))])
     with pytest.raises(EvaluationError, match='no image'):
         DetectionAP().evaluate(0)

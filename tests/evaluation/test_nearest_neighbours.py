@@ -10,8 +10,12 @@ import torch.nn.functional as F
 from planted import batches, digits, planted
 from sklearn.neighbors import KNeighborsClassifier
 
-from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracies, knn_accuracy, neighbour_search
+from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracies, neighbour_search
 from binssl.registry import ConfigError
+
+
+def knn_accuracy(bank, bank_labels, queries, query_labels, num_neighbours=20, temperature=0.07):
+    return knn_accuracies(bank, bank_labels, queries, query_labels, [num_neighbours], temperature)[0]
 
 
 def loop_accuracy(bank, bank_labels, queries, query_labels, num_neighbours, temperature):

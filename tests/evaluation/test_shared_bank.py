@@ -11,7 +11,7 @@ import torch
 from planted import batches, planted
 from torch import Tensor
 
-from binssl.evaluation import EvaluationError, KNNAccuracy, neighbour_search, shared_bank
+from binssl.evaluation import EvaluationError, KNNAccuracy, nearest_neighbours, neighbour_search
 
 
 class Group:
@@ -73,7 +73,7 @@ def group(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Group]:
     def make(size: int) -> Group:
         made = Group(size)
         for name in ('get_rank', 'get_world_size', 'all_gather', 'gather', 'broadcast', 'all_reduce'):
-            monkeypatch.setattr(shared_bank, name, getattr(made, name))
+            monkeypatch.setattr(nearest_neighbours, name, getattr(made, name))
         return made
 
     return make
@@ -106,7 +106,7 @@ def test_blocks_of_queries_change_nothing(group, monkeypatch) -> None:
     data = batches(*samples(), size=3)
     expected = score(data, [5])
     monkeypatch.setattr(neighbour_search, 'BYTES_AT_ONCE', 8 * 16 * 4)
-    monkeypatch.setattr(shared_bank, 'BYTES_AT_ONCE', 8 * 16 * 4)
+    monkeypatch.setattr(nearest_neighbours, 'BYTES_AT_ONCE', 8 * 16 * 4)
     together = group(2)
     assert together.run(lambda rank: score(data[rank::2], [5])) == [expected] * 2
     assert max(together.broadcasts) == (4, 16)

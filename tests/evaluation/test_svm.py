@@ -11,8 +11,7 @@ from sklearn.svm import LinearSVC
 
 from binssl.evaluation import EvaluationError, LinearSVM
 from binssl.evaluation.average_precision import average_precision, average_precisions
-from binssl.evaluation.linear_svm import ALL, SVMTask
-from binssl.evaluation.low_shot import draw_shots
+from binssl.evaluation.linear_svm import ALL, SVMTask, draw_shots
 from binssl.evaluation.svm import (
     LabeledFeatures,
     SVMSettings,

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +230,7 @@ def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place
         check=True,
         timeout=280,
         capture_output=True,
+        env={**os.environ, 'PYTHON': sys.executable},
     )
     assert numbers(two) == numbers(tmp_path / 'one')
 
