@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -177,7 +178,7 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
     if not isinstance(cfg.model, dict):
         return problems
     resumed = goes_on(cfg)
-    problems += [f'{name} is missing: {path}{hint}' for name, path, hint in _missing_files(cfg, resumed)]
+    problems += _missing_files(cfg, resumed)
     if resumed and not cfg.get('resume'):
         problems.append(
             f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir'
@@ -222,16 +223,29 @@ def goes_on(cfg: Config) -> bool:
     return cfg.get('resume') not in (None, False, 'auto') or latest_checkpoint(cfg.work_dir) is not None
 
 
-def _missing_files(cfg: Config, resumed: bool) -> list[tuple[str, str, str]]:
-    """Input files that are not there; ``how_to_get`` of the config says how to make them."""
-    hints = cfg.get('how_to_get') or {}
+def _missing_files(cfg: Config, resumed: bool) -> Iterator[str]:
+    """A sentence for each input file that is not there, with what makes it."""
     inputs = dict(teacher=(cfg.model.get('teacher') or {}).get('checkpoint'))
     if not resumed:
         inputs.update(load_from=cfg.get('load_from'), pretrained=cfg.get('pretrained'))
     if cfg.get('resume') and cfg.resume != 'auto':
         inputs['resume'] = cfg.resume
-    missing = [(name, path) for name, path in inputs.items() if path and not os.path.isfile(path)]
-    return [(name, path, f'\n    {hints[name]}' if name in hints else '') for name, path in missing]
+    for name, path in inputs.items():
+        if path and not os.path.isfile(path):
+            ways = [_way_to_make(name, Path(path)), (cfg.get('how_to_get') or {}).get(name)]
+            yield f'{name} is missing: {path}' + ''.join(f'\n    {way}' for way in ways if way)
+
+
+def _way_to_make(name: str, path: Path) -> str | None:
+    """The commands that make ``work_dirs/X/weights.pth``, if ``configs/X.py`` is a config; None for any other path."""
+    config = Path('configs', *path.parts[1:-1]).with_suffix('.py')
+    if path.parts[:1] != ('work_dirs',) or path.name != 'weights.pth' or not config.is_file():
+        return None
+    tool = 'extract_weights' if name == 'pretrained' else 'extract_weights_for_multi'  # the trunk alone, or heads too
+    return (
+        f'make it with: python tools/train.py {config} && python tools/{tool}.py {path.parent}/latest.pth {path}; '
+        f'to train in N processes: bash tools/dist_train.sh {config} N'
+    )
 
 
 def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on: bool, build_model: bool) -> list[str]:

@@ -181,6 +181,23 @@ def test_missing_files_are_all_named_with_the_way_to_them(tmp_path):
     assert_nothing_began(tmp_path)
 
 
+def test_weights_named_for_a_config_come_with_the_commands_that_make_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('configs').mkdir()
+    Path('configs/first.py').touch()
+    first, other = 'work_dirs/first/weights.pth', 'work_dirs/other/weights.pth'
+    cfg = burn(tmp_path, load_from=first, how_to_get=dict(load_from='or train in one stage'))
+    answer = message(save(cfg, tmp_path))
+    steps = 'python tools/train.py configs/first.py && python tools/{}.py work_dirs/first/latest.pth ' + first
+    whole = steps.format('extract_weights_for_multi')  # heads go along
+    processes = 'to train in N processes: bash tools/dist_train.sh configs/first.py N'
+    assert f'load_from is missing: {first}\n    make it with: {whole}; {processes}\n    or train in one stage' in answer
+    path = save(classifier(tmp_path), tmp_path)
+    assert steps.format('extract_weights') in message(path, '--pretrained', first)
+    assert message(path, '--pretrained', other).splitlines()[-1].endswith(f'pretrained is missing: {other}')
+    assert_nothing_began(tmp_path)
+
+
 def test_resume_auto_without_a_checkpoint_still_needs_what_it_starts_from(tmp_path):
     path = save(classifier(tmp_path, load_from='stage1.pth'), tmp_path)
     assert 'load_from is missing' in message(path, '--resume', 'auto')

@@ -1,9 +1,12 @@
 """Every config reads, names parts that exist, and the published recipes say what the papers say."""
 
+import copy
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from binssl.engine.config import load_config
 from binssl.engine.preflight import check_parts
@@ -17,6 +20,16 @@ LEAVES = sorted(
 )
 
 
+@cache
+def load(path: str) -> Config:
+    return load_config(ROOT / path)
+
+
+def read(path: str) -> Config:
+    """The config at ``path``, for the caller to change; the file is read once for all tests."""
+    return copy.deepcopy(load(path))
+
+
 def other_name_of(path: str) -> str | None:
     """What an alias stands for: a file that says nothing but ``_base_ = ['./NAME.py']``."""
     alone = re.fullmatch(r'"""[^"]+"""\s+_base_ = \[\'\./(\w+\.py)\'\]\s*', (ROOT / path).read_text())
@@ -28,15 +41,26 @@ ALIASES = {path: name for path in LEAVES if (name := other_name_of(path))}
 
 @pytest.mark.parametrize('path', LEAVES)
 def test_config_reads_and_all_its_parts_exist(path: str) -> None:
-    cfg = load_config(ROOT / path)
+    cfg = read(path)
     if cfg.get('model') and cfg.model.get('backbone') is None:
         cfg.model.backbone = dict(type='Pixels')  # a weights file says which
     assert check_parts(cfg) == []
     assert (ROOT / path).read_text().startswith('"""'), 'a config says in its head what it is'
 
 
+def test_inputs_in_work_dirs_are_those_of_a_config_or_the_file_says_what_makes_them() -> None:
+    for path in LEAVES:
+        cfg = load(path)
+        teacher = (cfg.get('model') or {}).get('teacher') or {}
+        for name, file in dict(load_from=cfg.get('load_from'), teacher=teacher.get('checkpoint')).items():
+            if str(file).startswith('work_dirs/'):
+                follows = (ROOT / file.replace('work_dirs', 'configs', 1)).parent.with_suffix('.py').is_file()
+                hint = (cfg.get('how_to_get') or {}).get(name) or ''
+                assert hint.startswith('or ') if follows and hint else bool(hint) != follows, f'{path}: {name}'
+
+
 def test_burn_follows_the_paper() -> None:
-    cfg = load_config(ROOT / 'configs/selfsup/burn/stage2.py')
+    cfg = read('configs/selfsup/burn/stage2.py')
     assert cfg.global_batch_size == 256 * 8 * 2
     assert (cfg.optim_wrapper.optimizer.type, cfg.optim_wrapper.optimizer.lr) == ('Adam', 3e-4)
     assert cfg.optim_wrapper.optimizer.weight_decay == 0
@@ -59,11 +83,11 @@ def test_published_and_former_names_stand_for_configs_and_say_so() -> None:
     assert ALIASES[f'{burn}/stage1_cpu.py'] == f'{burn}/stage1_fast_views.py'
     for path, name in ALIASES.items():
         assert name not in ALIASES
-        assert load_config(ROOT / path).to_dict() == load_config(ROOT / name).to_dict()
+        assert load(path).to_dict() == load(name).to_dict()
 
 
 def test_released_variant_differs_from_the_paper_where_the_release_does() -> None:
-    cfg = load_config(ROOT / 'configs/selfsup/burn/released_stage2.py')
+    cfg = read('configs/selfsup/burn/released_stage2.py')
     assert cfg.model.train_target_head is False
     assert cfg.model.head.feature_similarity == 'outputs'
     assert cfg.model.backbone.conv_cfg.activation.type == 'BoxSign'
@@ -72,7 +96,7 @@ def test_released_variant_differs_from_the_paper_where_the_release_does() -> Non
 
 @pytest.mark.parametrize('name', ['stage1', 'stage2', 'released_stage1', 'released_stage2'])
 def test_imagenet_students_build_and_teacher_widths_fit(name: str) -> None:
-    cfg = load_config(ROOT / f'configs/selfsup/burn/{name}.py')
+    cfg = read(f'configs/selfsup/burn/{name}.py')
     with pytest.raises(ConfigError, match='moco_v2_800ep_pretrain'):
         ALGORITHMS.build(cfg.model)
     student = dict(type='Encoder', backbone=cfg.model.backbone, neck=cfg.model.neck, head=cfg.model.head)

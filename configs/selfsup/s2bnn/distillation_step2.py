@@ -7,9 +7,4 @@ top-1/top-5 (BURN's paper: 61.50; benchmarks/linear_classification/imagenet/s2bn
 _base_ = ['./distillation_step1.py']
 model = dict(backbone=dict(conv_cfg=dict(weight=dict(type='ScaledSign', ste='clip'))))
 load_from = 'work_dirs/selfsup/s2bnn/distillation_step1/weights.pth'
-how_to_get = dict(
-    load_from='step 1 makes it: bash tools/dist_train.sh configs/selfsup/s2bnn/distillation_step1.py 8 && python '
-    'tools/extract_weights_for_multi.py work_dirs/selfsup/s2bnn/distillation_step1/latest.pth '
-    'work_dirs/selfsup/s2bnn/distillation_step1/weights.pth; '
-    'or in one step: configs/selfsup/s2bnn/distillation_one_step.py'
-)
+how_to_get = dict(load_from='or train in one step: configs/selfsup/s2bnn/distillation_one_step.py')

@@ -21,8 +21,4 @@ model = dict(
     ),
 )
 optim_wrapper = dict(optimizer=dict(lr=2e-3))
-how_to_get = dict(
-    teacher='SwAV makes it: python tools/train.py configs/selfsup/swav/reactnet_real_digits.py && python '
-    'tools/extract_weights_for_multi.py work_dirs/selfsup/swav/reactnet_real_digits/latest.pth '
-    'work_dirs/selfsup/swav/reactnet_real_digits/weights.pth'
-)
+how_to_get = None  # its base's is of another teacher

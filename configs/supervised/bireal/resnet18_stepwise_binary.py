@@ -17,8 +17,3 @@ model = dict(
 global_batch_size = 128
 optim_wrapper = dict(optimizer=dict(weight_decay=0))
 load_from = 'work_dirs/supervised/bireal/resnet18_stepwise_clip/weights.pth'
-how_to_get = dict(
-    load_from='step 3 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet18_stepwise_clip.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet18_stepwise_clip/latest.pth '
-    'work_dirs/supervised/bireal/resnet18_stepwise_clip/weights.pth'
-)

@@ -7,8 +7,3 @@
 _base_ = ['./resnet18_stepwise_leaky_clip.py']
 model = dict(backbone=dict(conv_cfg=dict(activation=dict(_delete_=True, type='Clip'))))
 load_from = 'work_dirs/supervised/bireal/resnet18_stepwise_leaky_clip/weights.pth'
-how_to_get = dict(
-    load_from='step 2 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet18_stepwise_leaky_clip.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet18_stepwise_leaky_clip/latest.pth '
-    'work_dirs/supervised/bireal/resnet18_stepwise_leaky_clip/weights.pth'
-)

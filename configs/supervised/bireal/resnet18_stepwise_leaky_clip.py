@@ -11,8 +11,3 @@ optim_wrapper = dict(optimizer=dict(lr=0.01))
 schedules = dict(lr=dict(milestones=[10, 15]))
 train_cfg = dict(max_epochs=20)
 load_from = 'work_dirs/supervised/bireal/resnet18_stepwise_relu/weights.pth'
-how_to_get = dict(
-    load_from='step 1 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet18_stepwise_relu.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet18_stepwise_relu/latest.pth '
-    'work_dirs/supervised/bireal/resnet18_stepwise_relu/weights.pth'
-)

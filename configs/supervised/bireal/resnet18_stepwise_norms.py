@@ -11,8 +11,3 @@ optim_wrapper = dict(optimizer=dict(lr=1e-4))
 schedules = dict(lr=dict(_delete_=True, target='lr', curve='constant'))
 train_cfg = dict(max_epochs=1)
 load_from = 'work_dirs/supervised/bireal/resnet18_stepwise_binary/weights.pth'
-how_to_get = dict(
-    load_from='step 4 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet18_stepwise_binary.py 4 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet18_stepwise_binary/latest.pth '
-    'work_dirs/supervised/bireal/resnet18_stepwise_binary/weights.pth'
-)

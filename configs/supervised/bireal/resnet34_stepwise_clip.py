@@ -7,8 +7,3 @@
 _base_ = ['./resnet18_stepwise_clip.py']
 model = dict(backbone=dict(depths=[6, 8, 12, 6]))
 load_from = 'work_dirs/supervised/bireal/resnet34_stepwise_leaky_clip/weights.pth'
-how_to_get = dict(
-    load_from='step 2 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet34_stepwise_leaky_clip.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet34_stepwise_leaky_clip/latest.pth '
-    'work_dirs/supervised/bireal/resnet34_stepwise_leaky_clip/weights.pth'
-)

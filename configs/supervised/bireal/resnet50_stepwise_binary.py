@@ -12,8 +12,3 @@ optim_wrapper = dict(optimizer=dict(lr=0.08))
 schedules = dict(lr=dict(milestones=[20, 30]))
 train_cfg = dict(max_epochs=40)
 load_from = 'work_dirs/supervised/bireal/resnet50_stepwise_clip/weights.pth'
-how_to_get = dict(
-    load_from='step 3 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet50_stepwise_clip.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet50_stepwise_clip/latest.pth '
-    'work_dirs/supervised/bireal/resnet50_stepwise_clip/weights.pth'
-)

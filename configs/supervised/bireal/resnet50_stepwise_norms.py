@@ -10,8 +10,3 @@ train_dataloader = dict(batch_size=128)
 global_batch_size = 1024
 optim_wrapper = dict(optimizer=dict(lr=8e-4))
 load_from = 'work_dirs/supervised/bireal/resnet50_stepwise_binary/weights.pth'
-how_to_get = dict(
-    load_from='step 4 makes it: bash tools/dist_train.sh configs/supervised/bireal/resnet50_stepwise_binary.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/bireal/resnet50_stepwise_binary/latest.pth '
-    'work_dirs/supervised/bireal/resnet50_stepwise_binary/weights.pth'
-)

@@ -8,8 +8,3 @@ _base_ = ['./reactnet_a_step2.py']
 optim_wrapper = dict(optimizer=dict(lr=1.25e-3))
 train_cfg = dict(max_epochs=128)
 load_from = 'work_dirs/supervised/reactnet/reactnet_a_step1_128epochs/weights.pth'
-how_to_get = dict(
-    load_from='step 1 makes it: bash tools/dist_train.sh configs/supervised/reactnet/reactnet_a_step1_128epochs.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/reactnet/reactnet_a_step1_128epochs/latest.pth '
-    'work_dirs/supervised/reactnet/reactnet_a_step1_128epochs/weights.pth'
-)

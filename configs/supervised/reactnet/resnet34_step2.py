@@ -8,8 +8,3 @@ _base_ = ['./resnet34_step1.py']
 model = dict(backbone=dict(conv_cfg=dict(weight=dict(type='ScaledSign', ste='clip'))))
 optim_wrapper = dict(optimizer=dict(weight_decay=0))
 load_from = 'work_dirs/supervised/reactnet/resnet34_step1/weights.pth'
-how_to_get = dict(
-    load_from='step 1 makes it: bash tools/dist_train.sh configs/supervised/reactnet/resnet34_step1.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/reactnet/resnet34_step1/latest.pth '
-    'work_dirs/supervised/reactnet/resnet34_step1/weights.pth'
-)

@@ -8,8 +8,3 @@ tau from its beginning too.
 _base_ = ['./cifar10_resnet18.py']
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 load_from = 'work_dirs/supervised/recu/cifar10_resnet18/weights.pth'
-how_to_get = dict(
-    load_from='the first training makes it: python tools/train.py configs/supervised/recu/cifar10_resnet18.py '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/recu/cifar10_resnet18/latest.pth '
-    'work_dirs/supervised/recu/cifar10_resnet18/weights.pth'
-)

@@ -8,8 +8,3 @@ too.
 _base_ = ['./imagenet_resnet18.py']
 optim_wrapper = dict(optimizer=dict(lr=0.01))
 load_from = 'work_dirs/supervised/recu/imagenet_resnet18/weights.pth'
-how_to_get = dict(
-    load_from='the first training makes it: bash tools/dist_train.sh configs/supervised/recu/imagenet_resnet18.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/recu/imagenet_resnet18/latest.pth '
-    'work_dirs/supervised/recu/imagenet_resnet18/weights.pth'
-)

@@ -12,8 +12,3 @@ schedules = dict(
     tau=dict(_delete_=True, target='backbone.*.tau', curve='exponential', start=0.85, end=0.99, by='epoch')
 )
 load_from = 'work_dirs/supervised/recu/imagenet_twostage_step1/weights.pth'
-how_to_get = dict(
-    load_from='stage 1 makes it: bash tools/dist_train.sh configs/supervised/recu/imagenet_twostage_step1.py 8 '
-    '&& python tools/extract_weights_for_multi.py work_dirs/supervised/recu/imagenet_twostage_step1/latest.pth '
-    'work_dirs/supervised/recu/imagenet_twostage_step1/weights.pth'
-)
