@@ -10,7 +10,6 @@ benchmarks/RESULTS.md, with command, commit, machine.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import platform
@@ -71,7 +70,7 @@ def with_section(text: str, methods: str, section: str) -> str:
 
 def read_done(jobs: list[Job]) -> dict[str, dict[str, Any]]:
     """The record of every job, by its label."""
-    return {job.label: json.loads((job.folder / 'done.json').read_text()) for job in jobs}
+    return {job.label: job.record for job in jobs}
 
 
 def longest_stage(done: dict[str, dict[str, Any]]) -> tuple[str, float]:

@@ -51,6 +51,13 @@ def run_command(main: Callable[[], None], how_to_go_on: str = '') -> None:
         raise SystemExit(130) from None
 
 
+def check_at_least_one(**flags: int | None) -> None:
+    """Raises a ConfigError that names the first of ``flags`` whose number is given and below 1."""
+    for flag, number in flags.items():
+        if number is not None and number < 1:
+            raise ConfigError(f'--{flag.replace("_", "-")} {number} must be at least 1')
+
+
 def _rank() -> int:
     return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
-from binssl.core.files import current_commit, file_sha256
+from binssl.core.files import current_commit, file_sha256, write_json, write_text
 from binssl.core.locks import only_one
 from binssl.core.tables import markdown
 from binssl.engine.config import load_config, metric_config, parse_options
@@ -146,8 +145,8 @@ def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:
         runs=rows,
         best=best and best['run'],
     )
-    (folder / 'grid.md').write_text(text + '\n')
-    (folder / 'grid.json').write_text(json.dumps(record, indent=1) + '\n')
+    write_text(folder / 'grid.md', text + '\n')
+    write_json(folder / 'grid.json', record)
     return f'{text}\n\nwritten: {folder / "grid.md"}, {folder / "grid.json"}'
 
 
@@ -157,8 +156,7 @@ def _row(job: Job) -> dict[str, Any]:
     row: dict[str, Any] = dict(run=job.step.name, lr=rate, head_factor=factor, folder=str(job.folder))
     if not job.is_done():
         return row
-    tested = json.loads(job.output.read_text())['metrics']
-    return dict(row, validation=read_curves(job.folder)['val_top1'][-1][1], test=tested)
+    return dict(row, validation=read_curves(job.folder)['val_top1'][-1][1], test=job.metrics)
 
 
 def _line(row: Mapping[str, Any], is_best: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,16 @@ class Job:
     def output(self) -> Path:
         return self.folder / self.step.output
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The numbers that a test, or what ends in one, came to."""
+        return json.loads(self.output.read_text())['metrics']
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What ``done.json`` says; {} where it is not there."""
+        return read_json(self.folder / 'done.json')
+
     def input_files(self) -> dict[str, Path]:
         """The files that the step takes, by the option that they are given to."""
         seed_folder = self.work_dir / f'seed{self.seed}'
@@ -63,7 +74,7 @@ class Job:
 
     def is_done(self) -> bool:
         """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
-        done = read_json(self.folder / 'done.json')
+        done = self.record
         if not done or not self.output.is_file() or not all(path.is_file() for path in self.input_files().values()):
             return False
         same = done.get('fingerprint') == self.fingerprint()
@@ -81,7 +92,8 @@ class Job:
         record, now = read_json(self.folder / 'step.json'), self.fingerprint()
         if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
             raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
-        if record and (record['fingerprint'] != now or self._was_done()):
+        was_done = (self.folder / 'done.json').is_file()  # its output has changed since, and is to be made anew
+        if record and (record['fingerprint'] != now or was_done):
             shutil.rmtree(self.folder)
             state, record = 'starts anew', {}
         else:
@@ -90,10 +102,6 @@ class Job:
         before = record['seconds_before'] + self._last_seconds(record) if record else 0.0
         write_json(self.folder / 'step.json', dict(fingerprint=now, started=time.time(), seconds_before=before))
         return state
-
-    def _was_done(self) -> bool:
-        """Whether it was finished once: its output has changed since, and is to be made anew."""
-        return (self.folder / 'done.json').is_file()
 
     def _last_seconds(self, record: Mapping[str, Any]) -> float:
         """How long an attempt that was cut off had run: until its last line."""
@@ -134,7 +142,14 @@ class Job:
         step, inputs, out = self.step, self.input_files(), str(self.output)
         if step.kind == 'init':
             return [[python, str(tools / 'init_weights.py'), step.config, out, '--seed', str(self.seed), '--force']]
-        run = _Program(python, tools, processes)
+
+        def run(name: str, *files: str | Path) -> list[str]:
+            """A tool in one process, or in several that are joined."""
+            named = [str(file) for file in files]
+            if processes > 1:
+                return ['bash', str(tools / f'dist_{name}.sh'), *named, str(processes)]
+            return [python, str(tools / f'{name}.py'), *named]
+
         if step.kind in ('test', 'svm'):
             kept = [] if step.kind == 'test' else ['--features', str(self.work_dir / 'features')]
             tested = run('test' if step.kind == 'test' else 'test_svm', step.config, inputs['checkpoint'])
@@ -147,21 +162,6 @@ class Job:
             return [train, [python, str(tools / WEIGHTS[step.weights]), str(latest), out, '--force']]
         test = ['--work-dir', str(self.folder / 'test'), '--out', out, *_options(step.options)]
         return [train, [*run('test', step.config, latest), *test]]
-
-
-@dataclass(frozen=True)
-class _Program:
-    """The command line of a tool, in one process or in several that are joined."""
-
-    python: str
-    tools: Path
-    processes: int
-
-    def __call__(self, name: str, *files: str | Path) -> list[str]:
-        named = [str(file) for file in files]
-        if self.processes > 1:
-            return ['bash', str(self.tools / f'dist_{name}.sh'), *named, str(self.processes)]
-        return [self.python, str(self.tools / f'{name}.py'), *named]
 
 
 def _options(options: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from torch import nn
 from binssl.core.command_line import told_as_errors
 from binssl.core.console import quiet
 from binssl.engine.config import load_config
-from binssl.recipes.suite import Suite, Task
+from binssl.recipes.recipe import Step, Suite
 from binssl.registry import DATASETS, FUNCTIONS, ConfigError
 
 #: sections of a config that a kind of task reads
@@ -44,15 +44,19 @@ class Planned:
     """
 
     suite: str
-    task: Task
+    task: Step
     data: str = ''
     images: int = 0
     seconds: float = 0.0
     obstacle: str = ''
 
+    @property
+    def name(self) -> str:
+        return f'{self.suite}.{self.task.name}'
+
 
 def plan_task(
-    suite: Suite, task: Task, model: nn.Module, device: torch.device, input_size: int | None = None
+    suite: Suite, task: Step, model: nn.Module, device: torch.device, input_size: int | None = None
 ) -> Planned:
     """Build the data of a task, put a few images through the network, and say what it would come to.
 
@@ -93,7 +97,7 @@ def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
 
     Args:
         cfg: of the task.
-        kind: see :class:`Task`.
+        kind: see :class:`Step`.
         sizes: images behind each loader.
     """
     if kind != 'probe':

@@ -1,7 +1,8 @@
-"""A recipe: steps that hand their weights on, read from a config file."""
+"""Recipes, whose steps hand their weights on, and suites of tasks for one network: read from config files."""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,18 +13,24 @@ from mmengine.config import Config
 from binssl.engine.config import load_config
 from binssl.registry import ConfigError, nearest_names
 
+SUITES = Path('configs/benchmarks/suites')
 RECIPE_KEYS = ('title', 'work_dir', 'steps', 'test', 'rows', 'picture')
+SUITE_KEYS = ('title', 'tasks')
+TASK_KEYS = ('name', 'config', 'kind', 'shows', 'options')
 KINDS = ('train', 'init', 'test', 'probe', 'svm')
+#: what takes a network through a task, and the option that its file goes to
+TAKES = {'test': 'checkpoint', 'svm': 'checkpoint', 'probe': 'pretrained'}
 OWN_TEST = 'own'
 WEIGHTS = {'trunk': 'extract_weights.py', 'multi': 'extract_weights_for_multi.py'}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a recipe.
+    """One step of a recipe, or a task of a suite.
 
     Args:
-        name: also the name of its folder.
+        name: also the name of its folder; of a task, such as 'semi_1percent', what stands before the first '_' names a
+            group, 'semi'.
         kind: 'train' trains a config and extracts weights; 'init' writes the network of a config as it is initialised;
             'test' tests weights as a config says; 'probe' trains a config from given weights and tests what came out;
             'svm' fits support vector machines to the features of weights.
@@ -35,6 +42,7 @@ class Step:
         weights: what a training hands on: 'trunk' (backbone and neck), or 'multi' (with both heads, for a next stage).
         options: further options of the config.
         optional: only run when everything is asked for (``--full``).
+        shows: of the numbers that come out, those for a suite's table, with their headings.
 
     Raises:
         ConfigError: a kind, or weights, that do not exist.
@@ -49,6 +57,7 @@ class Step:
     weights: str = 'trunk'
     options: Mapping[str, Any] = field(default_factory=dict)
     optional: bool = False
+    shows: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for what, value, known in (('kind', self.kind, KINDS), ('weights', self.weights, WEIGHTS)):
@@ -58,7 +67,13 @@ class Step:
     @property
     def output(self) -> str:
         """The file that the step is for."""
-        return 'results.json' if self.kind in ('test', 'probe', 'svm') else 'weights.pth'
+        return 'results.json' if self.kind in TAKES else 'weights.pth'
+
+    @property
+    def protocol(self) -> str:
+        """What the config's first line says of it."""
+        text = ast.get_docstring(ast.parse(Path(self.config).read_text(encoding='utf-8'))) or self.config
+        return text.splitlines()[0]
 
 
 @dataclass(frozen=True)
@@ -92,6 +107,21 @@ class Recipe:
         return any(self.steps[name].optional for name in self.needed_by(step.name))
 
 
+@dataclass(frozen=True)
+class Suite:
+    """The tasks that a trained network is put through on one data set, by name; ``name`` is that of the file."""
+
+    name: str
+    title: str
+    tasks: Mapping[str, Step]
+
+    def chosen(self, wanted: Sequence[str]) -> list[Step]:
+        """The tasks that ``wanted`` names, by their names or their groups; all where nothing is wanted."""
+        return [
+            task for name, task in self.tasks.items() if not wanted or name in wanted or name.split('_')[0] in wanted
+        ]
+
+
 def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a config file: its ``steps``, and the ``rows`` of its table, whose weights go through ``test``.
 
@@ -100,8 +130,9 @@ def read_recipe(path: str | Path) -> Recipe:
     Raises:
         ConfigError: the file cannot be read, a key or step that does not exist, an input that is not made before.
     """
-    cfg = read_plan('recipe', path, RECIPE_KEYS, 'steps')
-    steps = _in_order(_step(given) for given in cfg['steps'])
+    cfg = _read_keys('recipe', path, RECIPE_KEYS, 'steps')
+    known = [f.name for f in fields(Step) if f.name != 'shows']
+    steps = _in_order(_step('step', given, known, ('name', 'config')) for given in cfg['steps'])
     rows, picture = cfg.get('rows', {}), cfg.get('picture', {})
     for name in [*rows.values(), *picture.get('curves', []), *([picture['embedding']] if picture else [])]:
         if name not in steps:
@@ -116,18 +147,52 @@ def read_recipe(path: str | Path) -> Recipe:
     return Recipe(cfg.get('title', Path(path).stem), work_dir, steps, rows, picture)
 
 
-def read_plan(what: str, path: str | Path, known: Sequence[str], needed: str) -> dict[str, Any]:
-    """The keys of a config file that describes no run itself.
-
-    Args:
-        what: 'recipe' or 'suite', for errors.
-        path: the file.
-        known: the keys that something reads; helper variables start with an underscore.
-        needed: the key that must hold something.
+def read_suites(wanted: Sequence[str]) -> list[Suite]:
+    """The suites of those names or files; all of :data:`SUITES` where nothing is wanted.
 
     Raises:
-        ConfigError: the file cannot be read, has another key, or lacks the one that is needed.
+        ConfigError: one is not there, or cannot be read.
     """
+    known = {path.stem: path for path in sorted(SUITES.glob('*.py'))}
+    if not known and not wanted:
+        raise ConfigError(f'there are no suites in {SUITES}: start from the root of the project, or give --suite FILE')
+    files = []
+    for name in wanted or known:
+        file = known.get(name, Path(name) if name.endswith('.py') else Path(f'{name}.py'))
+        if not file.is_file():
+            raise ConfigError(f'there is no suite {name!r}; {nearest_names(name, known)}')
+        files.append(file)
+    return [read_suite(file) for file in files]
+
+
+def read_suite(path: Path) -> Suite:
+    """The suite in a config file.
+
+    Raises:
+        ConfigError: the file cannot be read, has no tasks or a key that nothing reads; a task of a kind that takes no
+            network through it, without a number to show or a config.
+    """
+    cfg = _read_keys('suite', path, SUITE_KEYS, 'tasks')
+    given = {name: {'kind': 'test', 'name': name, **task} for name, task in cfg['tasks'].items()}
+    tasks = _in_order(_step('task', task, TASK_KEYS, ('config', 'shows')) for task in given.values())
+    for name, task in tasks.items():
+        if task.kind not in TAKES:
+            raise ConfigError(f'task {name!r}: no kind is called {task.kind!r}; {nearest_names(task.kind, TAKES)}')
+        if not task.shows:
+            raise ConfigError(f"task {name!r} shows nothing: give shows=dict(top1='top-1')")
+    return Suite(path.stem, cfg.get('title', path.stem), tasks)
+
+
+def check_tasks(wanted: Sequence[str], suites: Sequence[Suite]) -> None:
+    """Raises a ConfigError unless each of ``wanted`` names a task, or a group of tasks, of some suite."""
+    names = {name for suite in suites for task in suite.tasks for name in (task, task.split('_')[0])}
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f'no task is called {name!r}; {nearest_names(name, names)}')
+
+
+def _read_keys(what: str, path: str | Path, known: Sequence[str], needed: str) -> dict[str, Any]:
+    """The ``known`` keys of a config file that describes no run itself; helper variables start with an underscore."""
     try:
         cfg = Config.fromfile(str(path)).to_dict()
     except Exception as error:
@@ -157,13 +222,14 @@ def _test_of(step: Step, test: str) -> Step:
     return Step(name, step.config, 'test', inputs, options=step.options)
 
 
-def _step(given: Mapping[str, Any]) -> Step:
-    known = [f.name for f in fields(Step)]
+def _step(what: str, given: Mapping[str, Any], known: Sequence[str], needed: Sequence[str]) -> Step:
+    """A 'step' or 'task' as the file gives it."""
+    name = given.get('name')
     for key in given:
         if key not in known:
-            raise ConfigError(f'step {given.get("name")!r} does not take {key!r}; {nearest_names(key, known)}')
-    if 'name' not in given or 'config' not in given:
-        raise ConfigError(f'every step of a recipe needs a name and a config; this has {sorted(given)}')
+            raise ConfigError(f'{what} {name!r} does not take {key!r}; {nearest_names(key, known)}')
+    if missing := [key for key in needed if key not in given]:
+        raise ConfigError(f'{what} {name!r} needs {" and ".join(missing)}; it has {sorted(given)}')
     return Step(**given)
 
 

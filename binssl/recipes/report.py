@@ -48,21 +48,17 @@ def gather_records(recipe: Recipe, jobs: Sequence[Job]) -> dict[str, list[dict[s
     These are the wall time and the processor time that the row's own step took, training and extraction; what it
     builds on has a row, or a step, of its own.
     """
-    by_label = {job.label: job for job in jobs}
-    seeds = sorted({job.seed for job in jobs})
-    records: dict[str, list[dict[str, float]]] = {}
+    by_name: dict[str, list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: job.seed):
+        by_name.setdefault(job.step.name, []).append(job)
+    records = {}
     for row, name in recipe.rows.items():
-        labels = [f'seed{seed}/{name}' for seed in seeds]
-        if all(label in by_label for label in labels):
-            records[row] = [_numbers(by_label[label]) for label in labels]
-    return records
-
-
-def _numbers(job: Job) -> dict[str, float]:
-    test = job.folder.with_name(f'test_{job.step.name}') / 'results.json'
-    metrics = json.loads(test.read_text())['metrics']
-    done = json.loads((job.folder / 'done.json').read_text())
-    return dict(metrics, **{key: done[key] for key in ('seconds', 'core_seconds') if key in done})
+        pairs = zip(by_name.get(name, []), by_name.get(f'test_{name}', []), strict=True)
+        records[row] = [
+            {**test.metrics, **{key: job.record[key] for key in ('seconds', 'core_seconds') if key in job.record}}
+            for job, test in pairs
+        ]
+    return {row: seeds for row, seeds in records.items() if seeds}
 
 
 def read_curves(run: Path) -> dict[str, list[tuple[float, float]]]:

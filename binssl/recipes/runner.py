@@ -14,10 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from binssl.core.command_line import check_at_least_one
 from binssl.core.locks import only_one
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Recipe
-from binssl.registry import ConfigError, TrainingError
+from binssl.registry import TrainingError
 
 _SECONDS_BETWEEN_LINES = 5.0
 _SECONDS_TO_STOP = 5.0
@@ -253,9 +254,7 @@ def run_recipe(
     Returns:
         The jobs, all done, in the order of the recipe.
     """
-    for flag, number in (('seeds', seeds), ('processes', processes), ('workers', workers)):
-        if number is not None and number < 1:
-            raise ConfigError(f'--{flag} {number} must be at least 1')
+    check_at_least_one(seeds=seeds, processes=processes, workers=workers)
     folder = Path(work_dir or recipe.work_dir)
     jobs = [Job(step, seed, folder) for seed in range(seeds) for step in recipe.chosen(until, full)]
     with only_one(folder):

@@ -11,10 +11,18 @@ from PIL import Image
 
 from binssl.engine.config import load_config
 from binssl.engine.weights import write_initial_weights
-from binssl.recipes.evaluate import ASK_ABOVE_SECONDS, evaluate, make_jobs, make_plan, parse_evaluation
+from binssl.recipes.evaluate import (
+    ASK_ABOVE_SECONDS,
+    describe_plan,
+    evaluate,
+    make_jobs,
+    make_plan,
+    parse_evaluation,
+    unknown_numbers,
+    write_evaluation,
+)
 from binssl.recipes.plan import NEEDED, Planned, count_passes
-from binssl.recipes.results import describe_plan, unknown_numbers, write_results
-from binssl.recipes.suite import SUITES, Task, check_tasks, read_suite, read_suites
+from binssl.recipes.recipe import SUITES, Step, check_tasks, read_suite, read_suites
 from binssl.registry import ConfigError
 
 FEATURES = 'configs/benchmarks/features/digits.py'
@@ -169,16 +177,16 @@ def test_numbers_below_one_are_refused(weights: Path, flag: str) -> None:
 
 
 def test_the_table_says_numbers_spread_hashes_and_what_is_left(tmp_path: Path, weights: Path) -> None:
-    semi = Planned('digits', Task('semi', LINEAR, dict(top1='top-1'), 'probe'), 'abcdef0123' * 6, 10, 1.0)
-    knn = Planned('digits', Task('knn', FEATURES, dict(knn_top1='k = 20')), '0' * 64, 10, 1.0)
-    away = Planned('imagenet', Task('knn', FEATURES, dict(knn_top1='k = 20')), obstacle='no ImageNet')
+    semi = Planned('digits', Step('semi', LINEAR, 'probe', shows=dict(top1='top-1')), 'abcdef0123' * 6, 10, 1.0)
+    knn = Planned('digits', Step('knn', FEATURES, 'test', shows=dict(knn_top1='k = 20')), '0' * 64, 10, 1.0)
+    away = Planned('imagenet', Step('knn', FEATURES, 'test', shows=dict(knn_top1='k = 20')), obstacle='no ImageNet')
     jobs = [(semi, make_jobs(semi, weights, 3, tmp_path)), (knn, make_jobs(knn, weights, 3, tmp_path))]
     assert [len(own) for _, own in jobs] == [3, 1]  # k-NN is the same with every seed
     for job, top1 in zip(jobs[0][1][:2], (50.0, 53.0), strict=True):
         job.begin()
         job.output.write_text(json.dumps(dict(metrics=dict(top1=top1))))
         job.finish([['python', 'tools/train.py']])
-    text = write_results([semi, knn, away], jobs, weights, tmp_path)
+    text = write_evaluation([semi, knn, away], jobs, weights, tmp_path)
     record = json.loads((tmp_path / 'evaluation.json').read_text())
     row = next(line for line in text.splitlines() if line.startswith('| digits.semi'))
     assert '51.5 (50.0..53.0)' in row
@@ -190,7 +198,7 @@ def test_the_table_says_numbers_spread_hashes_and_what_is_left(tmp_path: Path, w
     assert record['torch'] == torch.__version__
     assert record['tasks'][0]['data'] == 'abcdef0123' * 6
     # another start with other tasks keeps the rows that are finished
-    later = write_results([knn], jobs[1:], weights, tmp_path)
+    later = write_evaluation([knn], jobs[1:], weights, tmp_path)
     assert row in later.splitlines()
     assert [each['task'] for each in json.loads((tmp_path / 'evaluation.json').read_text())['tasks']] == [
         'digits.semi',
@@ -199,7 +207,7 @@ def test_the_table_says_numbers_spread_hashes_and_what_is_left(tmp_path: Path, w
 
 
 def test_a_number_that_a_task_does_not_give_is_an_error(tmp_path: Path, weights: Path) -> None:
-    knn = Planned('digits', Task('knn', FEATURES, dict(knn_top1='k', knn_top='typo')), '0' * 64, 10, 1.0)
+    knn = Planned('digits', Step('knn', FEATURES, 'test', shows=dict(knn_top1='k', knn_top='typo')), '0' * 64, 10, 1.0)
     (job,) = make_jobs(knn, weights, 1, tmp_path)
     assert unknown_numbers([(knn, [job])]) == []  # not done
     job.begin()
