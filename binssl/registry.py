@@ -9,13 +9,29 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterable
-from typing import Any
+import sys
+import traceback
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import mmengine.registry as roots
 from mmengine.config import Config, ConfigDict
 
 SCOPE = 'binssl'
+#: whose code is neither ours nor a user's
+LIBRARIES = {'mmengine', 'torch', 'torchvision', 'numpy', 'PIL', 'timm', 'torchmetrics', *sys.stdlib_module_names}
+#: types of plain data, by the hint that asks for them
+_PLAIN: dict[Any, Any] = {
+    bool: bool,
+    int: int,
+    float: (int, float),
+    str: str,
+    NoneType: NoneType,
+    **dict.fromkeys((dict, Mapping), Mapping),
+    **dict.fromkeys((list, tuple, Sequence), (list, tuple)),
+}
 
 
 class ConfigError(ValueError):
@@ -48,19 +64,22 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
 
 
 class Registry(roots.Registry):
-    """mmengine's registry with answers: an unknown type names the nearest registered ones, a stray or
-    missing key names the part that it was meant for.
+    """mmengine's registry with answers: an unknown type names the nearest registered ones, a stray or missing key, or
+    a value of a wrong kind for one of our parts, names the part that it was meant for.
 
     Raises:
-        ConfigError: from :meth:`build`, before anything is constructed.
+        ConfigError: from :meth:`build`, before anything is constructed; or where a library's constructor (an optimiser
+            of torch) refuses a value. What else a constructor raises comes out as it is, with its traceback.
     """
 
     def build(self, cfg: dict | ConfigDict | Config, *args: Any, **kwargs: Any) -> Any:
         self.check(cfg, kwargs.get('default_args') or (args[0] if args else None) or {})
         try:
             return super().build(cfg, *args, **kwargs)
-        except TypeError as error:  # a number where a list belongs, a string where a number does
-            reason = f'{error}; it was given {dict(cfg)}'
+        except (TypeError, ValueError, AttributeError, KeyError, AssertionError) as error:
+            if isinstance(error, ConfigError) or not raised_within(error):
+                raise
+            reason = f'{type(error).__name__}: {error}; it was given {dict(cfg)}'
             raise ConfigError(f'{self.name} {cfg.get("type")} cannot be built: {reason}') from error
 
     def check(self, cfg: Any, default_args: Iterable[str] = ()) -> None:
@@ -74,7 +93,12 @@ class Registry(roots.Registry):
         if part is None:
             raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self._names())}')
         given = (set(cfg) | set(default_args)) - {'type', '_scope_'}
-        self._check_keys(getattr(part, '__name__', str(kind)), part, given)
+        name = getattr(part, '__name__', str(kind))
+        self._check_keys(name, part, given)
+        for key, hint in _hints(part).items():
+            if key in cfg and not _fits(cfg[key], hint):
+                wanted = inspect.signature(part).parameters[key].annotation
+                raise ConfigError(f'{self.name} {name}: {key} is {cfg[key]!r}; it must be {wanted}')
 
     def _names(self) -> set[str]:
         names = set(self.module_dict)
@@ -93,6 +117,36 @@ class Registry(roots.Registry):
         missing = [p.name for p in named if p.default is p.empty and p.name not in given]
         if missing:
             raise ConfigError(f'{self.name} {name} needs {", ".join(map(repr, missing))}')
+
+
+def raised_within(error: BaseException, packages: Collection[str] = ()) -> bool:
+    """Whether an error, on its way to the caller, came through no other code than LIBRARIES and ``packages``."""
+    code = traceback.walk_tb(error.__traceback__ and error.__traceback__.tb_next)
+    return {frame.f_globals.get('__name__', '').partition('.')[0] for frame, _ in code} <= LIBRARIES | set(packages)
+
+
+@cache
+def _hints(part: Any) -> dict[str, Any]:
+    """The types that one of our own parts states for its arguments; none for the parts of others."""
+    if not getattr(part, '__module__', '').startswith(f'{SCOPE}.'):
+        return {}
+    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part)
+    return {key: hint for key, hint in hints.items() if key != 'return'}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether plain data of a config are of the type ``hint``; True for what no config can hold."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, choice) for choice in inner)
+    if kind is Literal:
+        return value in inner
+    if not isinstance(value, (bool, int, float, str, list, tuple, Mapping, NoneType)) or kind not in _PLAIN:
+        return True
+    if isinstance(value, bool):
+        return kind is bool
+    fits = isinstance(value, _PLAIN[kind])
+    return fits and (kind not in (list, Sequence) or all(_fits(item, inner[0]) for item in value if inner))
 
 
 def _part(name: str, location: str) -> Registry:

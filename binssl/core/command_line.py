@@ -1,48 +1,34 @@
-"""What every command line shares: expected errors become one clear message and a non-zero exit code."""
+"""The start of every command: expected errors become one sentence and an exit code, others keep their traceback."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from binssl.core.console import quieten_start
-from binssl.registry import ConfigError, TrainingError
+from binssl.registry import ConfigError, TrainingError, raised_within
 
 #: where launchers write which process this is; the process group is gone when an error arrives here
 _RANKS = ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK')
 
 
-@contextmanager
-def told_as_errors(what: str) -> Iterator[None]:
-    """Turn what a value of a wrong kind raises, deep in a constructor, into a ConfigError that says ``what`` failed.
-
-    Raises:
-        ConfigError: in place of a TypeError, ValueError, AttributeError, KeyError or AssertionError.
-    """
-    try:
-        yield
-    except ConfigError:
-        raise
-    except (TypeError, ValueError, AttributeError, KeyError, AssertionError) as error:
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        place = f'{at.filename.rpartition("site-packages/")[2]}:{at.lineno}'
-        reason = f'{type(error).__name__}: {error} ({place})'
-        raise ConfigError(f'{what}, a value of the config is of a wrong kind: {reason}') from error
-
-
 def run_command(main: Callable[[], None], how_to_go_on: str = '') -> None:
-    """Run ``main``; on an expected error print ``error: ...`` without a traceback and exit with 1.
+    """Run ``main``; print an expected error as ``error: ...``, in a sentence, and exit with 1.
+
+    Expected are what a person or the machine can put right: a ConfigError, a TrainingError, and an OSError by which the
+    system refuses a file to binssl or a library (no space, no permission, not there). All others are errors of a
+    program and keep their traceback, which names the file and line; so does an OSError in a user's own code.
 
     The first process of a distributed run prints for all. Ctrl-C exits with 130 and says ``how_to_go_on``.
     """
     try:
         quieten_start()
         main()
-    except (ConfigError, TrainingError, ImportError, OSError) as error:
+    except (ConfigError, TrainingError, OSError) as error:
+        if isinstance(error, OSError) and not (error.errno and raised_within(error, {'binssl', '__main__'})):
+            raise
         _tell(f'error: {error}')
         raise SystemExit(1) from None
     except KeyboardInterrupt:

@@ -20,13 +20,13 @@ def by_the_first(step: Callable[[], Result]) -> Result:
         step: gives plain data that can be sent.
 
     Raises:
-        ConfigError: or OSError or ImportError, as ``step`` raised it: nobody is left waiting.
+        ConfigError: or OSError, as ``step`` raised it: nobody is left waiting.
     """
     outcome: list[Any] = [None]
     if is_main_process():
         try:
             outcome = [step()]
-        except (ConfigError, OSError, ImportError) as error:
+        except (ConfigError, OSError) as error:
             outcome = [error]
     broadcast_object_list(outcome)
     if isinstance(outcome[0], Exception):

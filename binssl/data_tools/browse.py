@@ -14,7 +14,6 @@ from mmengine.config import Config
 from PIL import Image
 from torch import Tensor
 
-from binssl.core.command_line import told_as_errors
 from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, fit, tile_side
 from binssl.datasets.download import download_data
 from binssl.engine.config import load_config
@@ -88,8 +87,7 @@ def build_split(cfg: Config, split: str, download: bool = False) -> Any:
         raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
     if download:
         download_data(cfg, [name])
-    with told_as_errors('the data set cannot be built'):
-        return DATASETS.build(dict(cfg[name].dataset), default_args=dict(seed=cfg.randomness.get('seed') or 0))
+    return DATASETS.build(dict(cfg[name].dataset), default_args=dict(seed=cfg.randomness.get('seed') or 0))
 
 
 def spread(length: int, count: int) -> list[int]:
@@ -108,17 +106,15 @@ class _Views:
         model = cfg.get('model') or {}
         self.preprocessor: Any = None
         if isinstance(model, Mapping) and model.get('data_preprocessor'):
-            with told_as_errors('the data preprocessor cannot be built'):
-                self.preprocessor = ALGORITHMS.build(model['data_preprocessor'])
+            self.preprocessor = ALGORITHMS.build(model['data_preprocessor'])
 
     def batch(self, indices: Sequence[int]) -> tuple[list[list[Image.Image]], list[int]]:
         """For each of ``indices`` its views, and its label."""
         keys = [(index, self.epoch) for index in indices]
         whole = hasattr(self.dataset, '__getitems__')
-        with told_as_errors('the views cannot be made'):
-            batch = self.whole_batch(self.dataset.__getitems__(keys) if whole else [self.dataset[key] for key in keys])
-            if hasattr(self.preprocessor, 'std'):
-                batch = self.preprocessor(batch, self.training)
+        batch = self.whole_batch(self.dataset.__getitems__(keys) if whole else [self.dataset[key] for key in keys])
+        if hasattr(self.preprocessor, 'std'):
+            batch = self.preprocessor(batch, self.training)
         views = [_pixels(view, self.preprocessor) for view in batch['images']]
         pictures = [[Image.fromarray(view[row].permute(1, 2, 0).numpy()) for view in views] for row in range(len(keys))]
         return pictures, batch['labels'].tolist()

@@ -12,7 +12,7 @@ import torch
 from binssl.core.randomness import hash_counters, split_keys
 from binssl.datasets.batched import BatchedDataset, stack_keys
 from binssl.datasets.splits import check_split
-from binssl.registry import DATASETS
+from binssl.registry import DATASETS, ConfigError
 from binssl.views.build import DIGITS_BATCH, build_views
 
 _TRAIN, _FIT, _ALL = 1437, 1149, 1797
@@ -29,7 +29,7 @@ def _read_digits() -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ImportError('the digits come with scikit-learn: pip install "binssl[digits]"') from error
+        raise ConfigError('the digits come with scikit-learn: pip install "binssl[digits]"') from error
     digits = load_digits()
     # values 0 to 16 become 0 to 255
     return np.rint(digits.images * (255 / 16)).astype(np.float32), digits.target.astype(np.int64)

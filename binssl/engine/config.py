@@ -8,7 +8,9 @@ import json
 import os
 import re
 import traceback
+import warnings
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """
     file = _config_file(Path(path))
     try:
-        cfg = Config.fromfile(str(file))
+        cfg = Config.fromfile(str(file), import_custom_modules=False)
     except Exception as error:
         empty = re.search(r'`(\w+)` cannot be found in `os\.environ`', str(error))
         if empty and empty[1] in os.environ:
@@ -116,7 +118,26 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     except (KeyError, TypeError) as error:  # a dict over a number, an index beyond a list
         raise ConfigError(f'--cfg-options {dict(options or {})}: {error}') from error
     _check_top_level(cfg)
+    _import_custom_modules(cfg.get('custom_imports') or {}, file)
     return cfg
+
+
+def _import_custom_modules(wanted: Mapping[str, Any], file: Path) -> None:
+    """Import what ``custom_imports`` names, so that its parts are registered; errors inside keep their traceback."""
+    listed = wanted.get('imports') or []
+    for name in [listed] if isinstance(listed, str) else listed:
+        try:
+            import_module(name)
+        except ImportError as error:
+            if wanted.get('allow_failed_imports'):
+                warnings.warn(f'{name} of custom_imports cannot be imported and is left out: {error}', stacklevel=2)
+            elif isinstance(error, ModuleNotFoundError) and f'{name}.'.startswith(f'{error.name}.'):
+                raise ConfigError(
+                    f'config {file}: there is no module {name!r}, which custom_imports names; PYTHONPATH must '
+                    'include the folder that it is in'
+                ) from None
+            else:
+                raise
 
 
 def _config_file(path: Path) -> Path:

@@ -206,17 +206,9 @@ class ParameterGroups:
                 group['weight_decay'] = 0.0
         for group in groups.values():
             group['initial_lr'] = group['lr']  # what schedules start from; kept in checkpoints
-        optimizer = self._optimizer(trained, list(groups.values()))
+        optimizer = OPTIMIZERS.build(self._fused(trained), default_args=dict(params=list(groups.values())))
         wrapper = {'type': 'OptimWrapper', **self.wrapper_cfg}
         return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
-
-    def _optimizer(
-        self, trained: list[tuple[str, nn.Parameter]], groups: list[dict[str, Any]]
-    ) -> torch.optim.Optimizer:
-        try:
-            return OPTIMIZERS.build(self._fused(trained), default_args=dict(params=groups))
-        except (TypeError, ValueError) as error:  # how torch says that a value does not do
-            raise ConfigError(f'optim_wrapper.optimizer {self.optimizer_cfg}: {error}') from error
 
     def _own_rates(self, model: nn.Module, trained: Sequence[str]) -> dict[str, float]:
         """The rates that parts of the model bring along, by the parts' whole names; no gradient may join them."""

@@ -11,7 +11,6 @@ from typing import Any
 
 from mmengine.config import Config
 
-from binssl.core.command_line import told_as_errors
 from binssl.core.console import quiet
 from binssl.engine.launch import check_devices
 from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
@@ -276,7 +275,7 @@ def _data_problems(cfg: Config, here: int, everywhere: int) -> list[str]:
     Whether they are enough for a step is asked where ``everywhere``, the processes of the whole run, is not 0.
     """
     try:
-        with quiet(), told_as_errors('the data cannot be built'):
+        with quiet():
             return _tried_data(cfg, here, everywhere)
     except ConfigError as error:
         return [str(error)]
@@ -318,7 +317,7 @@ def _batch_problems(cfg: Config, world_size: int) -> list[str]:
 def _model_problem(cfg: Config, goes_on: bool) -> list[str]:
     """Builds the model, with its teacher's file, and the optimiser, loads the start, and tries the schedules."""
     try:
-        with quiet(), told_as_errors('the model cannot be built'):
+        with quiet():
             model = ALGORITHMS.build(cfg.model)
             if cfg.get('load_from') and not goes_on:
                 start_from(model, cfg.load_from)

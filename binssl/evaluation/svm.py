@@ -213,13 +213,13 @@ def in_parallel(function: Callable[..., Any], tasks: Iterable[tuple], jobs: int)
     """``function`` of each task's arguments, in their order; ``jobs`` processes share arrays by memory maps.
 
     Raises:
-        ImportError: scikit-learn, which brings joblib, is not installed.
+        ConfigError: scikit-learn, which brings joblib, is not installed.
     """
     try:
         import sklearn  # noqa: F401
         from joblib import Parallel, delayed
     except ImportError as error:
-        raise ImportError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
+        raise ConfigError('SVMs come with scikit-learn: pip install "binssl[digits]"') from error
     return Parallel(n_jobs=jobs)(delayed(function)(*task) for task in tasks)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from binssl.evaluation import EvaluationError
+from binssl.registry import ConfigError
 
 METHODS = {'tsne': 't-SNE', 'umap': 'UMAP'}
 FEWEST_IMAGES = 5
@@ -21,12 +22,12 @@ def check_libraries(method: str) -> None:
     """Ask for what a picture will need.
 
     Raises:
-        ImportError: matplotlib or the method's library is not installed.
+        ConfigError: matplotlib or the method's library is not installed.
     """
     libraries = dict(matplotlib='plots', **(dict(umap='umap') if method == 'umap' else dict(sklearn='digits')))
     for library, extra in libraries.items():
         if find_spec(library) is None:
-            raise ImportError(f'the picture needs {library}: pip install "binssl[{extra}]"')
+            raise ConfigError(f'the picture needs {library}: pip install "binssl[{extra}]"')
 
 
 def check_images(count: int) -> None:
@@ -44,7 +45,7 @@ def embed_features(features: np.ndarray, method: str) -> np.ndarray:
 
     Raises:
         EvaluationError: there are too few.
-        ImportError: the method's library is not installed.
+        ConfigError: the method's library is not installed.
     """
     check_images(len(features))
     if method == 'tsne':
@@ -52,7 +53,7 @@ def embed_features(features: np.ndarray, method: str) -> np.ndarray:
     try:
         from umap import UMAP
     except ImportError as error:
-        raise ImportError('UMAP is not installed: pip install "binssl[umap]", or take --method tsne') from error
+        raise ConfigError('UMAP is not installed: pip install "binssl[umap]", or take --method tsne') from error
     neighbours = min(UMAP_NEIGHBOURS, len(features) - 1)
     return UMAP(metric='cosine', random_state=0, n_neighbors=neighbours, n_jobs=1).fit_transform(features)
 
@@ -61,7 +62,7 @@ def _tsne(features: np.ndarray) -> np.ndarray:
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
-        raise ImportError('t-SNE comes with scikit-learn: pip install "binssl[digits]"') from error
+        raise ConfigError('t-SNE comes with scikit-learn: pip install "binssl[digits]"') from error
     perplexity = min(30.0, (len(features) - 1) / 3)
     tsne = TSNE(init='pca', metric='cosine', perplexity=perplexity, random_state=0, n_jobs=1)
     return tsne.fit_transform(features.astype(np.float64))
@@ -78,14 +79,14 @@ def draw_embedding(points: np.ndarray, labels: np.ndarray, names: Sequence[str],
         path: the file to write.
 
     Raises:
-        ImportError: matplotlib is not installed.
+        ConfigError: matplotlib is not installed.
     """
     try:
         from matplotlib import colormaps
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('the picture needs matplotlib: pip install "binssl[plots]"') from error
+        raise ConfigError('the picture needs matplotlib: pip install "binssl[plots]"') from error
     figure = Figure(figsize=(9, 8), layout='constrained')
     FigureCanvasAgg(figure)
     panel: Any = figure.add_subplot()

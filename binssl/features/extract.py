@@ -133,7 +133,7 @@ def writer_for(out: str) -> Callable[[dict[str, np.ndarray], str, Path], None]:
 
     Raises:
         ConfigError: the ending is unknown.
-        ImportError: it needs a library that is not installed.
+        ConfigError: it needs a library that is not installed.
     """
     ending = Path(out).suffix
     if ending == '.npz':
@@ -144,7 +144,7 @@ def writer_for(out: str) -> Callable[[dict[str, np.ndarray], str, Path], None]:
     try:
         from safetensors.numpy import save_file
     except ImportError as error:
-        raise ImportError('.safetensors needs safetensors: pip install "binssl[safetensors]"') from error
+        raise ConfigError('.safetensors needs safetensors: pip install "binssl[safetensors]"') from error
     return lambda arrays, facts, path: save_file(arrays, path, metadata={'facts': facts})
 
 

@@ -18,7 +18,6 @@ from mmengine.dist import barrier
 
 import binssl
 from binssl.checkpoints import load_model
-from binssl.core.command_line import told_as_errors
 from binssl.core.files import file_sha256, write_json
 from binssl.core.processes import by_the_first
 from binssl.engine.config import config_hash, plain
@@ -115,8 +114,7 @@ def extract_features(
     """
     model: Any = load_model(weights, device)
     LayerReader(model, layers, pool)  # a layer that does not exist is an error now
-    with told_as_errors('the data set cannot be built'):
-        data = DATASETS.build(dict(dataset), default_args=dict(seed=0))
+    data = DATASETS.build(dict(dataset), default_args=dict(seed=0))
     refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
     refuse_bad_images(data)
     check_plain_views(data)

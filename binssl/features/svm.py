@@ -16,7 +16,6 @@ from mmengine.dist import is_main_process
 
 from binssl.checkpoints import read_trained
 from binssl.checkpoints.weights import inference_config
-from binssl.core.command_line import told_as_errors
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.launch import LAUNCHERS, check_devices, processes
@@ -167,8 +166,7 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
     read = {key: cfg[key] for key in ('test_dataloader', 'test_evaluator') if cfg.get(key)}
     if problems := check_parts(Config(read)):
         raise ConfigError('\n  - '.join(['this cannot be scored:', *problems]))
-    with told_as_errors('the metric cannot be built'):
-        return cfg, METRICS.build(found)
+    return cfg, METRICS.build(found)
 
 
 def _parts_of(protocol: Config) -> tuple[dict, dict]:
@@ -205,8 +203,7 @@ def find_weights(args: argparse.Namespace) -> Path:
 
 
 def _check_labels(metric: LinearSVM, parts: tuple[dict, dict]) -> None:
-    with told_as_errors('the data cannot be built'):
-        train, test = (DATASETS.build(dict(part), default_args=dict(seed=0)) for part in parts)
+    train, test = (DATASETS.build(dict(part), default_args=dict(seed=0)) for part in parts)
     labels = [_labels_of(data) for data in (train, test)]
     if labels[0] is not None and labels[1] is not None:
         metric.targets(labels[0], labels[1], getattr(train, 'classes', None))

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from binssl.core.command_line import told_as_errors
 from binssl.data_tools.browse import spread
 from binssl.datasets.download import download_data
 from binssl.engine.launch import processes
@@ -43,7 +42,7 @@ def visualise(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: an ending that is no picture's, a file that is there, numbers below 1, too few images; see also
             :func:`extract_features`.
-        ImportError: what draws is not installed.
+        ConfigError: what draws is not installed.
     """
     if Path(args.out).suffix.lower() not in ENDINGS:
         raise ConfigError(f'{args.out}: a picture is written as {" or ".join(ENDINGS)}; give --out such a name')
@@ -81,9 +80,8 @@ def visualise(args: argparse.Namespace) -> None:
 
 def _open_originals(args: argparse.Namespace, dataset: dict[str, Any]) -> Any:
     """The images before any view, of which there are enough for what is to be drawn."""
-    with told_as_errors('the data set cannot be built'):
-        make_originals: Any = FUNCTIONS.get('Originals')
-        originals = make_originals(DATASETS.build(dict(dataset), default_args=dict(seed=0)))
+    make_originals: Any = FUNCTIONS.get('Originals')
+    originals = make_originals(DATASETS.build(dict(dataset), default_args=dict(seed=0)))
     if args.neighbours is None:
         check_images(min(args.images, len(originals)))
     else:

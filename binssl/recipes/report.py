@@ -16,7 +16,7 @@ from binssl.core.tables import markdown, summarise
 from binssl.features.embedding import embed_features
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Recipe
-from binssl.registry import DATASETS
+from binssl.registry import DATASETS, ConfigError
 
 #: entries of a record, their headings, their formats
 COLUMNS = {
@@ -131,13 +131,13 @@ def draw_report(curves: Curves, features: Tensor, labels: Tensor, path: Path) ->
         path: the picture.
 
     Raises:
-        ImportError: matplotlib or scikit-learn is not installed.
+        ConfigError: matplotlib or scikit-learn is not installed.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError('the picture needs matplotlib: pip install "binssl[plots]"') from error
+        raise ConfigError('the picture needs matplotlib: pip install "binssl[plots]"') from error
     figure = Figure(figsize=(12, 6), layout='constrained')
     FigureCanvasAgg(figure)
     grid = figure.add_gridspec(3, 2, width_ratios=(1.05, 1), height_ratios=(2, 1, 1))

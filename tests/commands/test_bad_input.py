@@ -70,7 +70,7 @@ def assert_nothing_began(folder: Path) -> None:
         ('optim_wrapper.optimizer.beta=3', "did you mean 'betas'"),
         ('optim_wrapper.optimizer.lr=-1', '-1'),
         ('optim_wrapper.optimizer.lr=fast', "'fast'"),
-        ('optim_wrapper.optimizer.weight_decay=much', 'optim_wrapper.optimizer'),
+        ('optim_wrapper.optimizer.weight_decay=much', "'weight_decay': 'much'"),
         ('optim_wrapper.precison=fp16', "did you mean 'precision'"),
         ('optim_wrapper.precision=fp8', "'fp8' is none of"),
         ('optim_wrapper.clip_grad=dict(max_norm=1, norm=2)', "'norm'"),

@@ -104,10 +104,10 @@ def test_what_is_wrong_is_told_before_any_work(
 
 def test_a_library_that_is_missing_is_named(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hide(monkeypatch, 'safetensors')
-    with pytest.raises(ImportError, match=r'binssl\[safetensors\]'):
+    with pytest.raises(ConfigError, match=r'binssl\[safetensors\]'):
         extract(files, tmp_path / 'f.safetensors')
     monkeypatch.setattr(embedding, 'find_spec', lambda name: None if name == 'umap' else object())
-    with pytest.raises(ImportError, match=r'binssl\[umap\]'):
+    with pytest.raises(ConfigError, match=r'binssl\[umap\]'):
         draw(files, tmp_path / 'f.png', '--method', 'umap')
 
 

@@ -70,10 +70,10 @@ def test_json_is_plain_data_at_the_size_asked_for(model_cost):
         (
             'model = dict(type="Encoder", backbone=dict(type="ResNet", widths=4))\n',
             ('--input', '64'),
-            'cannot be built',
+            'widths is 4; it must be Sequence[int]',
         ),
         ('model = dict(type="Encoder", backbone=5)\n', (), 'names no backbone'),
-        ('model = 5\n', (), 'cannot be built'),
+        ('model = 5\n', (), 'model must be a dict, not 5'),
     ],
 )
 def test_bad_input_is_one_sentence(model_cost, tmp_path, text, options, message):

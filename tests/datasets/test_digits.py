@@ -302,7 +302,7 @@ def test_missing_scikit_learn_names_the_extra(monkeypatch):
     for name in [name for name in sys.modules if name.startswith('sklearn')]:
         monkeypatch.delitem(sys.modules, name)
     digits._read_digits.cache_clear()
-    with pytest.raises(ImportError, match=r'pip install "binssl\[digits\]"'):
+    with pytest.raises(ConfigError, match=r'pip install "binssl\[digits\]"'):
         Digits()
 
 

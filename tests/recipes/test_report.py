@@ -10,6 +10,7 @@ import torch
 
 from binssl.core.tables import markdown, summarise
 from binssl.recipes.report import draw_report, table, write_tables
+from binssl.registry import ConfigError
 
 RECORD = dict(linear_top1=90.04, knn_top1=80.0, few_shot_top1=55.55, seconds=61.4)
 RECORDS = {'binary': [RECORD, dict(RECORD, linear_top1=92.0)], 'real': [RECORD, RECORD]}
@@ -54,5 +55,5 @@ def test_picture_is_drawn(tmp_path):
 
 def test_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
-    with pytest.raises(ImportError, match=r'pip install "binssl\[plots\]"'):
+    with pytest.raises(ConfigError, match=r'pip install "binssl\[plots\]"'):
         draw_report({}, torch.zeros(4, 2), torch.zeros(4), tmp_path / 'picture.png')
