@@ -141,7 +141,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return any(_fits(value, choice) for choice in inner)
     if kind is Literal:
         return value in inner
-    if not isinstance(value, (bool, int, float, str, list, tuple, Mapping, NoneType)) or kind not in _PLAIN:
+    is_plain = isinstance(value, (bool, int, float, str, list, tuple, Mapping, NoneType))
+    if not is_plain or kind not in _PLAIN:
         return True
     if isinstance(value, bool):
         return kind is bool

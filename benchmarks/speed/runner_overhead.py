@@ -64,7 +64,9 @@ class OneLayer(BaseModel):
     """A linear layer under cross-entropy, its losses parsed as every algorithm's."""
 
     views = 1
+    needs_labels = False
     parse_losses = Encoder.parse_losses
+    check_run = Encoder.check_run
 
     def __init__(self) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -63,6 +63,18 @@ class Encoder(BaseModel):
         if not all(hasattr(self.head, name) for name in wanted):
             given = 'none is given' if self.head is None else f'{type(self.head).__name__} does not'
             raise ConfigError(f'{type(self).__name__} needs a head that offers {", ".join(wanted)}; {given}')
+
+    def check_run(self, images: int, processes: int, hooks: Collection[str]) -> None:
+        """Ask whether the run around it is what the algorithm needs; before training starts, or a run is only checked.
+
+        Args:
+            images: of a training batch of one process.
+            processes: of the whole run.
+            hooks: the types of the run's hooks.
+
+        Raises:
+            ConfigError: it is not.
+        """
 
     def freeze(self, names: Sequence[str]) -> None:
         """Keep the submodules ``names`` as they are: they do not learn, and are in eval mode whatever the rest is."""

@@ -39,12 +39,12 @@ class KeyQueue(nn.Module):
         self.register_buffer('keys', F.normalize(torch.randn(length, channels)))
         self.register_buffer('pointer', torch.zeros((), dtype=torch.int64))
 
-    def check_global_batch(self, global_batch: int) -> None:
-        """Raise a ConfigError unless ``global_batch`` keys a step fill the queue exactly."""
-        if self.length % global_batch:
+    def check_batch(self, images: int, processes: int) -> None:
+        """Raise a ConfigError unless passes over ``images`` on each of the processes fill the queue exactly."""
+        if self.length % (images * processes):
             raise ConfigError(
-                f'queue_length {self.length} must be a multiple of the global batch {global_batch}; '
-                'change either in the config'
+                f'queue_length {self.length} must be a multiple of the global batch {images * processes} '
+                f'({images} x {processes} process(es)); change either in the config'
             )
 
     @torch.no_grad()
@@ -122,7 +122,7 @@ def contrast_with_queue(
     Raises:
         ConfigError: the global batch does not divide the queue.
     """
-    queue.check_global_batch(len(query) * get_world_size())
+    queue.check_batch(len(query), get_world_size())
     keys = encode_keys(encode, key_view, shuffled)
     losses = contrast(query, keys.own, queue.keys)
     queue.push(keys.everyone)

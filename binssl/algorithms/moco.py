@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from torch import Tensor
 
 from binssl.algorithms.base import Encoder, Images
@@ -25,7 +27,7 @@ class MoCo(Encoder):
         data_preprocessor: config.
 
     Raises:
-        ConfigError: another algorithm's head, queue_length < 1; at the first loss, a queue_length that the global
+        ConfigError: another algorithm's head, queue_length < 1; before training, a queue_length that the global
             batch does not divide.
     """
 
@@ -46,6 +48,9 @@ class MoCo(Encoder):
         self.teacher = build_momentum_teacher(teacher or {'type': 'MomentumTeacher'}, self, self.head)
         self.queue = KeyQueue(queue_length, self.head.embedding_channels)
         self.shuffle_bn = shuffle_bn
+
+    def check_run(self, images: int, processes: int, hooks: Collection[str]) -> None:
+        self.queue.check_batch(images, processes)
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """InfoNCE of one batch of two views; ``top1``, ``top5``, in percent, say how often the positive is there."""

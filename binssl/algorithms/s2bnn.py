@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from torch import Tensor
 
 from binssl.algorithms.base import Encoder, Images
@@ -62,6 +64,10 @@ class S2BNN(Encoder):
         if momentum_teacher is not None and queue_length is not None:
             self.momentum_teacher = build_momentum_teacher(momentum_teacher, self, self.head)
             self.queue = KeyQueue(queue_length, self.head.embedding_channels)
+
+    def check_run(self, images: int, processes: int, hooks: Collection[str]) -> None:
+        if self.queue is not None:
+            self.queue.check_batch(images, processes)
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of one batch of one view, or of two.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import torch
@@ -40,7 +40,7 @@ class SwAV(Encoder):
         use_queue: whether the queue joins the transport; False until a hook sets it.
 
     Raises:
-        ConfigError: no global crop, a negative number, fewer than 2 crops; at the first loss, a queue that the
+        ConfigError: no global crop, a negative number, fewer than 2 crops; before training, a queue that the
             global batch does not divide, or a local crop larger than a global one.
     """
 
@@ -65,6 +65,15 @@ class SwAV(Encoder):
         queues = global_crops if queue_length else 0
         self.queue = nn.ModuleList(KeyQueue(queue_length, self.head.out_channels) for _ in range(queues))
 
+    def check_run(self, images: int, processes: int, hooks: Collection[str]) -> None:
+        for queue in self.queue:
+            queue.check_batch(images, processes)
+        if self.queue_length and 'PrototypeHook' not in hooks:
+            raise ConfigError(
+                f'nothing would ever use the queue of {self.queue_length} rows: say from which epoch on, '
+                "custom_hooks=[dict(type='PrototypeHook', queue_start_epoch=15)], or set model.queue_length=0"
+            )
+
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:
         """The loss of one batch of crops; ``feature_std`` tells a collapse, 0, from a spread, 1.
 
@@ -75,7 +84,7 @@ class SwAV(Encoder):
         crops = self.take_views(images)
         self._check_sizes(crops)
         for queue in self.queue:
-            queue.check_global_batch(len(crops[0]) * get_world_size())
+            queue.check_batch(len(crops[0]), get_world_size())
         self.head.normalize_prototypes()
         rows = self.head.unit_rows(self._extract_by_size(crops))
         scores = self.head.scores(rows).chunk(self.views)

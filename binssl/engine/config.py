@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from mmengine.config import Config
@@ -56,6 +57,8 @@ KNOWN_KEYS = frozenset(
         'how_to_get',
     }
 )
+
+DICTS = ('model', 'train_cfg', 'optim_wrapper', 'default_hooks', 'schedules', 'custom_imports')
 
 #: hooks of every run; a config changes one by its name, or removes it with None
 DEFAULT_HOOKS: dict[str, dict] = dict(
@@ -108,6 +111,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = f' (line {where[-1].lineno}: {where[-1].line})' if where else ''
         raise ConfigError(f'config {file} cannot be read: {type(error).__name__}: {error}{line}') from error
+    _check_top_level(cfg)
     cfg.default_hooks = {**DEFAULT_HOOKS, **(cfg.get('default_hooks') or {})}
     for key in ('randomness', 'auto_scale_lr', 'env_cfg'):
         cfg.setdefault(key, {})
@@ -162,6 +166,8 @@ def _check_top_level(cfg: Config) -> None:
                 f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); a helper '
                 'variable starts with an underscore or is written in UPPER_CASE'
             )
+        if key in DICTS and not isinstance(cfg[key], (Mapping, NoneType)):
+            raise ConfigError(f'{key} must be a dict, not {cfg[key]!r}')
 
 
 def _check_option(cfg: Config, dotted: str) -> None:

@@ -13,8 +13,8 @@ from torch import nn
 
 from binssl.core.processes import unwrap
 from binssl.engine.prefetch import prefetch
-from binssl.engine.preflight_data import check_labels
-from binssl.registry import FUNCTIONS, LOOPS, ConfigError
+from binssl.engine.preflight_data import check_labels, check_views
+from binssl.registry import LOOPS, ConfigError
 
 
 @LOOPS.register_module()
@@ -37,7 +37,7 @@ class EpochLoop(EpochBasedTrainLoop):
         if not isinstance(max_epochs, int) or max_epochs < 1:
             raise ConfigError(f'train_cfg.max_epochs is {max_epochs}; it must be a whole number of at least 1')
         super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
-        self._check_data()
+        self._check_run()
         self.epoch_length = whole_steps(runner.cfg, len(self.dataloader.dataset), get_world_size())
         self._max_iters = self._max_epochs * self.epoch_length
 
@@ -45,51 +45,22 @@ class EpochLoop(EpochBasedTrainLoop):
     def _unwrapped_model(self) -> Any:
         return unwrap(self.runner.model)
 
-    def _check_data(self) -> None:
-        model = self._unwrapped_model
-        given = getattr(self.dataloader.dataset, 'num_views', model.views)
-        if given != model.views:
-            raise ConfigError(
-                f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
-                f'{given}: change train_dataloader.dataset.views'
-            )
-        on_device = getattr(model.data_preprocessor, 'batch_part', None)
-        if on_device is not None and len(on_device.views) != given:
-            raise ConfigError(
-                f'model.data_preprocessor.views has {len(on_device.views)} entries, the training data give {given} '
-                'view(s) of an image: give one entry a view, None where there is nothing to do'
-            )
-        if getattr(model, 'needs_labels', False):
-            self._check_classes(getattr(getattr(model, 'head', None), 'out_channels', None))
-        for part in model.modules():
-            if hasattr(part, 'check_global_batch'):  # a queue of keys
-                part.check_global_batch(self.dataloader.batch_size * get_world_size())
+    def _check_run(self) -> None:
+        """Ask whether model, data and hooks fit together, as ``--check`` does before any process starts."""
+        model, data = self._unwrapped_model, self.dataloader.dataset
+        check_views(model, data)
+        if model.needs_labels:
+            classes = getattr(model.head, 'out_channels', None)
+            validation = self.runner.val_loop
+            check_labels(data, classes, None if validation is None else validation.dataloader.dataset)
+            labels = getattr(data, 'num_classes', None)
+            if labels and classes and labels < classes:
+                self.runner.logger.warning(
+                    f'the head has {classes} classes, the training data {labels}: the others are never learnt; '
+                    'model.head.num_classes says how many'
+                )
         hooks = {type(hook).__name__ for hook in self.runner.hooks}
-        if getattr(model, 'queue_length', 0) and hasattr(model, 'use_queue') and 'PrototypeHook' not in hooks:
-            raise ConfigError(
-                f'nothing would ever use the queue of {model.queue_length} rows: say from which epoch on, '
-                "custom_hooks=[dict(type='PrototypeHook', queue_start_epoch=15)], or set model.queue_length=0"
-            )
-        if not hasattr(self.dataloader.sampler, 'start_at'):
-            raise ConfigError(
-                f'train_dataloader.sampler is a {type(self.dataloader.sampler).__name__}, with which a run cannot '
-                "go on in the middle of an epoch; use type='EpochSampler'"
-            )
-
-    def _check_classes(self, classes: int | None) -> None:
-        """The head has a score for every class, and the labels of the validation mean what those learnt from do."""
-        dataset = self.dataloader.dataset
-        check_labels(dataset, classes)
-        labels = getattr(dataset, 'num_classes', None)
-        if labels and classes and labels < classes:
-            self.runner.logger.warning(
-                f'the head has {classes} classes, the training data {labels}: the others are never learnt; '
-                'model.head.num_classes says how many'
-            )
-        if self.runner.val_loop is not None:
-            check_same_classes: Any = FUNCTIONS.get('check_same_classes')
-            validation = self.runner.val_loop.dataloader.dataset
-            check_same_classes(dataset, validation, 'train_dataloader.dataset', 'val_dataloader.dataset')
+        model.check_run(self.dataloader.batch_size, get_world_size(), hooks)
 
     def run(self) -> nn.Module:
         if self._epoch and self._iter == self._epoch * self.epoch_length and self._validates(self._epoch):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from binssl.core.console import quiet
 from binssl.engine.launch import check_devices
 from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
 from binssl.engine.optimiser import OptimWrapper
-from binssl.engine.preflight_data import check_labels, loader_problems
+from binssl.engine.preflight_data import check_labels, check_views, loader_problems
 from binssl.engine.training_state import latest_checkpoint
 from binssl.engine.weights import start_from
 from binssl.registry import (
@@ -68,11 +67,16 @@ def check_parts(cfg: Config) -> list[str]:
     if problems:
         return problems
     for registry, part, given_later in _parts(cfg):
-        try:
-            registry.check(part, given_later)
-        except ConfigError as error:
-            problems.append(str(error))
+        problems += _said_by(registry.check, part, given_later)
     return problems
+
+
+def _said_by(check: Callable[..., list[str] | None], *arguments: Any) -> list[str]:
+    """The problems that a check returns, or the one that it raises."""
+    try:
+        return check(*arguments) or []
+    except ConfigError as error:
+        return [str(error)]
 
 
 def _section_problems(cfg: Config) -> Iterator[str]:
@@ -95,9 +99,6 @@ def _section_problems(cfg: Config) -> Iterator[str]:
     sync_bn = cfg.get('sync_bn')
     if not (sync_bn in (None, True, False) or isinstance(sync_bn, (list, tuple))):
         yield f'sync_bn is {sync_bn!r}; it must be True, False or a list of name prefixes'
-    for name in ('model', 'train_cfg', 'optim_wrapper', 'default_hooks', 'schedules'):
-        if cfg.get(name) is not None and not isinstance(cfg[name], Mapping):
-            yield f'{name} must be a dict, not {cfg[name]!r}'
 
 
 def _stray(name: str, section: Any, known: Collection[str]) -> Iterator[str]:
@@ -163,19 +164,17 @@ def _without_priority(hook: Any) -> Any:
     return {k: v for k, v in hook.items() if k != 'priority'} if isinstance(hook, Mapping) else hook
 
 
-def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
+def problems_of(cfg: Config) -> list[str]:
     """What stands in the way of this run, each as a sentence."""
     needed = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if not cfg.get(key)]
     if needed:
-        return [f'{args.config} describes no training: it has no {", ".join(needed)}']
-    if isinstance(cfg.model, dict) and cfg.model.get('backbone') is None:
+        return [f'{cfg.filename} describes no training: it has no {", ".join(needed)}']
+    if cfg.model.get('backbone') is None:
         if not cfg.get('pretrained'):
-            return [f'{args.config} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
+            return [f'{cfg.filename} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
         if not os.path.isfile(cfg.pretrained):
             return [f'pretrained is missing: {cfg.pretrained}']
     problems = check_parts(cfg) or _kind_problems(cfg)
-    if not isinstance(cfg.model, dict):
-        return problems
     resumed = goes_on(cfg)
     problems += _missing_files(cfg, resumed)
     if resumed and not cfg.get('resume'):
@@ -188,19 +187,17 @@ def problems_of(cfg: Config, args: argparse.Namespace) -> list[str]:
             '(--cfg-options load_from=none)'
         )
     if cfg.get('schedules') and not problems:
-        problems += _schedule_problems(cfg)
+        problems += _said_by(_check_schedules, cfg)
     backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
     if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
         problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
     return problems
 
 
-def _schedule_problems(cfg: Config) -> list[str]:
-    try:
-        HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
-    except ConfigError as error:
-        return [str(error)]
-    return []
+def _check_schedules(cfg: Config, model: Any = None) -> None:
+    hook: Any = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+    if model is not None:
+        hook.check(model, cfg.train_cfg.max_epochs)
 
 
 def _kind_problems(cfg: Config) -> list[str]:
@@ -213,6 +210,12 @@ def _kind_problems(cfg: Config) -> list[str]:
         problems.append(
             f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', which has precision='fp16' and 'bf16' "
             'for mixed precision'
+        )
+    sampler = cfg.train_dataloader.sampler.type
+    if not hasattr(DATA_SAMPLERS.get(sampler), 'start_at'):
+        problems.append(
+            f'train_dataloader.sampler is a {sampler}, with which a run cannot go on in the middle of an epoch; '
+            "use type='EpochSampler'"
         )
     return problems
 
@@ -247,15 +250,17 @@ def _way_to_make(name: str, path: Path) -> str | None:
     )
 
 
-def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on: bool, build_model: bool) -> list[str]:
-    """What stands in the way of a run's parts, each as a sentence.
+def trial_problems(cfg: Config, here: int, everywhere: int, device: str, build_model: bool) -> list[str]:
+    """What stands in the way of a run's parts once they are built, each as a sentence.
+
+    Data, model, optimiser and schedules are built, in one process; the start and the teacher's file are loaded; one
+    sample is read where there are workers.
 
     Args:
-        cfg: the run's config.
+        cfg: the run's config, of which :func:`problems_of` says nothing where ``build_model``.
         here: processes of the run on this machine; 0 where all run on others, of which nothing is known.
         everywhere: processes of the whole run.
         device: 'auto', 'cuda' or 'cpu'.
-        goes_on: whether the run has a checkpoint to go on from.
         build_model: whether to build that too, if nothing else is wrong; no use where a file is known to be missing.
     """
     if everywhere < 1:
@@ -263,74 +268,43 @@ def trial_problems(cfg: Config, here: int, everywhere: int, device: str, goes_on
     problems = [problem for problem in [here and check_devices(here, device)] if problem]
     if not cfg.get('train_dataloader') or not cfg.get('model'):
         return problems
-    batch_problems = _batch_problems(cfg, everywhere)
-    problems += _data_problems(cfg, here, 0 if batch_problems else everywhere)
-    problems += batch_problems
-    return problems or (_model_problem(cfg, goes_on) if build_model else [])
+    datasets: dict[str, Any] = {}
+    with quiet():
+        problems += _said_by(_build_data, cfg, datasets)
+        problems += _said_by(_check_steps, cfg, datasets.get('train_dataloader'), everywhere)
+        for name, dataset in datasets.items() if here else ():
+            problems += _said_by(loader_problems, name, cfg[name], dataset, here)
+        if build_model and not problems:
+            problems += _said_by(_build_model, cfg, datasets['train_dataloader'], everywhere)
+    return problems
 
 
-def _data_problems(cfg: Config, here: int, everywhere: int) -> list[str]:
-    """Builds the data of training and validation, and reads a sample where there are workers.
-
-    Whether they are enough for a step is asked where ``everywhere``, the processes of the whole run, is not 0.
-    """
-    try:
-        with quiet():
-            return _tried_data(cfg, here, everywhere)
-    except ConfigError as error:
-        return [str(error)]
+def _build_data(cfg: Config, datasets: dict[str, Any]) -> None:
+    """Build the data of training and validation into ``datasets``, and look at their labels."""
+    datasets.update({name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)})
+    if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False):
+        classes = (cfg.model.get('head') or {}).get('num_classes')
+        check_labels(datasets['train_dataloader'], classes, datasets.get('val_dataloader'))
 
 
-def _tried_data(cfg: Config, here: int, everywhere: int) -> list[str]:
-    datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
-    needs_labels = getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False)
-    if needs_labels:
-        check_labels(datasets['train_dataloader'], (cfg.model.get('head') or {}).get('num_classes'))
-    if needs_labels and len(datasets) == 2:
-        check_same_classes: Any = FUNCTIONS.get('check_same_classes')
-        check_same_classes(*datasets.values(), *(f'{name}.dataset' for name in datasets))
-    if everywhere:
-        whole_steps(cfg, len(datasets['train_dataloader']), everywhere)
-    return [
-        problem
-        for name, dataset in datasets.items()
-        if here
-        for problem in loader_problems(name, cfg[name], dataset, here)
-    ]
+def _check_steps(cfg: Config, dataset: Any, processes: int) -> None:
+    accumulation(cfg, processes)
+    if dataset is not None:
+        whole_steps(cfg, len(dataset), processes)
 
 
-def _batch_problems(cfg: Config, world_size: int) -> list[str]:
-    """What does not fit into the images of one pass over all processes."""
-    try:
-        accumulation(cfg, world_size)
-    except ConfigError as error:
-        return [str(error)]
-    batch, queue_length = batch_per_process(cfg, world_size), cfg.model.get('queue_length')
-    if queue_length and queue_length % (batch * world_size):
-        return [
-            f'model.queue_length {queue_length} must be a multiple of the {batch * world_size} images of one pass, '
-            f'{batch} x {world_size} process(es); change either in the config'
-        ]
-    return []
-
-
-def _model_problem(cfg: Config, goes_on: bool) -> list[str]:
-    """Builds the model, with its teacher's file, and the optimiser, loads the start, and tries the schedules."""
-    try:
-        with quiet():
-            model = ALGORITHMS.build(cfg.model)
-            if cfg.get('load_from') and not goes_on:
-                start_from(model, cfg.load_from)
-            if cfg.get('schedules'):
-                anneal: Any = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
-                anneal.check(model, cfg.train_cfg.max_epochs)
-            if any(parameter.requires_grad for parameter in model.parameters()):
-                _build_optimiser(model, cfg.optim_wrapper.to_dict())
-    except ConfigError as error:
-        return [str(error)]
-    return []
-
-
-def _build_optimiser(model: Any, settings: dict[str, Any]) -> None:
-    kind, paramwise = settings.pop('constructor', 'DefaultOptimWrapperConstructor'), settings.pop('paramwise_cfg', None)
-    OPTIM_WRAPPER_CONSTRUCTORS.build(dict(type=kind, optim_wrapper_cfg=settings, paramwise_cfg=paramwise))(model)
+def _build_model(cfg: Config, dataset: Any, processes: int) -> None:
+    """Build the model with all that moves it, load the start, and ask whether it fits the run."""
+    model = ALGORITHMS.build(cfg.model)
+    if cfg.get('load_from') and not goes_on(cfg):
+        start_from(model, cfg.load_from)
+    if cfg.get('schedules'):
+        _check_schedules(cfg, model)
+    if any(parameter.requires_grad for parameter in model.parameters()):
+        settings = cfg.optim_wrapper.to_dict()
+        kind = settings.pop('constructor', 'DefaultOptimWrapperConstructor')
+        groups = dict(type=kind, optim_wrapper_cfg=settings, paramwise_cfg=settings.pop('paramwise_cfg', None))
+        OPTIM_WRAPPER_CONSTRUCTORS.build(groups)(model)
+    check_views(model, dataset)
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    model.check_run(batch_per_process(cfg, processes), processes, {hook['type'] for hook in hooks if hook})

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.multiprocessing import get_sharing_strategy
 
 from binssl.core.console import quiet
+from binssl.datasets.classes import check_same_classes
 from binssl.registry import DATASETS, ConfigError
 
 SHARED_MEMORY = '/dev/shm'
@@ -45,15 +46,33 @@ def settle_classes(cfg: Config) -> None:
     cfg.model.head.num_classes = int(classes)
 
 
-def check_labels(dataset: Any, classes: int | None) -> None:
-    """Compare the labels of a training set with a head.
+def check_views(model: Any, dataset: Any) -> None:
+    """Raise a ConfigError unless the training set gives as many views of an image as the model learns from."""
+    given = getattr(dataset, 'num_views', model.views)
+    if given != model.views:
+        raise ConfigError(
+            f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
+            f'{given}: change train_dataloader.dataset.views'
+        )
+    on_device = getattr(model.data_preprocessor, 'batch_part', None)
+    if on_device is not None and len(on_device.views) != given:
+        raise ConfigError(
+            f'model.data_preprocessor.views has {len(on_device.views)} entries, the training data give {given} '
+            'view(s) of an image: give one entry a view, None where there is nothing to do'
+        )
+
+
+def check_labels(dataset: Any, classes: int | None, validation: Any = None) -> None:
+    """Compare the labels of a training set with a head, and with those of the validation.
 
     Args:
         dataset: built.
         classes: the head's; None where unknown.
+        validation: the set of the validation, built; None for none.
 
     Raises:
-        ConfigError: images without labels, all of one class, or of more classes than the head has.
+        ConfigError: images without labels, all of one class, of more classes than the head has, or of others than
+            those of the validation.
     """
     known = _labels(dataset)
     unknown = int((known < 0).sum())
@@ -73,6 +92,8 @@ def check_labels(dataset: Any, classes: int | None) -> None:
             f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
             'train_dataloader.dataset.num_classes'
         )
+    if validation is not None:
+        check_same_classes(dataset, validation, 'train_dataloader.dataset', 'val_dataloader.dataset')
 
 
 def _labels(dataset: Any) -> np.ndarray:

@@ -16,7 +16,7 @@ from binssl.core.locks import only_training
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import LAUNCHERS, processes
-from binssl.engine.preflight import goes_on, problems_of, trial_problems
+from binssl.engine.preflight import problems_of, trial_problems
 from binssl.engine.preflight_data import settle_classes
 from binssl.engine.runner import Runner
 from binssl.engine.weights import trunk_parts
@@ -89,7 +89,7 @@ def train(args: argparse.Namespace) -> None:
         ConfigError: everything that is wrong with the run, in one message.
     """
     cfg = training_config(args)
-    problems = problems_of(cfg, args)
+    problems = problems_of(cfg)
     only_checked = args.check is not None or args.check_cluster is not None
     if args.download and not problems and (only_checked or args.launcher == 'none'):
         download_data(cfg)  # by one process; those that a launcher starts come after its check
@@ -97,7 +97,7 @@ def train(args: argparse.Namespace) -> None:
         settle_classes(cfg)
     if only_checked:
         here, everywhere = args.check or 0, args.check_cluster or args.check * int(os.environ.get('NNODES', 1))
-        problems += trial_problems(cfg, here, everywhere, args.device, goes_on(cfg), build_model=not problems)
+        problems += trial_problems(cfg, here, everywhere, args.device, build_model=not problems)
     if problems:
         raise ConfigError('\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0])
     if not only_checked:

@@ -54,13 +54,13 @@ def test_keys_take_the_dtype_of_the_queue(dtype):
 
 @pytest.mark.parametrize('batch', [8, 5, 7])
 def test_a_batch_that_does_not_divide_it_is_an_error(batch):
-    with pytest.raises(ConfigError, match=f'queue_length 12 must be a multiple of the global batch {batch}; change'):
-        KeyQueue(12, 3).check_global_batch(batch)
+    with pytest.raises(ConfigError, match=f'queue_length 12 must be a multiple of the global batch {batch} '):
+        KeyQueue(12, 3).check_batch(batch, 1)
 
 
 @pytest.mark.parametrize('batch', [1, 3, 12])
 def test_any_length_that_the_batch_divides_will_do(batch):
-    KeyQueue(12, 3).check_global_batch(batch)
+    KeyQueue(12, 3).check_batch(batch, 1)
 
 
 @pytest.mark.parametrize('length', [0, -4])

@@ -84,7 +84,7 @@ def test_shuffled_batch_norm_changes_nothing_with_one_process(tmp_path):
 @pytest.mark.parametrize(
     ('length', 'message'),
     [
-        (30, 'queue_length 30 must be a multiple of the global batch 8; change either in the config'),
+        (30, 'queue_length 30 must be a multiple of the global batch 8 .8 x 1 process.*change either in the config'),
         (4, 'queue_length 4 must be a multiple of the global batch 8'),
     ],
 )

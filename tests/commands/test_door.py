@@ -13,7 +13,7 @@ MOCO = 'configs/selfsup/moco/reactnet_real_digits.py'
     [
         ('1', ['global_batch_size=200'], 'global_batch_size 200 must be a multiple of'),
         ('2', ['queue_length=384'], "nothing reads 'queue_length'"),
-        ('2', ['model.queue_length=384'], 'model.queue_length 384 must be a multiple of the 256 images'),
+        ('2', ['model.queue_length=384'], 'queue_length 384 must be a multiple of the global batch 256'),
         ('1', ['schedules.lr.curv="cosine"'], 'curv'),
         ('1', ['schedules.momentum.curve=sine'], "no curve is called 'sine'"),
         ('1', ['load_from=a.pth', 'pretrained=b.pth'], 'both say what to start with'),
@@ -28,7 +28,7 @@ def test_check_for_a_cluster_counts_its_processes_and_not_this_machines(tmp_path
     flags = [MOCO, '--work-dir', str(tmp_path), '--check-cluster']
     train(parse_training([*flags, '4']))  # nothing is wrong, and nothing is trained
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ConfigError, match=r'512 must be a multiple of the 1024 images .* 128 x 8 process'):
+    with pytest.raises(ConfigError, match=r'512 must be a multiple of the global batch 1024 \(128 x 8 process'):
         train(parse_training([*flags, '8']))
     with pytest.raises(ConfigError, match='a run has at least 1 process, not 0'):
         train(parse_training([MOCO, '--work-dir', str(tmp_path), '--check', '0']))
