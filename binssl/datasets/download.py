@@ -15,7 +15,6 @@ from torchvision.datasets.utils import check_integrity, download_url, extract_ar
 
 from binssl.datasets import tiny_imagenet
 from binssl.datasets.cifar import CIFAR10, CIFAR100
-from binssl.datasets.cifar_files import CIFARFiles, find_version
 from binssl.registry import FUNCTIONS, DataError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -62,12 +61,12 @@ def download_missing(dataset: dict) -> list[str]:
     return lines + (fetch(dataset.get('root')) if fetch else [])
 
 
-def _fetch_cifar(files: CIFARFiles, root: Path) -> list[str]:
-    if find_version(root, files) is not None:
+def _fetch_cifar(data: type[CIFAR10] | type[CIFAR100], root: Path) -> list[str]:
+    if data.find(root) is not None:
         return []
-    version = files.versions[0]
+    version = data.versions[0]
     _fetch(version.url, version.md5, root / version.archive)
-    return [f'{files.title}: fetched {version.url} into {os.fspath(root)!r}']
+    return [f'{data.title}: fetched {version.url} into {os.fspath(root)!r}']
 
 
 def _fetch_tiny_imagenet(root: Path) -> list[str]:
@@ -119,7 +118,7 @@ def _fetch(url: str, md5: str, file: Path) -> None:
 
 
 _FETCHERS: dict[str, Callable[[str | Path | None], list[str]]] = {
-    'CIFAR10': lambda root: _fetch_cifar(CIFAR10.files, Path(root or CIFAR10.default_root)),
-    'CIFAR100': lambda root: _fetch_cifar(CIFAR100.files, Path(root or CIFAR100.default_root)),
+    'CIFAR10': lambda root: _fetch_cifar(CIFAR10, Path(root or CIFAR10.default_root)),
+    'CIFAR100': lambda root: _fetch_cifar(CIFAR100, Path(root or CIFAR100.default_root)),
     'TinyImageNet': lambda root: _fetch_tiny_imagenet(Path(root or tiny_imagenet.TinyImageNet.default_root)),
 }

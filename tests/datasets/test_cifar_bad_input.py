@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100: what is wrong with a folder, and what is refused."""
 
+import io
 import pickle
-import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from imagenet_folder import truncate
 from made_up_cifar import FORMS, write_cifar10, write_cifar100
 
 from binssl.datasets import CIFAR10, CIFAR100, in_memory
-from binssl.datasets.array_pickle import load_array_pickle
+from binssl.datasets.cifar import ArrayUnpickler
 from binssl.registry import ConfigError, DataError
 
 
@@ -72,38 +72,59 @@ def test_the_other_set_is_recognised(tmp_path, archive):
         CIFAR100(root=tmp_path / 'ten')
 
 
-def test_the_other_set_under_this_ones_name_is_recognised(tmp_path):
-    write_cifar100(tmp_path)
-    ten = tmp_path / 'cifar-10-batches-bin'
-    ten.mkdir()
-    for name in (*(f'data_batch_{number}' for number in range(1, 6)), 'test_batch'):
-        shutil.copy(tmp_path / 'cifar-100-binary' / 'test.bin', ten / f'{name}.bin')
-    with pytest.raises(DataError, match=r'307,400 bytes.*no whole number of CIFAR-10 records of 3,073.*of CIFAR-100'):
-        CIFAR10(root=tmp_path)
-
-
 @pytest.mark.parametrize('form', FORMS)
 def test_a_set_extracted_in_part_is_an_error(tmp_path, form):
     (folder,) = write_cifar10(tmp_path, form=form).iterdir()
     names = sorted(path.name for path in folder.iterdir())
     (folder / names[3]).unlink()
     (folder / names[5]).unlink()
-    with pytest.raises(DataError, match=rf'lacks {names[3]}, {names[5]} of CIFAR-10.*extracted in part.*again'):
+    with pytest.raises(DataError, match=rf'lacks {names[3]}, {names[5]} of CIFAR-10.*extract cifar-10-{form}.* again'):
         CIFAR10('test', root=tmp_path)
 
 
-@pytest.mark.parametrize(('form', 'message'), [('binary', 'cut off'), ('python', 'cannot be unpickled')])
-def test_a_truncated_file_is_an_error(tmp_path, form, message):
+@pytest.mark.parametrize('fraction', [0.0, 0.01, 0.5, 0.99])
+def test_a_truncated_archive_is_an_error(tmp_path, fraction):
+    (archive,) = write_cifar10(tmp_path, archive=True).iterdir()
+    truncate(archive, fraction)
+    with pytest.raises(DataError, match=r'cifar-10-binary\.tar\.gz.* (cut off|lacks).*--download'):
+        CIFAR10('test', root=tmp_path)
+
+
+def in_python_2(labels: object, key: bytes = b'labels', shape: tuple = (1, 3072), dtype: type = np.uint8) -> bytes:
+    return pickle.dumps({b'data': np.zeros(shape, dtype), key: labels}, protocol=2)
+
+
+class _Command:
+    def __reduce__(self):
+        return (print, ('code has run',))
+
+
+#: content of the file ``test_batch``, binary or pickled, and what the error says: value, rule
+WRONG = {
+    'empty': (b'', 'no image: cut off'),
+    'cut off': (bytes(3073 + 1500), '4,573 bytes.*3,073: cut off'),
+    'of the other set': (bytes(2 * 3074), '6,148 bytes.*3,073.*other CIFAR'),
+    'another class': (bytes([200]) + bytes(3072), 'labels from 200 to 200.* between 0 and 9'),
+    'a pickle cut off': (in_python_2([1])[:1500], 'cannot be unpickled'),
+    'no dictionary': (pickle.dumps([1, 2], protocol=2), "b'data' and b'labels'"),
+    'other labels': (in_python_2([1], key=b'fine_labels'), "b'labels'"),
+    'no bytes': (in_python_2([1], dtype=np.float32), r'float32 \(1, 3072\)'),
+    'too few labels': (in_python_2([1], shape=(2, 3072)), r'\(2, 3072\) and labels int64 \(1,\)'),
+    'rows too short': (in_python_2([1], shape=(1, 3071)), r'\(1, 3071\).*3072 bytes'),
+    'no array': (pickle.dumps({b'data': 1, b'labels': 2}, protocol=2), '3072 bytes'),
+    'no numbers': (in_python_2(['cat']), 'one number for each image'),
+    'fractions': (in_python_2([0.5]), 'one number for each image'),
+    'a negative label': (in_python_2([-1]), 'labels from -1 to -1.* between 0 and 9'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+def test_a_damaged_file_is_named(tmp_path, case):
+    content, message = WRONG[case]
+    form = 'python' if content.startswith(b'\x80\x02') else 'binary'
     (folder,) = write_cifar10(tmp_path, form=form).iterdir()
-    truncate(sorted(folder.iterdir())[2], 0.47)
-    with pytest.raises(DataError, match=rf'data_batch_3.*{message}.*extract cifar-10-{form}'):
-        CIFAR10(root=tmp_path)
-
-
-def test_an_empty_file_is_an_error(tmp_path):
-    (folder,) = write_cifar10(tmp_path).iterdir()
-    (folder / 'test_batch.bin').write_bytes(b'')
-    with pytest.raises(DataError, match=r'has 0 bytes.*cut off'):
+    (folder / dict(binary='test_batch.bin', python='test_batch')[form]).write_bytes(content)
+    with pytest.raises(DataError, match=rf'test_batch.*{message}.*extract cifar-10-{form}\.tar\.gz again'):
         CIFAR10('test', root=tmp_path)
 
 
@@ -114,60 +135,18 @@ def test_a_file_cut_off_between_two_records_is_an_error(tmp_path):
         CIFAR10(root=tmp_path)
 
 
-@pytest.mark.parametrize('fraction', [0.0, 0.01, 0.5, 0.99])
-def test_a_truncated_archive_is_an_error(tmp_path, fraction):
-    (archive,) = write_cifar10(tmp_path, archive=True).iterdir()
-    truncate(archive, fraction)
-    with pytest.raises(DataError, match=r'cifar-10-binary\.tar\.gz.* (cut off|holds no).*--download'):
-        CIFAR10('test', root=tmp_path)
-
-
-@pytest.mark.parametrize('form', FORMS)
-def test_a_label_outside_the_classes_is_an_error(tmp_path, form):
-    (folder,) = write_cifar10(tmp_path, form=form).iterdir()
-    path = sorted(folder.iterdir())[-1]
-    if form == 'binary':
-        path.write_bytes(bytes([200]) + path.read_bytes()[1:])
-    else:
-        batch = pickle.loads(path.read_bytes(), encoding='bytes')
-        batch[b'labels'][0] = -1
-        path.write_bytes(pickle.dumps(batch, protocol=2))
-    with pytest.raises(DataError, match=r'test_batch.* of image 0 must lie between 0 and 9'):
-        CIFAR10('test', root=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ('batch', 'message'),
-    [
-        ([1, 2], 'is no dictionary with'),
-        ({b'data': np.zeros((1, 3072), np.uint8), b'fine_labels': [1]}, "no dictionary with b'data' and b'labels'"),
-        ({b'data': np.zeros((1, 3072), np.float32), b'labels': [1]}, r'data of float32 \(1, 3072\) for 1 labels'),
-        ({b'data': np.zeros((2, 3072), np.uint8), b'labels': [1]}, r'data of uint8 \(2, 3072\) for 1 labels'),
-        ({b'data': np.zeros((1, 3072), np.uint8), b'labels': ['cat']}, 'not one row of 3072 bytes each'),
-    ],
-)
-def test_a_pickle_of_another_form_is_an_error(tmp_path, batch, message):
-    (folder,) = write_cifar10(tmp_path, form='python').iterdir()
-    (folder / 'test_batch').write_bytes(pickle.dumps(batch, protocol=2))
-    with pytest.raises(DataError, match=message):
-        CIFAR10('test', root=tmp_path)
-
-
-class _Command:
-    def __reduce__(self):
-        return (print, ('code has run',))
-
-
 @pytest.mark.parametrize('content', [_Command(), [np.zeros(3), {'key': _Command()}], np.array([_Command()], object)])
-def test_a_pickle_cannot_run_code(content, capsys):
-    with pytest.raises(DataError, match=r'names .*builtin.*print, which is no plain data.*try this'):
-        load_array_pickle(pickle.dumps(content, protocol=2), 'it', remedy='try this')
+def test_a_pickle_cannot_run_code(content, tmp_path, capsys):
+    (folder,) = write_cifar10(tmp_path, form='python').iterdir()
+    (folder / 'test_batch').write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(DataError, match=r'names .*builtin.*print, which is no plain data.*again'):
+        CIFAR10('test', root=tmp_path)
     assert capsys.readouterr().out == ''
 
 
 @pytest.mark.parametrize('protocol', range(5))
 def test_plain_data_survive(protocol):
     content = {'rows': np.arange(6, dtype=np.uint8).reshape(2, 3), 'names': ['a', b'\xff', (1, None)]}
-    loaded = load_array_pickle(pickle.dumps(content, protocol), 'it', remedy='')
+    loaded = ArrayUnpickler(io.BytesIO(pickle.dumps(content, protocol)), encoding='bytes').load()
     np.testing.assert_array_equal(loaded['rows'], content['rows'])
     assert loaded['names'] == content['names']

@@ -7,7 +7,6 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,8 +16,7 @@ import pytest
 from made_up_cifar import write_cifar10, write_cifar100
 from made_up_tiny_imagenet import write_tiny_imagenet
 
-from binssl.datasets import CIFAR10, CIFAR100, TinyImageNet, cifar_files, download, download_missing, tiny_imagenet
-from binssl.datasets.cifar_files import CIFAR10_FILES, CIFAR100_FILES
+from binssl.datasets import CIFAR10, CIFAR100, TinyImageNet, cifar, download, download_missing, tiny_imagenet
 from binssl.registry import DataError
 
 
@@ -54,13 +52,12 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         address = f'http://127.0.0.1:{running.server_port}'
         monkeypatch.setenv('no_proxy', '*')
         monkeypatch.setattr(Quiet, 'fetched', [])
-        monkeypatch.setattr(cifar_files, 'SITE', address)
+        monkeypatch.setattr(cifar, 'SITE', address)
         monkeypatch.setattr(tiny_imagenet, 'URL', f'{address}/tiny-imagenet-200.zip')
         monkeypatch.setattr(tiny_imagenet, 'MD5', md5(folder / 'tiny-imagenet-200.zip'))
-        for part, files in ((CIFAR10, CIFAR10_FILES), (CIFAR100, CIFAR100_FILES)):
-            binary, python = files.versions
-            binary = replace(binary, md5=md5(folder / binary.archive))
-            monkeypatch.setattr(part, 'files', replace(files, versions=(binary, python)))
+        for part in (CIFAR10, CIFAR100):
+            binary, python = part.versions
+            monkeypatch.setattr(part, 'versions', (binary._replace(md5=md5(folder / binary.archive)), python))
         yield folder
         running.shutdown()
 
@@ -160,7 +157,7 @@ def test_a_file_in_the_way_of_the_folder_is_told_and_left_alone(server, tmp_path
 
 def test_without_a_network_it_says_where_to_get_it_and_where_to_put_it(tmp_path, monkeypatch):
     monkeypatch.setenv('no_proxy', '*')
-    monkeypatch.setattr(cifar_files, 'SITE', 'http://127.0.0.1:9')  # nobody listens at the discard port
+    monkeypatch.setattr(cifar, 'SITE', 'http://127.0.0.1:9')  # nobody listens at the discard port
     with pytest.raises(DataError) as caught:
         download_missing(dict(type='CIFAR100', root=tmp_path))
     for part in (
@@ -173,7 +170,7 @@ def test_without_a_network_it_says_where_to_get_it_and_where_to_put_it(tmp_path,
 
 
 def test_the_archives_are_looked_for_where_they_are_published():
-    urls = [version.url for files in (CIFAR10_FILES, CIFAR100_FILES) for version in files.versions]
+    urls = [version.url for part in (CIFAR10, CIFAR100) for version in part.versions]
     assert urls == [
         f'https://www.cs.toronto.edu/~kriz/{name}.tar.gz'
         for name in ('cifar-10-binary', 'cifar-10-python', 'cifar-100-binary', 'cifar-100-python')
