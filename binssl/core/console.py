@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from mmengine.logging import MMLogger
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+_REFRESH_SECONDS = 0.2  # of a progress bar
 
 #: standing notices of mmengine that nobody can act on
 _STANDING = ('FileClient', 'HardDiskBackend', '"save_param_scheduler"', 'has no metainfo', 'Gradient accumulative')
@@ -72,3 +77,27 @@ def quiet(level: int = logging.INFO) -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on the error stream, if that is a terminal, towards ``total``; gives the function that advances it."""
+    console, last = Console(stderr=True), 0.0
+    columns = (
+        TextColumn('{task.description}'),
+        BarColumn(),
+        TextColumn('{task.percentage:>3.0f}%'),
+        TimeRemainingColumn(),
+    )
+    # drawn by hand: a thread that draws would be forked into worker processes
+    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+
+        def advance(amount: int) -> None:
+            nonlocal last
+            bar.advance(task, amount)
+            if time.monotonic() - last > _REFRESH_SECONDS:
+                bar.refresh()
+                last = time.monotonic()
+
+        yield advance

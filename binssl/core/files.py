@@ -7,10 +7,15 @@ import json
 import os
 import secrets
 import subprocess
-from collections.abc import Callable, Mapping
+import tarfile
+import zlib
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+#: what :func:`read_tar` raises for a damaged archive
+BROKEN_TAR = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 _BLOCK = 1 << 20  # bytes read at a time
 _LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; file systems take 255
@@ -88,6 +93,21 @@ def file_sha256(path: str | os.PathLike) -> str:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def read_tar(archive: Path, names: Collection[str]) -> dict[str, bytes]:
+    """The contents of those files of a ``.tar.gz`` that have one of ``names``, whatever folder they are in.
+
+    Raises:
+        BROKEN_TAR: it is cut off, or no such archive.
+    """
+    contents: dict[str, bytes] = {}
+    with tarfile.open(archive, 'r:gz') as members:
+        for member in members:  # in the archive's order: to go back is to unpack all again
+            name = os.path.basename(member.name)
+            if name in names and (content := members.extractfile(member)):
+                contents[name] = content.read()
+    return contents
 
 
 def current_commit() -> str | None:

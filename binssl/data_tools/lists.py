@@ -1,17 +1,29 @@
-"""List files and integer class ids of an image folder, as OpenSelfSup and BURN name and number them."""
+"""List files: of an image folder, of a few per cent of its images, and of Pascal VOC.
+
+Names and numbers are those of OpenSelfSup and BURN.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from binssl.data_tools.placing import write_text
+import numpy as np
+
+from binssl.data_tools.placing import write_bytes, write_text
+from binssl.datasets.few_labels import share_out
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import index_folder
-from binssl.registry import DataError
+from binssl.datasets.list_files import index_list
+from binssl.datasets.voc import CLASSES, PUBLISHED, read_split, set_file
+from binssl.registry import ConfigError, DataError
 
 SPLITS = ('train', 'val')
+OFFICIAL = 'https://github.com/google-research/simclr, imagenet_subsets/1percent.txt and 10percent.txt'
 
 
 def write_lists(root: Path, splits: Sequence[str] | None = None, overwrite: bool = False) -> list[str]:
@@ -90,3 +102,173 @@ def _same_classes(root: Path, indexes: dict[str, FileIndex]) -> list[str]:
                 f'classes: only one of them has {different[0]!r}'
             )
     return list(index.classes or ())
+
+
+def write_subset(
+    root: Path, percent: float, seed: int = 0, official: Path | None = None, overwrite: bool = False
+) -> list[str]:
+    """Write ``meta/train_labeled_{percent}percent.txt``, lines ``PATH LABEL``, and beside it how it was made, as JSON.
+
+    Args:
+        root: holds ``train/CLASS/IMAGE``, or ``meta/train_labeled.txt``, which is then taken.
+        percent: of the training images, above 0 and below 100.
+        seed: of the draw, where there is no list.
+        official: a list of file names, one a line, as SimCLR published them; the images of ``root`` that it names are
+            taken. None: drawn, stratified by class, which is another subset than the published one.
+        overwrite: whether another subset of this name may go.
+
+    Returns:
+        What was done and which subset it is, one line each.
+
+    Raises:
+        ConfigError: ``percent`` is out of range.
+        DataError: the training images or those of ``official`` are not there, or another subset is.
+    """
+    if not 0 < percent < 100:
+        raise ConfigError(f'percent {percent} must lie above 0 and below 100')
+    index = _training_images(root)
+    if official is not None:
+        places, source = match_names(index, official), f'the list {official.name!r}'
+        _check_share(official, len(places), len(index), percent)
+    else:
+        places, source = draw_stratified(index, percent, seed), f'drawn, stratified by class, seed {seed}'
+    lines = [f'{index.names[place]} {index.labels[place]}' for place in places]
+    path = root / 'meta' / f'train_labeled_{percent:g}percent.txt'
+    text = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
+    made = dict(
+        source=source,
+        percent=percent,
+        images=len(lines),
+        of=len(index),
+        classes=len(set(index.labels[places].tolist())),
+        sha256=hashlib.sha256(text).hexdigest(),
+    )
+    done = [
+        write_text(path, lines, overwrite),
+        write_text(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite),
+    ]
+    if official is None:
+        done.append(
+            f'note: this subset is {source}; it is not the one that SimCLR published, and numbers differ between '
+            f'subsets. For that one: --official FILE ({OFFICIAL})'
+        )
+    return done
+
+
+def draw_stratified(index: FileIndex, percent: float, seed: int) -> list[int]:
+    """Places of ``percent`` of the images of each class, at least one, in the index's order.
+
+    Of each class those files are taken whose names have the smallest SHA-256 of ``SEED/NAME``: a draw without
+    replacement that depends on names only, and in which the 1 % lie within the 10 %. The class sizes are rounded so
+    that the whole has the size asked for (largest remainders).
+    """
+    members = [np.flatnonzero(index.labels == label) for label in np.unique(index.labels)]
+    places: list[int] = []
+    for group, count in zip(members, share_out([len(group) for group in members], percent), strict=True):
+        ranked = sorted(group.tolist(), key=lambda place: _rank(index.names[place], seed))
+        places += ranked[:count]
+    return sorted(places)
+
+
+def match_names(index: FileIndex, names_file: Path) -> list[int]:
+    """Places of the images whose file names ``names_file`` has, in the index's order.
+
+    Raises:
+        DataError: some are not there, or two images have one of the names.
+    """
+    try:
+        text = names_file.read_text(encoding='utf-8', errors='surrogateescape')
+    except OSError as error:
+        raise DataError(f'{os.fspath(names_file)!r} cannot be read: {error.strerror}; it is from {OFFICIAL}') from error
+    wanted = {os.path.basename(line.strip()) for line in text.split('\n') if line.strip()}
+    if not wanted:
+        raise DataError(f'{os.fspath(names_file)!r} names no image; fetch it from {OFFICIAL}')
+    places: dict[str, int] = {}
+    for place in range(len(index)):
+        name = os.path.basename(index.names[place])
+        if name in wanted:
+            if name in places:
+                both = f'{index.path(places[name])!r} and {index.path(place)!r}'
+                raise DataError(f'{both} have one name, so the list may mean either; remove or rename one')
+            places[name] = place
+    if missing := sorted(wanted - set(places)):
+        raise DataError(
+            f'{os.fspath(names_file)!r} names {len(missing):,} of {len(wanted):,} images that are not in '
+            f'{index.folder!r}, such as {missing[0]!r}: the list is of another set, or the set is not whole'
+        )
+    return sorted(places.values())
+
+
+def _rank(name: str, seed: int) -> bytes:
+    return hashlib.sha256(f'{seed}/'.encode() + os.fsencode(name)).digest()
+
+
+def _training_images(root: Path) -> FileIndex:
+    labeled = root / 'meta' / 'train_labeled.txt'
+    if not labeled.is_file():
+        return index_folder(root / 'train')
+    index = index_list(labeled, [root / 'train', root])
+    if (index.labels < 0).any():
+        raise DataError(f'{os.fspath(labeled)!r} has no labels; write it with tools/prepare_data/lists.py --overwrite')
+    return index
+
+
+def _check_share(official: Path, found: int, images: int, percent: float) -> None:
+    if not 0.9 < found / (images * percent / 100) < 1.1:
+        raise DataError(
+            f'{os.fspath(official)!r} names {found:,} of {images:,} images, {100 * found / images:.3g} % and not '
+            f'{percent:g}; give the list of that share'
+        )
+
+
+def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[str]:
+    """Write lists and targets of VOC07 (``trainval``, ``test``), VOC12 (``trainval``) and both trainvals.
+
+    A list ``voc07_trainval.txt`` has lines ``VOC2007/JPEGImages/ID.jpg``, relative to ``devkit``; its
+    ``voc07_trainval_targets.npy`` is int8 (N, 20), a row a line and a column a class of ``classes.txt``, with VOC's
+    values: 1 where the class is in the image, 0 where only as what VOC calls difficult (to be left out of training and
+    scores), -1 where it is not. Detectors read the boxes from ``Annotations/ID.xml`` of the same images.
+
+    Args:
+        devkit: the folder VOCdevkit, with VOC2007, VOC2012 or both.
+        out: where to.
+        overwrite: whether other files of these names may go.
+
+    Returns:
+        What was done, one line a file, and a warning where the numbers are not the published ones.
+
+    Raises:
+        DataError: neither year is there, one is not whole, or another list is there.
+    """
+    parts = [(year, split) for year, split in PUBLISHED if set_file(devkit, year, split).is_file()]
+    if not parts:
+        raise DataError(
+            f'{os.fspath(devkit)!r} holds no VOC2007/ImageSets/Main/trainval.txt, nor one of VOC2012; expected is the '
+            'folder VOCdevkit that the archives of host.robots.ox.ac.uk extract to'
+        )
+    lists = {(year, split): read_split(devkit, year, split) for year, split in parts}
+    lines = [_warning(year, split, len(lists[year, split][0])) for year, split in parts]
+    named = {f'voc{year[-2:]}_{split}': entry for (year, split), entry in lists.items()}
+    trainvals = [entry for (_, split), entry in lists.items() if split == 'trainval']
+    if len(trainvals) == 2:
+        images, targets = zip(*trainvals, strict=True)
+        named['voc0712_trainval'] = ([name for part in images for name in part], np.concatenate(targets))
+    lines.append(write_text(out / 'classes.txt', list(CLASSES), overwrite))
+    for name, (paths, rows) in named.items():
+        lines.append(write_text(out / f'{name}.txt', paths, overwrite))
+        lines.append(write_bytes(out / f'{name}_targets.npy', _as_npy(rows), overwrite))
+    missing = [f'{year} {split}' for year, split in PUBLISHED if (year, split) not in parts]
+    return [line for line in lines if line] + [f'note: no {name} there, so no list of it' for name in missing]
+
+
+def _warning(year: str, split: str, found: int) -> str:
+    published = PUBLISHED[year, split]
+    if found == published:
+        return ''
+    return f'warning: {split} of {year} names {found:,} images, the published one {published:,}'
+
+
+def _as_npy(rows: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, rows)
+    return content.getvalue()

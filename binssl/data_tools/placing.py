@@ -1,10 +1,10 @@
-"""Files and folders that are there as a whole or not at all, and never in place of others unasked."""
+"""Folders that are there whole or not at all, and files that replace no other one unasked."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,6 @@ from binssl.core.locks import hold
 from binssl.registry import DataError
 
 PART = '.part'
-
-
-def place_file(path: Path, write: Callable[[Path], object]) -> None:
-    """:func:`replace_file` for one of many: what a kill leaves is removed by the next :func:`gathering` there."""
-    replace_file(path, write, durable=False)
 
 
 def write_text(path: Path, lines: list[str], overwrite: bool = False) -> str:
@@ -48,7 +43,7 @@ def write_bytes(path: Path, content: bytes, overwrite: bool = False) -> str:
         if not overwrite:
             raise DataError(f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite')
     path.parent.mkdir(parents=True, exist_ok=True)
-    place_file(path, lambda beside: beside.write_bytes(content))
+    replace_file(path, lambda beside: beside.write_bytes(content))
     return f'wrote {os.fspath(path)!r}'
 
 
@@ -87,18 +82,8 @@ def _check_absent(folder: Path) -> None:
 def copy_file(source: Path, path: Path) -> None:
     """A copy of the bytes of ``source``, in a folder that is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    place_file(path, lambda beside: shutil.copyfile(source, beside))
-
-
-def link_or_copy(source: Path, path: Path) -> None:
-    """A hard link to ``source``, which takes no room; a copy where the file system has none. Left alone if there."""
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(source, path)
-    except OSError:
-        copy_file(source, path)
+    # not flushed one by one: what a kill leaves is removed by the next gathering
+    replace_file(path, lambda beside: shutil.copyfile(source, beside), durable=False)
 
 
 def check_room(folder: Path, needed_bytes: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
-import time
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 from mmengine.config import Config
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from PIL import ExifTags, Image
 
+from binssl.core.console import progress_bar
 from binssl.data_tools.browse import SPLITS, build_split
-from binssl.data_tools.report import Analysis, BadImage, bad_list, count_labels
+from binssl.data_tools.report import Analysis, BadImage, FileFacts, bad_list, count_labels
+from binssl.datasets.decode import UNREADABLE
 from binssl.engine.config import load_config
 from binssl.registry import FUNCTIONS, ConfigError
 
 REPORT, LIST = 'analysis.json', 'bad_files.txt'
 _CHUNK = 64  # files that a process is given at a time
-_REFRESH_SECONDS = 0.2
+_SIXTEEN_BIT = ('I', 'F')  # PIL's modes I, I;16, I;16B, ... and F
 
 
 def analyze(
@@ -117,25 +118,15 @@ def analyze_split(cfg: Config, split: str, workers: int, min_side: int) -> Analy
 
 
 def _read_files(found: Analysis, originals: Any, workers: int, min_side: int) -> None:
-    inspect: Any = functools.partial(FUNCTIONS.get('inspect_files'), min_side=min_side)
+    inspect = functools.partial(inspect_files, min_side=min_side)
     files = originals.files
-    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
-    paths = ([originals.path(index) for index in chunk] for chunk in chunks)
-    results = _with_progress(in_order(inspect, paths, workers), found.split, len(files))
-    for chunk, facts in zip(chunks, results, strict=True):
-        for index, file in zip(chunk.tolist(), facts, strict=True):
-            _take(found, index, originals.path(index), int(originals.labels[index]), file)
-
-
-def _take(found: Analysis, index: int, path: str, label: int, facts: Any) -> None:
-    found.sizes[index] = facts.size
-    if facts.problem is not None:
-        found.bad.append(BadImage(index, path, label, facts.problem))
-        return
-    found.modes[facts.mode] += 1
-    found.kinds[facts.kind] += 1
-    for remark in facts.remarks:
-        found.remark(remark, path)
+    chunks = [files[start : start + _CHUNK].tolist() for start in range(0, len(files), _CHUNK)]
+    tasks = ([originals.path(index) for index in chunk] for chunk in chunks)
+    with progress_bar(found.split, len(files)) as advance:
+        for chunk, facts in zip(chunks, in_order(inspect, tasks, workers), strict=True):
+            for index, file in zip(chunk, facts, strict=True):
+                found.add(index, originals.path(index), int(originals.labels[index]), file)
+            advance(len(chunk))
 
 
 def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> Iterator[Any]:
@@ -165,19 +156,68 @@ def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> 
         pool.shutdown(cancel_futures=True)
 
 
-def _with_progress(results: Iterator[list], title: str, total: int) -> Iterator[list]:
-    """``results`` as they come, lists of what was done, with a bar on a terminal."""
-    console = Console(stderr=True)
-    columns = TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    # refreshed by hand: a thread that draws would be forked into the workers
-    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as progress:
-        task, drawn = progress.add_task(title, total=total), 0.0
-        for done in results:
-            progress.advance(task, len(done))
-            if time.monotonic() - drawn > _REFRESH_SECONDS:
-                progress.refresh()
-                drawn = time.monotonic()
-            yield done
+def inspect_files(paths: Sequence[str], min_side: int = 1) -> list[FileFacts]:
+    """Decode each of ``paths`` whole.
+
+    Args:
+        paths: of image files.
+        min_side: a picture with a shorter side is a problem.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of large pictures and odd metadata: what counts is told as facts
+        return [_inspect(path, min_side) for path in paths]
+
+
+def _inspect(path: str, min_side: int) -> FileFacts:
+    facts = FileFacts()
+    try:
+        with Image.open(path) as image:
+            facts.mode, facts.kind, facts.size = image.mode, image.format or '', image.size
+            facts.remarks = list(_remarks(path, image))
+            image.load()
+            if image.mode != 'RGB':
+                image.convert('RGB')
+        if min(facts.size) < min_side:
+            facts.problem = f'{facts.size[0]} x {facts.size[1]} px, a side is shorter than {min_side}'
+    except UNREADABLE as error:
+        facts.problem = _reason(path, error)
+    return facts
+
+
+def _remarks(path: str, image: Image.Image) -> Iterator[str]:
+    """What is unusual in a picture that was opened; a remark is the same for all files that it is true of."""
+    if image.mode.startswith(_SIXTEEN_BIT):
+        yield f'more than 8 bits a channel (mode {image.mode})'
+    elif image.mode not in ('RGB', 'L'):
+        yield f'made RGB from mode {image.mode}'
+    elif image.mode == 'L':
+        yield 'grayscale'
+    if getattr(image, 'n_frames', 1) > 1:
+        yield 'several frames, of which the first is used'
+    if _orientation(image) not in (0, 1):
+        yield 'turned upright by its EXIF orientation'
+    named = Image.registered_extensions().get(os.path.splitext(path)[1].lower())
+    if named != image.format and image.format != 'MPO':  # a JPEG with a second picture behind it
+        yield f'named as {named}, holds {image.format}'
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except UNREADABLE:
+        return 1  # the loader leaves such a picture as it is
+
+
+def _reason(path: str, error: Exception) -> str:
+    if os.path.islink(path) and not os.path.exists(path):
+        return f'a link to {os.readlink(path)!r}, where nothing is'
+    if isinstance(error, FileNotFoundError):
+        return 'not there any more'
+    if isinstance(error, PermissionError):
+        return 'this user may not read it'
+    if isinstance(error, Image.UnidentifiedImageError):
+        return 'an empty file' if not os.path.getsize(path) else 'no image of a known format'
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _write(out: Path, analyses: Sequence[Analysis]) -> None:

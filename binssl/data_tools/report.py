@@ -15,6 +15,25 @@ _MOST_CLASSES, _MOST_BAD = 20, 100  # that the printed report lists; the files h
 
 
 @dataclass
+class FileFacts:
+    """What was found in an image file.
+
+    Attributes:
+        problem: why the file cannot be used; None for a good one.
+        mode: PIL's name of what the file holds, before it is made RGB.
+        kind: the file's format, by its content.
+        size: width and height as stored, before the EXIF orientation; (0, 0) where unknown.
+        remarks: what is unusual in a good file.
+    """
+
+    problem: str | None = None
+    mode: str = ''
+    kind: str = ''
+    size: tuple[int, int] = (0, 0)
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass
 class BadImage:
     """An image that cannot be used, or whose label cannot."""
 
@@ -55,10 +74,17 @@ class Analysis:
     kinds: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
 
-    def remark(self, text: str, file: str) -> None:
-        """Count a remark about ``file``."""
-        count, files = self.remarks.get(text, (0, []))
-        self.remarks[text] = count + 1, files if len(files) == _NAMED else [*files, file]
+    def add(self, index: int, path: str, label: int, facts: FileFacts) -> None:
+        """Count the ``index``-th image, which is in the file ``path``."""
+        self.sizes[index] = facts.size
+        if facts.problem is not None:
+            self.bad.append(BadImage(index, path, label, facts.problem))
+            return
+        self.modes[facts.mode] += 1
+        self.kinds[facts.kind] += 1
+        for remark in facts.remarks:
+            count, files = self.remarks.get(remark, (0, []))
+            self.remarks[remark] = count + 1, files if len(files) == _NAMED else [*files, path]
 
     def as_data(self) -> dict[str, Any]:
         """All of it, for JSON."""

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from binssl.data_tools.placing import copy_file, gathering, place_file
-from binssl.data_tools.progress import progress_bar
+from binssl.core.console import progress_bar
+from binssl.core.files import replace_file
+from binssl.data_tools.placing import copy_file, gathering
+from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import IMAGE_SUFFIXES
-from binssl.datasets.images import UNREADABLE, read_image
 from binssl.registry import ConfigError, DataError
 
 SETTINGS, BAD_FILES = 'resize_cache.json', 'bad_files.txt'
@@ -63,7 +64,7 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
         return [f'kept {os.fspath(out)!r}: {len(names):,} images', NOTE]
     with gathering(out) as part:
         if not (part / SETTINGS).exists():
-            place_file(part / SETTINGS, lambda beside: beside.write_text(settings, encoding='utf-8'))
+            replace_file(part / SETTINGS, lambda beside: beside.write_text(settings, encoding='utf-8'))
         _check_settings(part, settings)
         bad = _resize_all(source, part, names, partial(shrink, size=size, quality=quality), workers)
         for name in texts:
@@ -99,7 +100,7 @@ def shrink(image: Image.Image, source: Path, path: Path, size: int, quality: int
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     smaller = image.resize(shorter_side(image.width, image.height, size), Image.Resampling.BILINEAR)
-    place_file(path, lambda beside: smaller.save(beside, format='JPEG', quality=quality))
+    replace_file(path, lambda beside: smaller.save(beside, format='JPEG', quality=quality), durable=False)
 
 
 def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
@@ -121,7 +122,7 @@ def _resize_all(source: Path, part: Path, names: Sequence[str], place: partial[N
             advance(len(chunk))
     if bad:
         text = ''.join(f'{name}\t{reason}\n' for name, reason in sorted(bad.items())).encode('utf-8', 'surrogateescape')
-        place_file(part / BAD_FILES, lambda beside: beside.write_bytes(text))
+        replace_file(part / BAD_FILES, lambda beside: beside.write_bytes(text))
     for name in bad:
         if os.access(source / name, os.R_OK):
             copy_file(source / name, part / name)

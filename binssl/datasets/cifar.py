@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import os
 import pickle
-import tarfile
-import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from binssl.core.files import BROKEN_TAR, read_tar
 from binssl.datasets.in_memory import InMemoryImages
 from binssl.datasets.splits import check_split, warn_of_size
 from binssl.registry import DATASETS, DataError
@@ -116,7 +115,15 @@ class _CIFAR(InMemoryImages):
         version, place = found
         remedy = f'extract {version.archive} again, or remove it and use --download ({version.url}, MD5 {version.md5})'
         whole = [f'{name}{version.suffix}' for names in self.files.values() for name in names]
-        contents = _read_files(place, whole, remedy)
+        try:
+            if place.is_dir():
+                contents = {name: (place / name).read_bytes() for name in whole if (place / name).is_file()}
+            else:
+                contents = read_tar(place, whole)
+        except BROKEN_TAR as error:
+            raise DataError(
+                f'{os.fspath(place)!r} cannot be read ({error}): cut off, or another file; {remedy}'
+            ) from error
         if missing := [name for name in whole if name not in contents]:
             raise DataError(f'{os.fspath(place)!r} lacks {", ".join(missing)} of {self.title}; {remedy}')
         parts = []
@@ -168,23 +175,6 @@ class _CIFAR(InMemoryImages):
             have = f'labels from {labels.min()} to {labels.max()}' if len(labels) else 'no image: cut off'
             raise ValueError(f'has {have}; labels of {self.title} lie between 0 and {self.num_classes - 1}')
         return rows, labels
-
-
-def _read_files(place: Path, names: list[str], remedy: str) -> dict[str, bytes]:
-    """The contents of those of ``names`` that are in a folder or an archive."""
-    if place.is_dir():
-        return {name: (place / name).read_bytes() for name in names if (place / name).is_file()}
-    contents: dict[str, bytes] = {}
-    try:
-        with tarfile.open(place, 'r:gz') as members:
-            for member in members:  # in its order: going back would unpack all again
-                name = os.path.basename(member.name)
-                if name in names and (content := members.extractfile(member)):
-                    contents[name] = content.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        message = f'{os.fspath(place)!r} cannot be read ({error}): it is cut off or no gzipped tar file; {remedy}'
-        raise DataError(message) from error
-    return contents
 
 
 @DATASETS.register_module()

@@ -13,10 +13,8 @@ from pathlib import Path
 import pytest
 from imagenet_folder import make_imagenet_folder
 from made_up_archives import WNIDS, write_devkit, write_train_tar, write_val_tar
-from made_up_tiny_imagenet import write_tiny_imagenet
 
-from binssl.data_tools import imagenet_archives
-from binssl.data_tools.imagenet_archives import PUBLISHED
+from binssl.data_tools.imagenet import ARCHIVE_META, Member
 from binssl.datasets import ImageFolder, ImageNet
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +73,7 @@ def test_an_archive_that_is_not_the_published_one_is_refused(tool, tmp_path):
     code, _, errors = tool('imagenet', '--train', tmp_path / 'train.tar', '--out', tmp_path / 'out')
     assert code == 1
     assert errors.startswith('error: ')
-    assert PUBLISHED['train'].md5 in errors
+    assert ARCHIVE_META['train'][1] in errors
 
 
 @pytest.mark.parametrize('arguments', [[], ['--val', 'val.tar'], ['--val-labels', 'kit.tar.gz', '--train', 'a.tar']])
@@ -96,7 +94,7 @@ def test_ctrl_c_says_that_the_same_command_goes_on(tool, tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     write_train_tar(tmp_path / 'train.tar')
-    monkeypatch.setattr(imagenet_archives, '_copy', interrupt)
+    monkeypatch.setattr(Member, 'copy', interrupt)
     arguments = ('--train', tmp_path / 'train.tar', '--out', tmp_path / 'out', '--skip-checksums')
     code, _, errors = tool('imagenet', *arguments)
     assert (code, errors) == (130, 'interrupted; the same command goes on where it was\n')
@@ -104,12 +102,6 @@ def test_ctrl_c_says_that_the_same_command_goes_on(tool, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, 'argv', ['imagenet.py', *map(str, arguments)])
     runpy.run_path(str(ROOT / 'tools/prepare_data/imagenet.py'), run_name='__main__')
     assert len(ImageFolder(tmp_path / 'out/train')) == 9
-
-
-def test_tiny_imagenet_goes_beside_the_published_folder(tool, tmp_path):
-    root = write_tiny_imagenet(tmp_path / 'tiny-imagenet-200')
-    assert tool('tiny_imagenet', root)[0] == 0
-    assert len(ImageFolder(tmp_path / 'tiny-imagenet-200-folders/val')) == 8
 
 
 def test_voc_without_a_devkit_is_refused_in_words(tool, tmp_path):

@@ -1,4 +1,4 @@
-"""TinyImageNet in class folders, and the cache of smaller images: exact contents, and runs that were interrupted."""
+"""Folders in the making, and the cache of smaller images: exact contents, and runs that were interrupted."""
 
 import io
 import os
@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 import torchvision
 from imagenet_folder import make_imagenet_folder, truncate
-from made_up_tiny_imagenet import write_tiny_imagenet
 from PIL import Image
 from torchvision.transforms import Resize
 
 from binssl.core import locks
+from binssl.core.files import replace_file
 from binssl.data_tools import placing, resize_cache
 from binssl.data_tools.resize_cache import make_cache, shorter_side
-from binssl.data_tools.tiny_imagenet import sort_tiny_imagenet
-from binssl.datasets import ImageFolder, ImageNet, Places205, TinyImageNet
+from binssl.datasets import ImageNet, Places205
 from binssl.registry import ConfigError, DataError
 
 
@@ -25,71 +24,7 @@ def files_below(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
 
 
-# TinyImageNet
-
-
-@pytest.fixture
-def tiny(tmp_path: Path) -> Path:
-    """24 + 8 images in 4 classes."""
-    return write_tiny_imagenet(tmp_path / 'tiny')
-
-
-@pytest.mark.parametrize('split', ['train', 'val'])
-def test_tiny_imagenet_in_folders_is_what_was_published(tiny, tmp_path, split):
-    before = files_below(tiny)
-    sort_tiny_imagenet(tiny, tmp_path / 'out')
-    assert files_below(tiny) == before
-    data, reference = ImageFolder(tmp_path / 'out' / split), TinyImageNet(split, tiny)
-    assert data.classes == reference.classes
-    expected = [image.tobytes() for image in reference.images.numpy()]
-    pixels = [np.asarray(Image.open(data.index.path(n))).transpose(2, 0, 1).tobytes() for n in range(len(data))]
-    pairs = sorted(zip(data.index.labels.tolist(), pixels, strict=True))
-    assert pairs == sorted(zip(reference.labels.tolist(), expected, strict=True))
-
-
-def test_tiny_imagenet_takes_no_room_twice_and_is_kept(tiny, tmp_path):
-    sort_tiny_imagenet(tiny, tmp_path / 'out')
-    one = next((tmp_path / 'out/val').rglob('*.JPEG'))
-    assert one.samefile(tiny / 'val/images' / one.name)
-    assert [line[:5] for line in sort_tiny_imagenet(tiny, tmp_path / 'out')] == ['kept ', 'kept ']
-
-
-def test_images_are_copied_where_there_are_no_links(tiny, tmp_path, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise OSError(18, 'Invalid cross-device link')
-
-    monkeypatch.setattr(placing.os, 'link', refuse)
-    sort_tiny_imagenet(tiny, tmp_path / 'out')
-    one = next((tmp_path / 'out/val').rglob('*.JPEG'))
-    assert not one.samefile(tiny / 'val/images' / one.name)
-    assert one.read_bytes() == (tiny / 'val/images' / one.name).read_bytes()
-
-
-def test_an_interrupted_sorting_is_gone_on_with(tiny, tmp_path, monkeypatch):
-    linked = []
-
-    def stop(source: Path, path: Path) -> None:
-        if len(linked) == 5:
-            raise KeyboardInterrupt
-        linked.append(path)
-        link(source, path)
-
-    link = os.link
-    with monkeypatch.context() as patch:
-        patch.setattr(placing.os, 'link', stop)
-        with pytest.raises(KeyboardInterrupt):
-            sort_tiny_imagenet(tiny, tmp_path / 'out')
-    assert os.listdir(tmp_path / 'out') == ['train.part']
-    sort_tiny_imagenet(tiny, tmp_path / 'out')
-    assert len(files_below(tmp_path / 'out')) == 32
-
-
-def test_another_folder_at_its_place_is_left(tiny, tmp_path):
-    (tmp_path / 'out/val').mkdir(parents=True)
-    with pytest.raises(DataError, match=r"out/val' is there, but lacks 8 of 8 images"):
-        sort_tiny_imagenet(tiny, tmp_path / 'out')
-    with pytest.raises(DataError, match='is the published set itself'):
-        sort_tiny_imagenet(tiny, tiny)
+# folders that are there whole or not at all
 
 
 def test_two_runs_at_once_do_not_write_into_one_folder(tmp_path):
@@ -130,10 +65,10 @@ def test_a_killed_run_leaves_a_lock_that_stops_nobody(tmp_path):
 def test_two_runs_that_place_one_file_do_not_share_its_half(tmp_path):
     def write(beside: Path) -> None:
         beside.write_text('first')
-        placing.place_file(tmp_path / 'file', lambda other: other.write_text('second'))
+        replace_file(tmp_path / 'file', lambda other: other.write_text('second'))
         assert (tmp_path / 'file').read_text() == 'second'
 
-    placing.place_file(tmp_path / 'file', write)
+    replace_file(tmp_path / 'file', write)
     assert files_below(tmp_path) == {'file': b'first'}
 
 

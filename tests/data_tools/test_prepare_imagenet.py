@@ -1,8 +1,6 @@
 """ImageNet's archives become class folders: exactly, resumably, and refused where they are damaged."""
 
-import contextlib
 import hashlib
-import io
 import os
 import tarfile
 from pathlib import Path
@@ -11,11 +9,10 @@ import numpy as np
 import pytest
 import scipy.io
 from made_up_archives import WNIDS, tar_of, write_devkit, write_train_tar, write_val_tar
+from missing_library import hide
 
-from binssl.data_tools import checksums, imagenet_archives
-from binssl.data_tools.imagenet_archives import PUBLISHED, Archive, unpack
-from binssl.data_tools.mat_structs import read_structs
-from binssl.data_tools.validation_labels import read_validation_labels
+from binssl.data_tools import imagenet
+from binssl.data_tools.imagenet import ARCHIVE_META, PUBLISHED, Member, check_md5, read_validation_labels, unpack
 from binssl.registry import DataError
 
 IDS = [3, 1, 1, 2, 3]
@@ -37,7 +34,8 @@ def published(monkeypatch, train_tar):
 
     def declare() -> None:
         md5 = hashlib.md5(train_tar.read_bytes()).hexdigest()
-        monkeypatch.setitem(PUBLISHED, 'train', Archive(train_tar.name, md5, 3, 9))
+        monkeypatch.setitem(ARCHIVE_META, 'train', (train_tar.name, md5))
+        monkeypatch.setitem(PUBLISHED, 'train', (3, 9))
 
     return declare
 
@@ -63,22 +61,22 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path, train_tar, published, monk
     published()
     copied = []
 
-    def stop_after_four(member: imagenet_archives.Member, path: Path) -> None:
+    def stop_after_four(member: Member, path: Path) -> None:
         if len(copied) == 4:
             path.write_bytes(b'half')
             raise KeyboardInterrupt
         copied.append(member.path)
         copy(member, path)
 
-    copy = imagenet_archives._copy
-    monkeypatch.setattr(imagenet_archives, '_copy', stop_after_four)
+    copy = Member.copy
+    monkeypatch.setattr(Member, 'copy', stop_after_four)
     with pytest.raises(KeyboardInterrupt):
         unpack('train', train_tar, tmp_path / 'train')
     assert not (tmp_path / 'train').exists()
 
     first = list(copied)
-    monkeypatch.setattr(imagenet_archives, '_copy', lambda *given: copied.append(given[0].path) or copy(*given))
-    monkeypatch.setattr(checksums, 'md5_of', lambda file: pytest.fail('the checksum was computed again'))
+    monkeypatch.setattr(Member, 'copy', lambda *given: copied.append(given[0].path) or copy(*given))
+    monkeypatch.setattr(imagenet, 'md5_of', lambda file: pytest.fail('the checksum was computed again'))
     unpack('train', train_tar, tmp_path / 'train')
     assert files_below(tmp_path / 'train') == photos
     assert sorted(copied) == sorted(photos)
@@ -132,10 +130,10 @@ def test_a_checksum_is_computed_again_for_a_changed_archive(tmp_path, train_tar,
     write_train_tar(train_tar)
     published()
     marker = tmp_path / 'checked'
-    checksums.check_md5(train_tar, PUBLISHED['train'].md5, marker)
+    check_md5(train_tar, ARCHIVE_META['train'][1], marker)
     train_tar.write_bytes(b'other')
     with pytest.raises(DataError, match='MD5'):
-        checksums.check_md5(train_tar, PUBLISHED['train'].md5, marker)
+        check_md5(train_tar, ARCHIVE_META['train'][1], marker)
 
 
 @pytest.mark.parametrize('fraction', [0.0, 0.2, 0.5, 0.7])
@@ -276,64 +274,50 @@ def test_a_cut_off_kit_is_an_error(tmp_path, fraction):
 
 
 def test_an_empty_folder_is_no_kit(tmp_path):
-    with pytest.raises(DataError, match=r'holds neither ILSVRC2012_validation_ground_truth\.txt'):
+    with pytest.raises(
+        DataError, match=r'holds no ILSVRC2012_validation_ground_truth\.txt; expected is ILSVRC2012_devkit'
+    ):
         read_validation_labels(tmp_path)
     with pytest.raises(DataError, match='there is no'):
         read_validation_labels(tmp_path / 'none')
 
 
-# MATLAB's format, with scipy as the writer
-
-
-@pytest.mark.parametrize('compressed', [True, False])
-def test_structs_are_what_scipy_wrote(compressed):
-    rows = [(7.0, 'n1', np.arange(3, dtype=np.int16)), (300.0, 'ünlike name', np.array([])), (-1.5, '', np.eye(2))]
-    array = np.array(rows, dtype=[('ID', 'O'), ('a_longer_name', 'O'), ('numbers', 'O')])
-    content = io.BytesIO()
-    scipy.io.savemat(content, dict(first='text', wanted=array.reshape(-1, 1)), do_compression=compressed)
-    found = read_structs(content.getvalue(), 'wanted', 'a file')
-    assert [row['a_longer_name'] for row in found] == [row[1] for row in rows]
-    for row, (number, _, numbers) in zip(found, rows, strict=True):
-        assert row['ID'].tolist() == [number]
-        np.testing.assert_array_equal(row['numbers'], numbers.ravel(order='F'))
-
-
-def write_synsets(rows: list[tuple], compressed: bool = False) -> bytes:
-    content = io.BytesIO()
+def write_kit(folder: Path, rows: list[tuple]) -> None:
+    """A development kit with these (ILSVRC2012_ID, WNID)."""
     array = np.array(rows, dtype=[('ILSVRC2012_ID', 'O'), ('WNID', 'O')])
-    scipy.io.savemat(content, dict(synsets=array), do_compression=compressed)
-    return content.getvalue()
+    scipy.io.savemat(folder / 'meta.mat', dict(synsets=array))
+    (folder / 'ILSVRC2012_validation_ground_truth.txt').write_text('1\n')
 
 
-@pytest.mark.parametrize('compressed', [True, False])
-def test_a_matlab_file_that_is_cut_off_anywhere_is_an_error(compressed):
-    content = write_synsets([(1.0, 'n01440764'), (2.0, 'n01443537')], compressed)
-    assert len(read_structs(content, 'synsets', 'a file')) == 2
-    for length in range(len(content)):
-        with pytest.raises(DataError, match='a file cannot be read as a MATLAB file'):
-            read_structs(content[:length], 'synsets', 'a file')
-
-
-def test_a_matlab_file_with_another_byte_is_read_or_an_error():
-    content = write_synsets([(1.0, 'n01440764')])
-    for place in range(124, len(content)):
-        for byte in (0, 1, 14, 255):
-            with contextlib.suppress(DataError):
-                found = read_structs(content[:place] + bytes([byte]) + content[place + 1 :], 'synsets', 'a file')
-                assert isinstance(found, list)
+def test_a_kit_of_one_class_is_read(tmp_path):
+    write_kit(tmp_path, [(1.0, 'n01440764')])
+    assert read_validation_labels(tmp_path) == {1: 'n01440764'}
 
 
 @pytest.mark.parametrize('wnid', ['../../x', 'n0144076', 'n01440764/..', 'n01440764\n', '', 7.0, np.eye(2)])
 def test_a_class_name_of_another_form_makes_no_folder(tmp_path, wnid):
-    (tmp_path / 'meta.mat').write_bytes(write_synsets([(1.0, 'n01440764'), (2.0, wnid)]))
-    (tmp_path / 'ILSVRC2012_validation_ground_truth.txt').write_text('1\n2\n')
-    with pytest.raises(DataError, match=r'the WNID of class 2 is .* should be n and eight digits'):
+    write_kit(tmp_path, [(1.0, 'n01440764'), (2.0, wnid)])
+    with pytest.raises(DataError, match=r'the WNID .* should be n and eight digits'):
         read_validation_labels(tmp_path)
 
 
 @pytest.mark.parametrize('number', [np.nan, np.inf, 'one', np.array([])])
 def test_a_class_without_a_number_is_an_error(tmp_path, number):
-    (tmp_path / 'meta.mat').write_bytes(write_synsets([(number, 'n01440764')]))
-    (tmp_path / 'ILSVRC2012_validation_ground_truth.txt').write_text('1\n')
+    write_kit(tmp_path, [(number, 'n01440764')])
     with pytest.raises(DataError, match='has no ILSVRC2012_ID and WNID in each synset'):
+        read_validation_labels(tmp_path)
+
+
+@pytest.mark.parametrize('length', [0, 100, 130, 200, 400])
+def test_a_matlab_file_that_is_cut_off_is_an_error(tmp_path, length):
+    write_kit(tmp_path, [(1.0, 'n01440764'), (2.0, 'n01443537')])
+    (tmp_path / 'meta.mat').write_bytes((tmp_path / 'meta.mat').read_bytes()[:length])
+    with pytest.raises(DataError, match=r'meta\.mat .* fetch ILSVRC2012_devkit_t12'):
+        read_validation_labels(tmp_path)
+
+
+def test_without_scipy_the_extra_is_named(tmp_path, monkeypatch):
+    write_kit(tmp_path, [(1.0, 'n01440764')])
+    hide(monkeypatch, 'scipy')
+    with pytest.raises(ImportError, match=r'binssl\[digits\]'):
         read_validation_labels(tmp_path)

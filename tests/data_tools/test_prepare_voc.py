@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from binssl.data_tools.voc_lists import write_voc_lists
+from binssl.data_tools.lists import write_voc_lists
 from binssl.datasets import ImageList
 from binssl.datasets.voc import CLASSES
 from binssl.registry import DataError

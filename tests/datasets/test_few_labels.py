@@ -10,7 +10,7 @@ import pytest
 import torch
 from imagenet_folder import make_imagenet_folder
 
-from binssl.data_tools.subsets import write_subset
+from binssl.data_tools.lists import write_subset
 from binssl.datasets.few_labels import draw_places
 from binssl.datasets.originals import Originals
 from binssl.registry import DATASETS, ConfigError, DataError

@@ -13,7 +13,7 @@ from made_up_voc_boxes import make_devkit
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from binssl.data_tools.inspection import inspect_files
+from binssl.data_tools.read_all import inspect_files
 from binssl.datasets import CIFAR10, VOC07, BankAndQuery, Digits, ImageNet, InMemoryImages, Originals, VOCDetection
 from binssl.registry import ConfigError
 

@@ -10,7 +10,7 @@ import torch
 from made_up_voc07 import write_voc07
 from torch.utils.data import DataLoader
 
-from binssl.data_tools.voc_lists import write_voc_lists
+from binssl.data_tools.lists import write_voc_lists
 from binssl.datasets import VOC07, whole_batch
 from binssl.datasets.voc import CLASSES
 from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from features.test_linear_protocols import last_validation, write_colours
 
-from binssl.data_tools.subsets import write_subset
+from binssl.data_tools.lists import write_subset
 from binssl.engine.training import parse_training, train
 from binssl.registry import ConfigError
 

@@ -14,9 +14,7 @@ import argparse
 from pathlib import Path
 
 from binssl.core.command_line import run_command
-from binssl.data_tools.checksums import check_md5
-from binssl.data_tools.imagenet_archives import unpack
-from binssl.data_tools.validation_labels import DEVKIT, DEVKIT_MD5, read_validation_labels
+from binssl.data_tools.imagenet import read_validation_labels, unpack
 
 
 def main() -> None:
@@ -33,11 +31,8 @@ def main() -> None:
     if bool(args.val) != bool(args.val_labels):
         parser.error('--val and --val-labels go together: the archive does not say which class an image has')
     checksum = not args.skip_checksums
-    wnids = None
-    if args.val_labels:  # before the hours that train takes
-        if checksum and args.val_labels.name == DEVKIT and args.val_labels.is_file():
-            check_md5(args.val_labels, DEVKIT_MD5)
-        wnids = read_validation_labels(args.val_labels)
+    # before the hours that train takes
+    wnids = read_validation_labels(args.val_labels, checksum) if args.val_labels else None
     for split, archive in (('val', args.val), ('train', args.train)):
         if archive:
             print(*unpack(split, archive, args.out / split, wnids, checksum), sep='\n', flush=True)

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from binssl.core.command_line import run_command
-from binssl.data_tools.subsets import write_subset
+from binssl.data_tools.lists import write_subset
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from binssl.core.command_line import run_command
-from binssl.data_tools.voc_lists import write_voc_lists
+from binssl.data_tools.lists import write_voc_lists
 
 
 def main() -> None:
