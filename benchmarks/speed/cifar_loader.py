@@ -35,10 +35,10 @@ from binssl.datasets import EpochSampler, InMemoryImages, whole_batch
 TARGETS = {1: 5.0, 2: 9.0}
 CLOCKS: dict[str, Callable[[], float]] = {'wall': time.perf_counter, 'process': time.process_time}
 COLOURS = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
-CROP, FLIP = dict(type='BatchCrop', size=32, padding=4), dict(type='BatchFlip')
+CROP, FLIP = dict(type='BatchCrop', size=32, padding=4), dict(type='PhotoFlip')
 VIEWS = {
     1: [CROP, FLIP],
-    2: [CROP, dict(type='BatchJitter', p=0.8, **COLOURS), dict(type='BatchGrayscale', p=0.2), FLIP],
+    2: [CROP, dict(type='PhotoJitter', p=0.8, **COLOURS), dict(type='PhotoGrayscale', p=0.2), FLIP],
 }
 Times = dict[str, dict[str, float]]
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from binssl.registry import ALGORITHMS, TRANSFORMS, ConfigError
+from binssl.registry import ALGORITHMS, ConfigError
+from binssl.views import BatchPart
 
 
 @ALGORITHMS.register_module()
@@ -30,8 +31,8 @@ class ImageNormalizer(BaseDataPreprocessor):
         mean: one a channel, in units of the pixel values, 0 to 255.
         std: likewise.
         channels_last: give the images in that memory format.
-        views: for each view a batch transform's config (``BatchJitter``, ``BatchBlur``, ...), a list of them, or None
-            for a view that comes ready. None: all do.
+        views: for each view the config of a transform of batches (``PhotoJitter``, ``PhotoBlur``, ...), a list of them,
+            or None for a view that comes ready. None: all do.
 
     Raises:
         ConfigError: mean and std of different length, or in units of 0 to 1; a std <= 0; a transform that is not of
@@ -49,9 +50,7 @@ class ImageNormalizer(BaseDataPreprocessor):
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.batch_part: Callable[..., list[Tensor]] | None = (
-            None if views is None else TRANSFORMS.build({'type': 'BatchPart', 'views': views})
-        )
+        self.batch_part = None if views is None else BatchPart(views)
 
     def forward(self, data: Mapping, training: bool = False) -> dict:
         """A batch of the data loader -> the same on the device, images normalised."""

@@ -1,6 +1,7 @@
-"""Photos decoded, cropped and mirrored by NVIDIA's DALI, an optional library, a batch at a time, on a GPU or a CPU.
+"""Photos decoded and cropped by NVIDIA's DALI, an optional library, a batch at a time, on a GPU or a CPU.
 
-DALI draws nothing itself: what is cropped and mirrored comes from our counters, as for one image at a time.
+DALI draws nothing itself: the crops come from our counters, as for one image at a time, and what follows them is done
+by the transforms of the view, on the batch.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import io
 import os
 from collections.abc import Sequence
 from logging import WARNING
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,12 +21,14 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.core.randomness import hash_counters, split_keys
+from binssl.core.randomness import derive_keys, hash_counters, split_keys
 from binssl.datasets.batched import BatchedDataset, stack_keys
-from binssl.datasets.dali_pipeline import CropAndFlip, CropPipeline, import_dali
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError
+from binssl.views import PhotoCrop
+from binssl.views.build import BATCH
+from binssl.views.draws import draw_crops
 
 _ORIENTATION = 0x0112  # EXIF's tag
 _UPRIGHT = 1
@@ -39,14 +43,51 @@ class EncodedPhoto(NamedTuple):
     source: int
 
 
+class CroppedView:
+    """A view that DALI crops, and that is finished on the batch.
+
+    Args:
+        view: as the data set has built it: ``PhotoCrop``, or a chain that starts with it.
+
+    Attributes:
+        size: height and width of what comes out.
+        antialias: whether the resizing is antialiased.
+    """
+
+    def __init__(self, view: Any) -> None:
+        transforms = list(getattr(view, 'transforms', [view]))
+        of_batches = [BATCH in getattr(part, 'takes', ()) for part in transforms]
+        if not transforms or not isinstance(transforms[0], PhotoCrop) or not all(of_batches[1:]):
+            raise ConfigError(
+                'DaliImages makes views of a PhotoCrop and of what can follow it on a whole batch, not of '
+                f'{", ".join(type(part).__name__ for part in transforms)}: put PhotoCrop first, then PhotoFlip, '
+                'PhotoJitter, ..., or give these to model.data_preprocessor.views'
+            )
+        self.in_chain, self.crop, self.rest = hasattr(view, 'transforms'), transforms[0], transforms[1:]
+        if self.crop.interpolation == 'bicubic':
+            raise ConfigError("DaliImages resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'")
+        self.size, self.antialias = self.crop.size, self.crop.interpolation == 'antialias'
+
+    def draw(self, keys: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
+        """The boxes that the view itself draws from keys uint64 (N,): top, left, height, width, int32 (N, 4)."""
+        own = derive_keys(keys, 0) if self.in_chain else keys
+        return draw_crops(own, heights, widths, self.crop.scale, self.crop.ratio).astype(np.int32)
+
+    def finish(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        """What follows the crop, of uint8 (N, 3, H, W)."""
+        for place, transform in enumerate(self.rest, start=1):
+            images = transform(images, derive_keys(keys, place))
+        return images
+
+
 @DATASETS.register_module()
 class DaliImages(BatchedDataset):
     """The photos of another data set, with its views and its seeds, made by DALI a batch at a time.
 
-    Views may crop (``PhotoCrop``) and mirror (``PhotoFlip``). Boxes and flips are those that the data set itself draws
-    from (seed, epoch, index). On a CPU grey levels are within 2 of its own, but for the outermost pixels of antialiased
-    crops (up to 7 in photos): beyond the edge DALI repeats it, where Pillow and torch weigh what there is. Colours
-    and blur are the batch part's, ``model.data_preprocessor.views``: DALI's hue is another one than torchvision's.
+    A view starts with ``PhotoCrop``, which is DALI's; flips, colours and blur follow on the batch, where DALI leaves
+    it. All draw what the data set itself draws from (seed, epoch, index). On a CPU grey levels of the crop are within 2
+    of its own, but for the outermost pixels of antialiased crops (up to 7 in photos): beyond the edge DALI repeats it,
+    where Pillow and torch weigh what there is.
 
     A file that is no upright RGB JPEG, or that DALI cannot decode, is the data set's to decode or to replace. One that
     DALI fails on is found by trying the batch's photos one by one, named in the log, and never given to DALI again.
@@ -73,7 +114,7 @@ class DaliImages(BatchedDataset):
         self.dataset = DATASETS.build(dataset, default_args=dict(seed=seed))
         if not isinstance(self.dataset, ImageFiles):
             raise ConfigError(f'DaliImages reads image files; {dataset["type"]} has none, and needs no decoder')
-        self.views = [CropAndFlip(view) for view in self.dataset.views]
+        self.views = [CroppedView(view) for view in self.dataset.views]
         self.device, self.threads, self.seed = device, threads, self.dataset.seed
         self.index, self.classes = self.dataset.index, self.dataset.classes
         self.num_classes = getattr(self.dataset, 'num_classes', None)
@@ -105,6 +146,7 @@ class DaliImages(BatchedDataset):
             self._note_odd(photos, streams, error)
             photos = [self._open(*sample) for sample in samples]
             images = self._make_views(photos, streams)
+        images = [view.finish(*made) for view, *made in zip(self.views, images, streams, strict=True)]
         labels = self.index.labels[[photo.source for photo in photos]]
         return dict(
             images=images,
@@ -160,3 +202,74 @@ class DaliImages(BatchedDataset):
         pixels = np.asarray(image)
         _, content = cv2.imencode('.bmp', pixels[..., ::-1])
         return EncodedPhoto(content.ravel(), pixels.shape[0], pixels.shape[1], source)
+
+
+class CropPipeline:
+    """DALI's pipeline from encoded photos to the views.
+
+    Args:
+        views: what to make of each photo.
+        most: photos that a batch may have.
+        device: 'gpu' or 'cpu'.
+        threads: of DALI.
+
+    Raises:
+        ConfigError: the process that this one was forked from has used DALI, whose threads did not come along.
+    """
+
+    used_by: int | None = None  # a process; a forked one inherits it
+
+    def __init__(self, views: Sequence[CroppedView], most: int, device: str, threads: int) -> None:
+        if CropPipeline.used_by not in (None, os.getpid()):
+            raise ConfigError(
+                'DALI was in use before this worker was forked, and would hang in it: set num_workers=0, or '
+                "multiprocessing_context='forkserver' for the loader"
+            )
+        CropPipeline.used_by = os.getpid()
+        dali = import_dali()
+        self.most, self.on_gpu = most, device == 'gpu'
+        where = torch.cuda.current_device() if self.on_gpu else None
+        self.pipe = dali.Pipeline(batch_size=most, num_threads=threads, device_id=where, prefetch_queue_depth=1)
+        with self.pipe:
+            content = dali.fn.external_source(name='content', dtype=dali.types.UINT8, ndim=1)
+            photos = dali.fn.decoders.image(content, device='mixed' if self.on_gpu else 'cpu')
+            self.pipe.set_outputs(*[self._view(photos, place, view) for place, view in enumerate(views)])
+        self.pipe.build()
+
+    def _view(self, photos: Any, place: int, view: CroppedView) -> Any:
+        fn, types = import_dali().fn, import_dali().types
+        start = fn.external_source(name=f'starts{place}', dtype=types.INT32, ndim=1)
+        shape = fn.external_source(name=f'shapes{place}', dtype=types.INT32, ndim=1)
+        # cut out first: resizing a region of interest would mix in what lies beside it
+        part = fn.slice(photos, start, shape, axes=(0, 1))
+        made = fn.resize(part, size=(view.size, view.size), interp_type=types.INTERP_LINEAR, antialias=view.antialias)
+        return fn.transpose(made, perm=[2, 0, 1])  # HWC -> CHW
+
+    def run(self, contents: list[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Tensor]:
+        """V crops uint8 (N, 3, H, W) of N encoded photos, by the boxes (N, 4) of each view.
+
+        Raises:
+            RuntimeError: a photo cannot be decoded, or something else went wrong; the pipeline is of no use any more.
+        """
+        self.pipe.feed_input('content', contents)
+        for place, own in enumerate(boxes):
+            self.pipe.feed_input(f'starts{place}', np.ascontiguousarray(own[:, :2]))
+            self.pipe.feed_input(f'shapes{place}', np.ascontiguousarray(own[:, 2:]))
+        # a clone: DALI writes the next batch into the same memory, on a GPU in the order of the stream of the clones
+        stream = torch.cuda.current_stream() if self.on_gpu else None
+        return [torch.from_dlpack(view.as_tensor()).clone() for view in self.pipe.run(stream)]
+
+
+def import_dali() -> ModuleType:
+    """The module ``nvidia.dali``.
+
+    Raises:
+        ConfigError: it is not installed; it runs on Linux alone.
+    """
+    try:
+        import nvidia.dali
+        import nvidia.dali.fn
+        import nvidia.dali.types
+    except ImportError as error:
+        raise ConfigError('DaliImages needs NVIDIA DALI: pip install "binssl[dali]" (Linux only)') from error
+    return nvidia.dali

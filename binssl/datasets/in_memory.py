@@ -21,7 +21,7 @@ class InMemoryImages(BatchedDataset):
     Args:
         images: uint8 (N, 3, H, W).
         labels: int64 (N,).
-        views: for each view a batch transform's config (``BatchCrop``, ``BatchFlip``, ...) or a list of them. None: one
+        views: for each view a batch transform's config (``BatchCrop``, ``PhotoFlip``, ...) or a list of them. None: one
             view, the plain image.
         seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
         device: where the set is held and augmented. A GPU needs a loader with ``num_workers=0`` and without

@@ -1,8 +1,7 @@
 """The random numbers of the photo transforms: which part is cropped, which samples are changed, and how much.
 
-Pure functions of one uint64 counter key a sample, vectorised over the samples. The transforms of one image
-(``Photo...``) and those of a batch (``Batch...``) take the same ones: from the same keys both do the same. The
-distributions are those of torchvision's transforms of one image.
+Pure functions of one uint64 counter key a sample, vectorised over the samples: in a worker and on a device a transform
+draws the same from the same keys. The distributions are those of torchvision's transforms of one image.
 
 Whether a sample is changed is drawn from its key itself, how much from a key derived from it: the two are independent,
 and another ``p`` does not change the numbers.
@@ -179,14 +178,15 @@ def _jitter_range(owner: str, name: str, value: float | Sequence[float], neutral
     return None if tuple(pair) == (neutral, neutral) else (float(pair[0]), float(pair[1]))
 
 
-def check_probability(owner: str, p: float) -> None:
-    """Refuses a probability that is none.
+def check_probability(owner: str, p: float) -> float:
+    """A probability.
 
     Raises:
         ConfigError: ``p`` does not lie between 0 and 1.
     """
     if not 0 <= p <= 1:
         raise ConfigError(f'{owner}: p {p} must lie between 0 and 1')
+    return p
 
 
 def check_sigma(owner: str, sigma: Sequence[float]) -> Range:

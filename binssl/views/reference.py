@@ -17,7 +17,7 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import InterpolationMode, v2
 
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
-from binssl.views.draws import EIGENVALUES, EIGENVECTORS
+from binssl.views.draws import EIGENVALUES, EIGENVECTORS, check_probability, check_sigma
 
 _EIGENVECTORS, _EIGENVALUES = torch.from_numpy(EIGENVECTORS), torch.from_numpy(EIGENVALUES)
 
@@ -65,11 +65,7 @@ class GaussianBlur:
     """
 
     def __init__(self, p: float = 0.5, sigma: Sequence[float] = (0.1, 2.0)) -> None:
-        if not 0 <= p <= 1:
-            raise ConfigError(f'GaussianBlur: p {p} must lie between 0 and 1')
-        if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
-            raise ConfigError(f'GaussianBlur: sigma {sigma} must be two numbers, 0 < lowest <= highest')
-        self.p, self.sigma = p, tuple(sigma)
+        self.p, self.sigma = check_probability('GaussianBlur', p), check_sigma('GaussianBlur', sigma)
 
     def __call__(self, image: Image.Image) -> Image.Image:
         if torch.rand(()).item() >= self.p:

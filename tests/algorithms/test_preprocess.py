@@ -69,8 +69,8 @@ def test_bad_settings_are_named(options, message):
 
 # the batch part of the views
 
-FIRST = [dict(type='BatchJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1), dict(type='BatchBlur')]
-SECOND = dict(type='BatchFlip')
+FIRST = [dict(type='PhotoJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1), dict(type='PhotoBlur')]
+SECOND = dict(type='PhotoFlip')
 PLAIN = dict(mean=[0.0, 0.0, 0.0], std=[2.0, 2.0, 2.0])  # halves the levels: exact
 
 
@@ -181,10 +181,10 @@ def test_every_view_has_an_entry(views):
     ('views', 'message'),
     [
         ([[dict(type='GaussianBlur')]], 'transforms of whole batches; GaussianBlur is not one'),
-        ([[dict(type='BatchJittter')]], "'BatchJitter'"),
-        (dict(type='BatchFlip'), 'one transform config per view'),
+        ([[dict(type='PhotoJittter')]], "'PhotoJitter'"),
+        (dict(type='PhotoFlip'), 'one transform config per view'),
         ([], 'one transform config per view'),
-        ([[dict(type='BatchPart', views=[None])]], 'BatchPart is not one'),
+        ([[dict(type='PhotoCrop')]], 'PhotoCrop is not one'),
     ],
 )
 def test_bad_views_are_named(views, message):

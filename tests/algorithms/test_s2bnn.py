@@ -184,7 +184,7 @@ OTHER = dict(NORMALIZER, mean=[100.0] * 3)
             "data_preprocessor.type: 'ImageNormalizer' in the file, 'BaseDataPreprocessor' in the config",
         ),
         (NORMALIZER, dict(NORMALIZER, channels_last=True), None),
-        (dict(NORMALIZER, views=[None]), dict(NORMALIZER, views=[[dict(type='BatchFlip')]] * 2), None),
+        (dict(NORMALIZER, views=[None]), dict(NORMALIZER, views=[[dict(type='PhotoFlip')]] * 2), None),
         (None, OTHER, None),
     ],
 )

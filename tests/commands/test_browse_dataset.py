@@ -85,7 +85,7 @@ def test_a_folder_of_photos_by_file_and_class(monkeypatch, tmp_path):
 
 def test_many_images_fill_several_sheets_which_force_replaces(monkeypatch, tmp_path, capsys):
     write_cifar10(tmp_path / 'cifar', images=15, test_images=5)
-    dataset = dict(type='CIFAR10', root=str(tmp_path / 'cifar'), views=[dict(type='BatchFlip')])
+    dataset = dict(type='CIFAR10', root=str(tmp_path / 'cifar'), views=[dict(type='PhotoFlip')])
     config = write_config(tmp_path, train_dataloader=loader(dataset))
     out = tmp_path / 'out'
     monkeypatch.setattr('binssl.data_tools.browse.SHEET_ROWS', 1)
@@ -93,7 +93,7 @@ def test_many_images_fill_several_sheets_which_force_replaces(monkeypatch, tmp_p
     sheets = [sample['sheet'] for sample in record_of(out)['samples']]
     assert (len(sheets), set(sheets)) == (15, {path.name for path in out.glob('*.png')})
     assert len(set(sheets)) == 3  # five samples to a row
-    check_views(out, CIFAR10(root=tmp_path / 'cifar', views=[dict(type='BatchFlip')]))
+    check_views(out, CIFAR10(root=tmp_path / 'cifar', views=[dict(type='PhotoFlip')]))
     assert run_tool(monkeypatch, config, '--out', str(out), '--images', '2') == 1
     assert 'already holds contact sheets; use --force' in capsys.readouterr().err
     assert run_tool(monkeypatch, config, '--out', str(out), '--images', '2', '--force') == 0
@@ -117,7 +117,7 @@ def test_what_the_model_does_to_its_views_is_shown_in_training_only(monkeypatch,
             type='ImageNormalizer',
             mean=[10.0, 20.0, 30.0],
             std=[50.0, 60.0, 70.0],
-            views=[dict(type='BatchFlip', p=1.0), None],
+            views=[dict(type='PhotoFlip', p=1.0), None],
         )
     )
     config = write_config(tmp_path, **{f'{split}_dataloader': loader(dataset)}, model=model)

@@ -64,7 +64,7 @@ def test_views_are_the_published_ones(name: str) -> None:
     (view,) = read(name).train_dataloader.dataset.views
     *found, flip = (part.to_dict() for part in view)
     assert found == VIEWS[name]
-    assert flip.pop('type') in ('torchvision/RandomHorizontalFlip', 'BatchFlip')
+    assert flip.pop('type') in ('torchvision/RandomHorizontalFlip', 'PhotoFlip')
     assert flip in ({}, dict(p=0.5))  # the default of both
 
 

@@ -13,7 +13,7 @@ from binssl.datasets import CIFAR10, CIFAR100, BankAndQuery, EpochSampler, whole
 from binssl.datasets.batched import BatchedDataset
 from binssl.registry import DATASETS
 
-VIEW = [dict(type='BatchCrop'), dict(type='BatchFlip')]
+VIEW = [dict(type='BatchCrop'), dict(type='PhotoFlip')]
 SETS = {'cifar10': (CIFAR10, write_cifar10), 'cifar100': (CIFAR100, write_cifar100)}
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from binssl.datasets import ImageList, TinyImageNet, tiny_imagenet
 from binssl.registry import ConfigError, DataError
 
-VIEWS = [[dict(type='BatchResize', size=96), dict(type='BatchRotate'), dict(type='BatchFlip')]]
+VIEWS = [[dict(type='BatchResize', size=96), dict(type='BatchRotate'), dict(type='PhotoFlip')]]
 
 
 @pytest.fixture

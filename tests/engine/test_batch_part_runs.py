@@ -12,7 +12,7 @@ from mmengine.config import Config
 from binssl.checkpoints import read_trained
 from binssl.registry import ConfigError
 
-VIEW = [dict(type='BatchJitter', brightness=0.4, contrast=0.4), dict(type='BatchBlur', sigma=(0.1, 1.0))]
+VIEW = [dict(type='PhotoJitter', brightness=0.4, contrast=0.4), dict(type='PhotoBlur', sigma=(0.1, 1.0))]
 NORMALIZER = dict(type='ImageNormalizer', mean=[127.5] * 3, std=[127.5] * 3)
 
 

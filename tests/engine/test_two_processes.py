@@ -21,7 +21,7 @@ NORMS = dict(
     maps=(nn.BatchNorm2d(5, momentum=0.3), (8, 5, 4, 3)),
     average=(nn.BatchNorm2d(5, momentum=None, affine=False), (8, 5, 2, 2)),
 )
-DEVICE_PART = [dict(type='BatchJitter', brightness=0.4, contrast=0.4, p=0.5), dict(type='BatchBlur', p=0.5)]
+DEVICE_PART = [dict(type='PhotoJitter', brightness=0.4, contrast=0.4, p=0.5), dict(type='PhotoBlur', p=0.5)]
 HALVES = (slice(0, 3), slice(3, 8))  # of different sizes: the mean of means would be wrong
 
 

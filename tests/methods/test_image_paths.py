@@ -17,7 +17,7 @@ from binssl.datasets import EpochSampler, whole_batch
 from binssl.registry import DATASETS
 
 JITTER = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8)
-REST = [dict(type='BatchJitter', **JITTER), dict(type='BatchGrayscale', p=0.2), dict(type='BatchBlur', p=0.5)]
+REST = [dict(type='PhotoJitter', **JITTER), dict(type='PhotoGrayscale', p=0.2), dict(type='PhotoBlur', p=0.5)]
 #: a view in the workers, and what is left for the device
 PATHS: dict[str, tuple[list[dict], list[dict] | None]] = {
     'reference': ([dict(type='torchvision/RandomResizedCrop', size=16), dict(type='GaussianBlur', p=0.5)], None),

@@ -13,8 +13,8 @@ from binssl.datasets import BankAndQuery, Digits, EpochSampler, InMemoryImages, 
 from binssl.views import BatchPart
 
 VIEWS = [
-    [dict(type='BatchJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.2), dict(type='BatchBlur')],
-    [dict(type='BatchFlip')],
+    [dict(type='PhotoJitter', brightness=0.5, contrast=0.5, saturation=0.5, hue=0.2), dict(type='PhotoBlur')],
+    [dict(type='PhotoFlip')],
 ]
 
 

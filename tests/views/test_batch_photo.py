@@ -14,18 +14,18 @@ from torchvision.transforms.v2 import functional
 
 from binssl.core.randomness import derive_keys, hash_counters
 from binssl.registry import ConfigError
-from binssl.views import BatchBlur, BatchGrayscale, BatchJitter, BatchLighting, BatchSolarize
-from binssl.views.batch_pixels import blur, brighten, contrast, luma, saturate, turn_hue
+from binssl.views import PhotoBlur, PhotoGrayscale, PhotoJitter, PhotoLighting, PhotoSolarize
 from binssl.views.build import BATCH, build_views
 from binssl.views.draws import draw_jitter, draw_lighting, draw_mask, draw_sigma, gaussian_taps
+from binssl.views.pixels import blur, brighten, contrast, luma, saturate, turn_hue
 
 EVERYTHING = [
-    dict(type='BatchJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8),
-    dict(type='BatchGrayscale', p=0.2),
-    dict(type='BatchBlur', p=0.5),
-    dict(type='BatchSolarize', p=0.2),
-    dict(type='BatchFlip'),
-    dict(type='BatchLighting'),
+    dict(type='PhotoJitter', brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8),
+    dict(type='PhotoGrayscale', p=0.2),
+    dict(type='PhotoBlur', p=0.5),
+    dict(type='PhotoSolarize', p=0.2),
+    dict(type='PhotoFlip'),
+    dict(type='PhotoLighting'),
 ]
 
 
@@ -104,12 +104,12 @@ def test_a_third_of_the_circle_exchanges_the_channels():
 
 def test_gray_pixels_stay_gray_and_unturned():
     gray = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(4, 3, 16, 16)
-    out = BatchJitter(saturation=(0.0, 2.0), hue=0.5)(gray, keys(4))
+    out = PhotoJitter(saturation=(0.0, 2.0), hue=0.5)(gray, keys(4))
     assert torch.equal(out, gray)
 
 
 def test_each_sample_is_jittered_by_its_factors_in_its_order():
-    images, jitter = pictures(64), BatchJitter(0.4, 0.4, 0.4, p=0.8)
+    images, jitter = pictures(64), PhotoJitter(0.4, 0.4, 0.4, p=0.8)
     operations = (functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation)
     factors, order = draw_jitter(keys(64), jitter.ranges)
     expected = [to_pil(image) for image in images]
@@ -122,7 +122,7 @@ def test_each_sample_is_jittered_by_its_factors_in_its_order():
 
 
 def test_the_hue_has_its_turn_among_the_others():
-    images, jitter = pictures(64), BatchJitter(0.4, 0.4, 0.4, 0.1)
+    images, jitter = pictures(64), PhotoJitter(0.4, 0.4, 0.4, 0.1)
     operations = (
         functional.adjust_brightness,
         functional.adjust_contrast,
@@ -150,15 +150,15 @@ def test_grayscale_is_pillows():
         ]
     )
     assert 0 < chosen.sum() < 32
-    assert torch.equal(BatchGrayscale(0.3)(images, keys(32)), expected)
+    assert torch.equal(PhotoGrayscale(0.3)(images, keys(32)), expected)
 
 
 @pytest.mark.parametrize('threshold', [0, 128, 200, 256])
 def test_solarize_is_pillows(threshold):
     images = pictures(8)
     expected = from_pil([ImageOps.solarize(to_pil(image), threshold) for image in images])
-    assert torch.equal(BatchSolarize(threshold, p=1)(images, keys(8)), expected)
-    assert torch.equal(BatchSolarize(threshold, p=0)(images, keys(8)), images)
+    assert torch.equal(PhotoSolarize(threshold, p=1)(images, keys(8)), expected)
+    assert torch.equal(PhotoSolarize(threshold, p=0)(images, keys(8)), images)
 
 
 def test_a_blur_is_the_weighted_mean_of_the_neighbours():
@@ -175,7 +175,7 @@ def test_a_blur_is_the_weighted_mean_of_the_neighbours():
 
 
 def test_each_sample_is_blurred_by_its_sigma():
-    images, transform = pictures(40, 30, 30), BatchBlur(0.5)
+    images, transform = pictures(40, 30, 30), PhotoBlur(0.5)
     chosen, sigmas = draw_mask(keys(40), 0.5), draw_sigma(keys(40), (0.1, 2.0))
     out = transform(images, keys(40))
     assert torch.equal(out[~chosen], images[~chosen])
@@ -194,7 +194,7 @@ def test_lighting_shifts_each_channel(as_released):
     shifted = images.numpy() + (shifts / 255 if as_released else shifts)
     expected = np.clip(shifted, 0, 255)
     expected = np.floor(expected) if as_released else np.rint(expected)
-    assert np.array_equal(BatchLighting(0.1, as_released)(images, keys(16)).numpy(), expected)
+    assert np.array_equal(PhotoLighting(0.1, as_released)(images, keys(16)).numpy(), expected)
     assert abs(shifts).max() > 1
 
 
@@ -226,7 +226,7 @@ def test_the_batch_itself_is_left_as_it_was(config):
 
 def test_transforms_of_a_view_choose_independently():
     (view,) = build_views(
-        [[dict(type='BatchSolarize', threshold=0, p=0.5), dict(type='BatchGrayscale', p=0.5)]],
+        [[dict(type='PhotoSolarize', threshold=0, p=0.5), dict(type='PhotoGrayscale', p=0.5)]],
         owner='test',
         takes=BATCH,
     )
@@ -240,7 +240,7 @@ def test_transforms_of_a_view_choose_independently():
 
 
 def test_other_keys_give_other_pixels():
-    jitter, images = BatchJitter(0.4, 0.4, 0.4, 0.1), pictures(1).expand(8, -1, -1, -1)
+    jitter, images = PhotoJitter(0.4, 0.4, 0.4, 0.1), pictures(1).expand(8, -1, -1, -1)
     out = jitter(images, keys(8))
     assert len({image.numpy().tobytes() for image in out}) == 8
     assert not torch.equal(out, jitter(images, derive_keys(keys(8), 5)))
@@ -265,14 +265,14 @@ def test_a_gpu_gives_the_same_pixels_and_waits_for_nothing(config):
 @pytest.mark.parametrize(
     ('config', 'message'),
     [
-        (dict(type='BatchJitter', brightness=-0.1), 'BatchJitter: brightness -0.1 must be'),
-        (dict(type='BatchJitter', hue=0.6), 'BatchJitter: hue 0.6 must be'),
-        (dict(type='BatchJitter', p=2), 'BatchJitter: p 2 must lie between 0 and 1'),
-        (dict(type='BatchGrayscale', p=-1), 'BatchGrayscale: p -1 must lie between 0 and 1'),
-        (dict(type='BatchSolarize', threshold=300), 'threshold 300 must lie between 0 and 256'),
-        (dict(type='BatchBlur', sigma=(2.0, 0.1)), 'BatchBlur: sigma'),
-        (dict(type='BatchLighting', alphastd=-1), 'alphastd -1 must not be negative'),
-        (dict(type='BatchJiter'), 'BatchJitter'),
+        (dict(type='PhotoJitter', brightness=-0.1), 'PhotoJitter: brightness -0.1 must be'),
+        (dict(type='PhotoJitter', hue=0.6), 'PhotoJitter: hue 0.6 must be'),
+        (dict(type='PhotoJitter', p=2), 'PhotoJitter: p 2 must lie between 0 and 1'),
+        (dict(type='PhotoGrayscale', p=-1), 'PhotoGrayscale: p -1 must lie between 0 and 1'),
+        (dict(type='PhotoSolarize', threshold=300), 'threshold 300 must lie between 0 and 256'),
+        (dict(type='PhotoBlur', sigma=(2.0, 0.1)), 'PhotoBlur: sigma'),
+        (dict(type='PhotoLighting', alphastd=-1), 'alphastd -1 must not be negative'),
+        (dict(type='PhotoJiter'), 'PhotoJitter'),
     ],
 )
 def test_wrong_settings_are_refused(config, message):

@@ -11,11 +11,12 @@ from torchvision.transforms.v2 import functional
 
 from binssl.core.randomness import hash_counters
 from binssl.registry import ConfigError
-from binssl.views import BatchCrop, BatchFlip, BatchResize, BatchRotate
-from binssl.views.batch_transforms import fixed_point_turns
+from binssl.views import BatchCrop, BatchResize, BatchRotate, PhotoFlip
 from binssl.views.build import BATCH, build_views
+from binssl.views.draws import draw_mask
+from binssl.views.geometry import fixed_point_turns
 
-CROP_AND_FLIP = [[dict(type='BatchCrop', size=8, padding=2), dict(type='BatchFlip')]]
+CROP_AND_FLIP = [[dict(type='BatchCrop', size=8, padding=2), dict(type='PhotoFlip')]]
 
 
 def pictures(count: int, height: int = 32, width: int = 32) -> torch.Tensor:
@@ -59,8 +60,8 @@ def test_a_crop_is_that_of_the_padded_pil_image(height, width, size, padding):
 
 
 def test_a_flip_is_that_of_the_pil_image():
-    images, flip = pictures(20), BatchFlip()
-    mirrored = flip.draw(keys(20))
+    images, flip = pictures(20), PhotoFlip()
+    mirrored = draw_mask(keys(20), 0.5)
     assert 0 < mirrored.sum() < 20
     for image, is_mirrored, out in zip(images, mirrored, flip(images, keys(20)), strict=True):
         expected = functional.horizontal_flip(to_pil(image)) if is_mirrored else to_pil(image)
@@ -116,7 +117,7 @@ def test_crops_fall_as_torchvisions_do():
 @pytest.mark.parametrize('p', [0.0, 0.2, 0.5, 1.0])
 def test_flips_are_as_frequent_as_torchvisions(p):
     image, draws = coordinates(4), 4000
-    ours = BatchFlip(p)(image.expand(draws, -1, -1, -1), keys(draws))[:, 1, 0, 0] == 4
+    ours = PhotoFlip(p)(image.expand(draws, -1, -1, -1), keys(draws))[:, 1, 0, 0] == 4
     torch.manual_seed(0)
     flip = v2.RandomHorizontalFlip(p)
     theirs = torch.stack([flip(image)[1, 0, 0] == 4 for _ in range(draws)])
@@ -154,7 +155,7 @@ def test_transforms_of_a_view_draw_independently():
 def test_a_sample_looks_the_same_in_any_batch():
     chain = [
         dict(type='BatchCrop', size=8, padding=2),
-        dict(type='BatchFlip'),
+        dict(type='PhotoFlip'),
         dict(type='BatchRotate'),
         dict(type='BatchResize', size=12),
     ]
@@ -179,7 +180,7 @@ def test_the_batch_itself_is_left_as_it_was():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_a_gpu_gives_the_same_pixels():
     images = pictures(32)
-    for transform, tolerance in ((BatchCrop(), 0), (BatchFlip(), 0), (BatchRotate(), 0), (BatchResize(), 1)):
+    for transform, tolerance in ((BatchCrop(), 0), (PhotoFlip(), 0), (BatchRotate(), 0), (BatchResize(), 1)):
         here, there = transform(images, keys(32)), transform(images.to('cuda'), keys(32))
         assert there.device.type == 'cuda'
         assert (here.int() - there.to('cpu').int()).abs().max() <= tolerance
@@ -190,10 +191,10 @@ def test_a_gpu_gives_the_same_pixels():
     [
         (dict(type='BatchCrop', size=0), 'size 0 must be at least 1'),
         (dict(type='BatchCrop', padding=-1), 'padding -1 at least 0'),
-        (dict(type='BatchFlip', p=1.5), r'p 1\.5 must lie between 0 and 1'),
+        (dict(type='PhotoFlip', p=1.5), r'p 1\.5 must lie between 0 and 1'),
         (dict(type='BatchRotate', degrees=-3), 'degrees -3 must lie between 0 and 180'),
         (dict(type='BatchResize', size=-1), 'size -1 must be at least 1'),
-        (dict(type='BatchFlipp'), 'BatchFlip'),
+        (dict(type='PhotoFlipp'), 'PhotoFlip'),
         (dict(type='GaussianBlur'), 'transforms of whole batches; GaussianBlur is not one'),
         (dict(type='DigitsAugment'), 'transforms of whole batches; DigitsAugment is not one'),
     ],

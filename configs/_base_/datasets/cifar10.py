@@ -12,7 +12,7 @@ train_dataloader = dict(
     sampler=dict(type='EpochSampler', shuffle=True),
     collate_fn=dict(type='whole_batch'),
     dataset=dict(
-        type='CIFAR10', split='train', views=[[dict(type='BatchCrop', size=32, padding=4), dict(type='BatchFlip')]]
+        type='CIFAR10', split='train', views=[[dict(type='BatchCrop', size=32, padding=4), dict(type='PhotoFlip')]]
     ),
 )
 val_dataloader = dict(

@@ -12,7 +12,7 @@ _NORMALIZER = dict(  # (.4802, .4481, .3975) and (.2302, .2265, .2262) of 255
 _LARGE = dict(type='BatchResize', size=224)
 
 train_dataloader = dict(
-    dataset=dict(type='TinyImageNet', views=[[_LARGE, dict(type='BatchRotate', degrees=20.0), dict(type='BatchFlip')]])
+    dataset=dict(type='TinyImageNet', views=[[_LARGE, dict(type='BatchRotate', degrees=20.0), dict(type='PhotoFlip')]])
 )
 val_dataloader = dict(batch_size=256, dataset=dict(type='TinyImageNet', split='val', views=[[_LARGE]]))
 test_dataloader = val_dataloader

@@ -13,7 +13,7 @@ _PHOTO = [
     dict(type='PhotoBlur', p=0.2, sigma=(0.1, 2.0)),
 ]
 _REST = [
-    dict(type='BatchJitter', **_COLOURS),
-    dict(type='BatchGrayscale', p=0.2),
-    dict(type='BatchBlur', p=0.2, sigma=(0.1, 2.0)),
+    dict(type='PhotoJitter', **_COLOURS),
+    dict(type='PhotoGrayscale', p=0.2),
+    dict(type='PhotoBlur', p=0.2, sigma=(0.1, 2.0)),
 ]

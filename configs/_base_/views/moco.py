@@ -10,8 +10,8 @@ _PHOTO = [
     dict(type='PhotoFlip'),
 ]
 _REST = [
-    dict(type='BatchJitter', **_COLOURS),
-    dict(type='BatchGrayscale', p=0.2),
-    dict(type='BatchBlur', p=0.5, sigma=(0.1, 2.0)),
-    dict(type='BatchFlip'),
+    dict(type='PhotoJitter', **_COLOURS),
+    dict(type='PhotoGrayscale', p=0.2),
+    dict(type='PhotoBlur', p=0.5, sigma=(0.1, 2.0)),
+    dict(type='PhotoFlip'),
 ]

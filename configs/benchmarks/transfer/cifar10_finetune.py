@@ -4,7 +4,7 @@ _base_ = ['./cifar10_linear.py']
 model = dict(head=dict(_delete_=True, type='LinearHead', num_classes=None), frozen=[])
 train_dataloader = dict(
     dataset=dict(
-        views=[[dict(type='BatchCrop', size=32, padding=4), dict(type='BatchFlip'), dict(type='BatchResize', size=224)]]
+        views=[[dict(type='BatchCrop', size=32, padding=4), dict(type='PhotoFlip'), dict(type='BatchResize', size=224)]]
     )
 )
 sync_bn = True

@@ -1,6 +1,6 @@
 """Transfer to CIFAR-10, frozen trunk: classifiers of four rates in one pass, images enlarged to 224 px, 100 epochs.
 
-For a trunk that was trained on 32 px: --cfg-options "train_dataloader.dataset.views=[[dict(type='BatchFlip')]]"
+For a trunk that was trained on 32 px: --cfg-options "train_dataloader.dataset.views=[[dict(type='PhotoFlip')]]"
 "val_dataloader.dataset.views=[[]]". The setting is ours, no paper's: the rate is chosen by the top-1 on the test
 images. Data: data/cifar10, or --download.
 """
@@ -12,7 +12,7 @@ model = dict(
     frozen=['backbone', 'neck'],
 )
 _LARGE = dict(type='BatchResize', size=224)
-train_dataloader = dict(batch_size=64, dataset=dict(views=[[dict(type='BatchFlip'), _LARGE]]))
+train_dataloader = dict(batch_size=64, dataset=dict(views=[[dict(type='PhotoFlip'), _LARGE]]))
 val_dataloader = dict(dataset=dict(views=[[_LARGE]]))
 test_dataloader = val_dataloader
 global_batch_size = 256

@@ -1,4 +1,4 @@
-"""The transforms of a batch beside those of one photo: from the same keys the same pixels."""
+"""One transform in a worker and on a batch: from the same keys the same pixels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from binssl.core.randomness import hash_counters
+from binssl.registry import TRANSFORMS
 from binssl.views.build import ARRAY, BATCH, build_views
 
 COUNT = 64
@@ -38,8 +39,8 @@ def distances(kind: str, changes: list[tuple[str, dict]]) -> np.ndarray:
     """Between the two ways through ``changes``, in grey levels; both must have done something."""
     pictures = photos(kind)
     batch = torch.from_numpy(pictures).permute(0, 3, 1, 2).contiguous()
-    (one,) = build_views([[dict(settings, type=f'Photo{name}') for name, settings in changes]], 'test', takes=ARRAY)
-    (whole,) = build_views([[dict(settings, type=f'Batch{name}') for name, settings in changes]], 'test', takes=BATCH)
+    configs = [[dict(settings, type=f'Photo{name}') for name, settings in changes]]
+    (one,), (whole,) = (build_views(configs, 'test', takes=takes) for takes in (ARRAY, BATCH))
     ours = whole(batch, KEYS).permute(0, 2, 3, 1).numpy()
     assert (ours != pictures).any()
     return np.abs(np.stack(list(one(pictures, KEYS))).astype(int) - ours)
@@ -80,3 +81,8 @@ def test_a_whole_view_is_within_two_grey_levels_almost_everywhere():
         ],
     )
     assert (apart > 2).mean() < 5e-4
+
+
+@pytest.mark.parametrize('name', ['Jitter', 'Grayscale', 'Blur', 'Solarize', 'Lighting', 'Flip'])
+def test_the_older_name_of_a_transform_stays(name):
+    assert TRANSFORMS.get(f'Batch{name}') is TRANSFORMS.get(f'Photo{name}') is not None

@@ -1,0 +1,295 @@
+"""Crops, flips, resizing and rotation of photos, each with one counter key.
+
+``Photo...`` transforms take arrays, uint8 (H, W, 3), one after the other as they are decoded, so that few are held:
+what a loader's workers do. ``Batch...`` transforms take images of one size, a whole batch of uint8 tensors (N, 3, H, W)
+at a time, on their device; ``PhotoFlip`` takes both. The distributions are those of torchvision's transforms of one
+image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate, pad
+from torchvision.transforms.v2 import functional
+
+from binssl.core.randomness import uniforms
+from binssl.registry import TRANSFORMS, ConfigError, nearest_names
+from binssl.views.build import ARRAY, BATCH
+from binssl.views.draws import check_probability, draw_boxes, draw_mask, place_box
+from binssl.views.pixels import send
+
+INTERPOLATIONS = ('antialias', 'bicubic', 'linear')
+
+Photos = Iterable[np.ndarray]
+
+_ONE = 1 << 16  # of Pillow's fixed-point coordinates
+
+
+def resize(pixels: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
+    """A photo, uint8 (H, W, 3), made ``height`` x ``width``, by one of the ways that :class:`PhotoCrop` names."""
+    if interpolation == 'linear':
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+    image = torch.from_numpy(np.ascontiguousarray(pixels))[None].permute(0, 3, 1, 2)  # channels last: the fast way
+    mode = 'bicubic' if interpolation == 'bicubic' else 'bilinear'
+    resized = interpolate(image, size=(height, width), mode=mode, antialias=True)
+    return np.ascontiguousarray(resized[0].permute(1, 2, 0).numpy())
+
+
+@TRANSFORMS.register_module()
+class PhotoCrop:
+    """A random part of the photo, resized: torchvision's ``RandomResizedCrop``.
+
+    Args:
+        size: height and width of what comes out.
+        scale: least and largest share of the photo's area.
+        ratio: least and largest width / height, drawn on a logarithmic scale.
+        interpolation: 'antialias' is bilinear with a filter that widens as it shrinks the image, 'bicubic' likewise,
+            as torchvision's and Pillow's (both within 2 grey levels); 'linear' always mixes four pixels, as cv2 does:
+            faster, with finer and noisier pictures than the published ones.
+    """
+
+    takes = (ARRAY,)
+
+    def __init__(
+        self,
+        size: int = 224,
+        scale: Sequence[float] = (0.08, 1.0),
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
+        interpolation: str = 'antialias',
+    ) -> None:
+        if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
+            raise ConfigError(f'PhotoCrop: scale {scale} must be two shares of the area, 0 < lowest <= highest <= 1')
+        if len(ratio) != 2 or not 0 < ratio[0] <= ratio[1]:
+            raise ConfigError(f'PhotoCrop: ratio {ratio} must be two numbers width / height, 0 < lowest <= highest')
+        self.size, self.scale, self.ratio = _check_size('PhotoCrop', size), tuple(scale), tuple(ratio)
+        self.interpolation = _check_interpolation('PhotoCrop', interpolation)
+
+    def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
+        """Crops by one uint64 key a photo."""
+        sides, corners = draw_boxes(keys, self.scale, self.ratio)
+        for photo, boxes, corner in zip(photos, sides.tolist(), corners.tolist(), strict=True):
+            top, left, height, width = place_box(boxes, corner, photo.shape[0], photo.shape[1], self.ratio)
+            yield resize(photo[top : top + height, left : left + width], self.size, self.size, self.interpolation)
+
+
+@TRANSFORMS.register_module()
+class PhotoResize:
+    """The whole photo, its shorter side ``size`` px, its shape kept: torchvision's ``Resize``.
+
+    Args:
+        size: of the shorter side; the longer one is cut down to a whole number.
+        interpolation: as in ``PhotoCrop``.
+    """
+
+    takes = (ARRAY,)
+
+    def __init__(self, size: int = 256, interpolation: str = 'antialias') -> None:
+        self.size = _check_size('PhotoResize', size)
+        self.interpolation = _check_interpolation('PhotoResize', interpolation)
+
+    def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
+        """Resizes; nothing is drawn from the keys."""
+        for photo in photos:
+            height, width = (int(self.size * side / min(photo.shape[:2])) for side in photo.shape[:2])
+            yield resize(photo, height, width, self.interpolation)
+
+
+@TRANSFORMS.register_module()
+class PhotoCenterCrop:
+    """The square in the middle: torchvision's ``CenterCrop``, of photos that are not smaller.
+
+    Args:
+        size: height and width of the square.
+    """
+
+    takes = (ARRAY,)
+
+    def __init__(self, size: int = 224) -> None:
+        self.size = _check_size('PhotoCenterCrop', size)
+
+    def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
+        """Crops; nothing is drawn from the keys."""
+        for photo in photos:
+            spare = [side - self.size for side in photo.shape[:2]]
+            if min(spare) < 0:
+                raise ConfigError(
+                    f'PhotoCenterCrop: no square of {self.size} px fits into {photo.shape[0]} x {photo.shape[1]} px; '
+                    'put PhotoResize before it, or lower size'
+                )
+            top, left = (round(rest / 2) for rest in spare)
+            yield photo[top : top + self.size, left : left + self.size]
+
+
+@TRANSFORMS.register_module(name=['PhotoFlip', 'BatchFlip'])
+class PhotoFlip:
+    """Mirrors left and right: torchvision's ``RandomHorizontalFlip``.
+
+    Args:
+        p: how often.
+    """
+
+    takes = (ARRAY, BATCH)
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = check_probability('PhotoFlip', p)
+
+    def __call__(self, photos: Any, keys: np.ndarray) -> Any:
+        """Mirrors some arrays, or some images of a batch, by one uint64 key each."""
+        mirrored = draw_mask(keys, self.p)
+        if isinstance(photos, Tensor):
+            sources = send(np.arange(len(photos)) + len(photos) * mirrored, photos.device)
+            return torch.cat([photos, photos.flip(-1)]).index_select(0, sources)
+        return (cv2.flip(photo, 1) if yes else photo for photo, yes in zip(photos, mirrored.tolist(), strict=True))
+
+
+@TRANSFORMS.register_module()
+class BatchCrop:
+    """A random square of the image with a border of zeros: torchvision's ``RandomCrop``.
+
+    Row and column of the corner are uniform over the places where the square fits.
+
+    Shape: (N, 3, H, W) -> (N, 3, size, size).
+
+    Args:
+        size: height and width of the square.
+        padding: width of the border.
+    """
+
+    takes = (BATCH,)
+
+    def __init__(self, size: int = 32, padding: int = 4) -> None:
+        if size < 1 or padding < 0:
+            raise ConfigError(f'BatchCrop: size {size} must be at least 1 and padding {padding} at least 0')
+        self.size, self.padding = size, padding
+
+    def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        """Crops uint8 ``images`` by one uint64 key a sample."""
+        bordered = pad(images, [self.padding] * 4).contiguous()
+        places = [side - self.size + 1 for side in bordered.shape[-2:]]
+        if min(places) < 1:
+            raise ConfigError(
+                f'BatchCrop: no square of {self.size} px fits into {images.shape[-2]} x {images.shape[-1]} px with '
+                f'padding {self.padding}; lower size, or raise padding'
+            )
+        top, left = self.draw(keys, places)
+        image, channel, row, column = bordered.stride()
+        corners = send(image * np.arange(len(images)) + row * top + left, images.device)
+        # a view: the square that starts at each pixel (an eighth of the time that indexing by four axes takes)
+        squares = (
+            bordered.numel() - channel * (images.shape[1] - 1) - (row + column) * (self.size - 1),
+            images.shape[1],
+            self.size,
+            self.size,
+        )
+        return bordered.as_strided(squares, (1, channel, row, column)).index_select(0, corners)
+
+    def draw(self, keys: np.ndarray, places: list[int]) -> np.ndarray:
+        """Rows and columns of the corners, below ``places``: int64 (2, N)."""
+        return (uniforms(keys, 2) * places).astype(np.int64).T
+
+
+@TRANSFORMS.register_module()
+class BatchRotate:
+    """Rotates about the centre, nearest pixels, black outside: torchvision's ``RandomRotation``.
+
+    The arithmetic is Pillow's, in integers (coordinates in units of 2^-16 px): the pixels equal those of
+    ``Image.rotate``, on any device.
+
+    Args:
+        degrees: angle ~ U(-degrees, degrees), counter-clockwise.
+    """
+
+    takes = (BATCH,)
+
+    def __init__(self, degrees: float = 20.0) -> None:
+        if not 0 <= degrees <= 180:
+            raise ConfigError(f'BatchRotate: degrees {degrees} must lie between 0 and 180')
+        self.degrees = degrees
+
+    def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        """Rotates uint8 ``images`` (N, C, H, W) by one uint64 key a sample."""
+        turns = send(fixed_point_turns(self.draw(keys), *images.shape[-2:]), images.device)
+        # few images' coordinates stay in a CPU's cache: a third of the time
+        piece = 8 if images.device.type == 'cpu' else len(images)
+        pieces = zip(images.split(piece), turns.split(piece, dim=1), strict=True)
+        return torch.cat([self.turn(part, part_turns) for part, part_turns in pieces])
+
+    @staticmethod
+    def turn(images: Tensor, turns: Tensor) -> Tensor:
+        """Images (N, C, H, W) through their maps, int32 (6, N), from :func:`fixed_point_turns`."""
+        height, width = images.shape[-2:]
+        xx, xy, x0, yx, yy, y0 = turns[:, :, None, None]
+        column = torch.arange(width, dtype=torch.int32, device=images.device)
+        row = torch.arange(height, dtype=torch.int32, device=images.device)[:, None]
+        x = (x0 + xx * column + xy * row) >> 16  # (N, H, W), where each pixel comes from
+        y = (y0 + yx * column + yy * row) >> 16
+        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        # beyond the last pixel there is a black one
+        source = torch.where(inside, x + width * y, height * width).flatten(1).long()
+        pixels = pad(images.flatten(2), [0, 1])
+        return pixels.gather(2, source[:, None].expand(-1, images.shape[1], -1)).view_as(images)
+
+    def draw(self, keys: np.ndarray) -> np.ndarray:
+        """The angles in degrees: float64 (N,)."""
+        return self.degrees * (2 * uniforms(keys, 1)[:, 0] - 1)
+
+
+def fixed_point_turns(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The maps from an output pixel to the input pixel under a rotation about the centre.
+
+    Args:
+        degrees: angles (N,), counter-clockwise.
+        height: H, below 2^14 as W, or the products would not fit into 32 bits.
+        width: W.
+
+    Returns:
+        int32 (6, N), in units of 2^-16 px: a, b, c of ``x_in = a x + b y + c``, then those of ``y_in``. An integer
+        (x, y) is the pixel's place, its centre half a pixel further.
+    """
+    radians = -np.deg2rad(degrees % 360)
+    cos, sin = np.round(np.cos(radians), 15), np.round(np.sin(radians), 15)
+    a, b, d, e = cos, sin, -sin, cos
+    c = width / 2 - a * width / 2 - b * height / 2
+    f = height / 2 - d * width / 2 - e * height / 2
+    coefficients = np.stack([a, b, c + (a + b) / 2, d, e, f + (d + e) / 2])
+    return np.floor(coefficients * _ONE + 0.5).astype(np.int32)
+
+
+@TRANSFORMS.register_module()
+class BatchResize:
+    """Bilinear with antialiasing: torchvision's ``Resize`` of a square, on tensors.
+
+    Its grey levels are within 2 of Pillow's; those of a GPU within 1 of the CPU's, which rounds between the two axes.
+
+    Shape: (N, 3, H, W) -> (N, 3, size, size).
+
+    Args:
+        size: height and width of what comes out.
+    """
+
+    takes = (BATCH,)
+
+    def __init__(self, size: int = 224) -> None:
+        self.size = _check_size('BatchResize', size)
+
+    def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
+        """Resizes uint8 ``images``; nothing is drawn from the keys."""
+        return functional.resize(images, [self.size, self.size], antialias=True)
+
+
+def _check_size(owner: str, size: int) -> int:
+    if size < 1:
+        raise ConfigError(f'{owner}: size {size} must be at least 1')
+    return size
+
+
+def _check_interpolation(owner: str, name: str) -> str:
+    if name not in INTERPOLATIONS:
+        raise ConfigError(f'{owner}: no interpolation is called {name!r}; {nearest_names(name, INTERPOLATIONS)}')
+    return name
