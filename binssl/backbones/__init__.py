@@ -1,10 +1,9 @@
 """Networks that turn images into a tuple of maps."""
 
-from binssl.backbones.pixels import Pixels
 from binssl.backbones.reactnet import ReActNet
 from binssl.backbones.resnet import ResNet
 from binssl.backbones.torchvision import TorchvisionModel, TorchvisionResNet
 from binssl.backbones.two_stream import TwoStreamResNet
-from binssl.backbones.vgg import VGG
+from binssl.backbones.vgg import VGG, Pixels
 
 __all__ = ['VGG', 'Pixels', 'ReActNet', 'ResNet', 'TorchvisionModel', 'TorchvisionResNet', 'TwoStreamResNet']

@@ -1,8 +1,8 @@
-"""What backbones share: the checks of their plan, how their convolutions start, and how maps are collected."""
+"""The plan of a backbone: its checks, its stages, how convolutions start, how maps are collected."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from torch import Tensor, nn
@@ -63,27 +63,56 @@ def count_from_start(out_indices: Sequence[int], total: int, kind: str) -> tuple
     return tuple(index % total for index in out_indices)
 
 
-def check_input_size(input_size: int | None, smallest: int, remedy: str) -> None:
-    """Refuse images of ``input_size`` px, where it is known, that are smaller than ``smallest``.
+def check_size(size: Sequence[int] | int | None, smallest: int, remedy: str) -> None:
+    """Refuse images smaller than ``smallest`` px.
+
+    Args:
+        size: their height and width, their side, or None where it is not known.
+        smallest: see :func:`smallest_input`.
+        remedy: what to change, for the message.
 
     Raises:
         ConfigError: they are.
     """
-    if input_size is not None and input_size < smallest:
-        raise ConfigError(_too_small(input_size, input_size, smallest, remedy))
+    if size is None:
+        return
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < smallest:
+        raise ConfigError(
+            f'images of {height} x {width} px are too small for this plan: its maps would fall below 1 x 1. '
+            f'The smallest that fit are {smallest} x {smallest}; or take {remedy}'
+        )
 
 
-def smallest_input(stages: int, stem_stride: int) -> int:
-    """Side in pixels of the smallest image of which no stage has to halve a map of a single pixel.
+def smallest_input(stem_stride: int, strides: Sequence[int]) -> int:
+    """Side in pixels of the smallest image of which no map of a single pixel has to be halved.
 
     Args:
-        stages: how many there are; all but the first halve the map, 2n - 1 px to n.
         stem_stride: by how much the stem divides the image, rounding up.
+        strides: of the stages or blocks: 1, or 2, which makes n px of 2n - 1.
     """
     size = 1
-    for _ in range(stages - 1):
-        size = 2 * size - 1 if size > 1 else 2
+    for stride in reversed(strides):
+        size = 2 * size - 1 if stride == 2 and size > 1 else size * stride
     return (size - 1) * stem_stride + 1
+
+
+def build_stages(
+    widths: Sequence[int], depths: Sequence[int], block: Callable[[int, int, str], nn.Module]
+) -> nn.ModuleList:
+    """The stages of a network, every one but the first halving the map in its first block.
+
+    Args:
+        widths: of each stage, the first one the stem's too.
+        depths: blocks of each.
+        block: (width before, width, place) -> a block; the place is 'first' in the network, 'change' of a stage, or
+            'inner'.
+    """
+    stages = nn.ModuleList()
+    for before, width, depth in zip([widths[0], *widths[:-1]], widths, depths, strict=True):
+        first = block(before, width, 'change' if stages else 'first')
+        stages.append(nn.Sequential(first, *(block(width, width, 'inner') for _ in range(depth - 1))))
+    return stages
 
 
 def check_signs(network: nn.Module, **activations: str | None) -> None:
@@ -107,17 +136,6 @@ def check_signs(network: nn.Module, **activations: str | None) -> None:
             )
 
 
-def check_images(images: Tensor, smallest: int, remedy: str) -> None:
-    """Refuse ``images`` (N, 3, H, W) that are smaller than ``smallest`` px.
-
-    Raises:
-        ConfigError: they are.
-    """
-    height, width = images.shape[-2:]
-    if min(height, width) < smallest:
-        raise ConfigError(_too_small(height, width, smallest, remedy))
-
-
 def collect_maps(x: Maps, parts: Iterable[nn.Module], out_indices: Sequence[int]) -> tuple[Maps, ...]:
     """Run ``parts`` one after the other, up to the last one wanted: the outputs of those at ``out_indices``.
 
@@ -131,10 +149,3 @@ def collect_maps(x: Maps, parts: Iterable[nn.Module], out_indices: Sequence[int]
         x = part(x)
         maps.append(x)
     return tuple(maps[index] for index in out_indices)
-
-
-def _too_small(height: int, width: int, smallest: int, remedy: str) -> str:
-    return (
-        f'images of {height} x {width} px are too small for this plan: its maps would fall below 1 x 1. '
-        f'The smallest that fit are {smallest} x {smallest}; or take {remedy}'
-    )

@@ -9,7 +9,7 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import check_images, check_input_size, collect_maps, count_from_start, initialise
+from binssl.backbones.plan import check_size, collect_maps, count_from_start, initialise, smallest_input
 from binssl.binary import BINARY, RPReLU, Shift, build_conv
 from binssl.registry import BACKBONES, ConfigError
 
@@ -123,8 +123,8 @@ class ReActNet(nn.Module):
     ) -> None:
         super().__init__()
         _check_plan(channels, strides, stem_stride)
-        self.strides = (stem_stride, *strides)
-        check_input_size(input_size, self.smallest_input, REMEDY)
+        self.smallest_input = smallest_input(stem_stride, strides)
+        check_size(input_size, self.smallest_input, REMEDY)
         self.out_indices = count_from_start(out_indices, len(channels), 'maps; 0 is the stem')
         self.out_channels = channels[self.out_indices[-1]]
         self.num_maps = len(channels)
@@ -133,17 +133,9 @@ class ReActNet(nn.Module):
         self.blocks = nn.ModuleList(Block(*widths, stride, conv_cfg) for widths, stride in plan)
         initialise(self, init)
 
-    @property
-    def smallest_input(self) -> int:
-        """Side in pixels of the smallest image of which no map of a single pixel has to be halved."""
-        size = 1
-        for stride in reversed(self.strides[1:]):
-            size = 2 * size - 1 if stride == 2 and size > 1 else size * stride
-        return 2 * size - 1 if self.strides[0] == 2 else size
-
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
-        check_images(images, self.smallest_input, REMEDY)
+        check_size(images.shape[-2:], self.smallest_input, REMEDY)
         return collect_maps(images, (self.stem, *self.blocks), self.out_indices)
 
 

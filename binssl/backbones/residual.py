@@ -127,16 +127,17 @@ class Block(nn.Module):
 
 
 def build_block(
-    unit: Callable[[int, int, int], Unit], convs: int, shortcut: str, in_channels: int, out_channels: int, halve: bool
+    unit: Callable[[int, int, int], Unit], convs: int, shortcut: str, in_channels: int, out_channels: int, place: str
 ) -> Block:
-    """A block of ``convs`` units, by ``unit(in_channels, out_channels, stride)``; one that halves has a shortcut."""
-    first = unit(in_channels, out_channels, 2 if halve else 1)
+    """A block of ``convs`` units, by ``unit(in_channels, out_channels, stride)``.
+
+    One that halves the map, in the place 'change' of a stage, has a shortcut of a kind: 'pool', 'conv' or 'pad'.
+    """
+    halves = place == 'change'
+    first = unit(in_channels, out_channels, 2 if halves else 1)
     later = [unit(out_channels, out_channels, 1) for _ in range(convs - 1)]
-    return Block([first, *later], build_shortcut(in_channels, out_channels, shortcut) if halve else nn.Identity())
-
-
-def build_shortcut(in_channels: int, out_channels: int, kind: str) -> nn.Module:
-    """The shortcut of a block that halves the map: ``kind`` is 'pool', 'conv' or 'pad'."""
-    if kind == 'pad':
-        return PaddedShortcut(in_channels, out_channels)
-    return ProjectedShortcut(in_channels, out_channels, kind)
+    if not halves:
+        return Block([first, *later], nn.Identity())
+    if shortcut == 'pad':
+        return Block([first, *later], PaddedShortcut(in_channels, out_channels))
+    return Block([first, *later], ProjectedShortcut(in_channels, out_channels, shortcut))

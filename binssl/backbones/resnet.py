@@ -13,9 +13,9 @@ from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from binssl.backbones.plan import (
-    check_images,
-    check_input_size,
+    build_stages,
     check_signs,
+    check_size,
     check_stages,
     collect_maps,
     count_from_start,
@@ -95,31 +95,22 @@ class ResNet(nn.Module):
         super().__init__()
         check_stages(stem, widths, depths)
         _check_kinds(stem_activation, activation, shortcut, convs_per_shortcut, widths)
-        self.stem_stride = 1 if stem == 'small' else 4
-        self.num_stages = len(widths)
-        check_input_size(input_size, self.smallest_input, REMEDY)
+        self.smallest_input = smallest_input(1 if stem == 'small' else 4, [1] + [2] * (len(widths) - 1))
+        check_size(input_size, self.smallest_input, REMEDY)
         self.out_indices = count_from_start(out_indices, len(widths), 'stages')
         self.out_channels = widths[self.out_indices[-1]]
         self.num_maps = len(widths)
         self.stem = ResNetStem(widths[0], stem, stem_activation)
         unit = partial(Unit, shift=shift, activation=activation, conv_cfg=conv_cfg)
         block = partial(build_block, unit, convs_per_shortcut, shortcut)
-        self.stages = nn.ModuleList()
-        for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-            first = block(widths[max(index - 1, 0)], width, halve=index > 0)
-            self.stages.append(nn.Sequential(first, *(block(width, width, halve=False) for _ in range(depth - 1))))
+        self.stages = build_stages(widths, depths, block)
         check_signs(self, stem_activation=stem_activation, activation=activation)
         initialise(self, init)
         _start_norms(self, norm_gamma)
 
-    @property
-    def smallest_input(self) -> int:
-        """Side in pixels of the smallest image of which no stage has to halve a map of a single pixel."""
-        return smallest_input(self.num_stages, self.stem_stride)
-
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
-        check_images(images, self.smallest_input, REMEDY)
+        check_size(images.shape[-2:], self.smallest_input, REMEDY)
         return collect_maps(self.stem(images), self.stages, self.out_indices)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
 from binssl.backbones.plan import (
-    check_images,
-    check_input_size,
+    build_stages,
+    check_size,
     check_stages,
     collect_maps,
     count_from_start,
@@ -124,22 +125,17 @@ class TwoStreamResNet(nn.Module):
     ) -> None:
         super().__init__()
         check_stages(stem, widths, depths)
-        self.smallest_input = smallest_input(len(widths), 1 if stem == 'small' else 4)
-        check_input_size(input_size, self.smallest_input, REMEDY)
+        self.smallest_input = smallest_input(1 if stem == 'small' else 4, [1] + [2] * (len(widths) - 1))
+        check_size(input_size, self.smallest_input, REMEDY)
         self.out_indices = count_from_start(out_indices, len(widths), 'stages')
         self.out_channels = widths[self.out_indices[-1]] * EXPANSION
         self.num_maps = len(widths)
         self.stem = ResNetStem(widths[0], stem, None)
-        self.stages = nn.ModuleList()
-        for index, (width, depth) in enumerate(zip(widths, depths, strict=True)):
-            place = 'change' if index else 'first'
-            first = TwoStreamBlock(widths[max(index - 1, 0)], width, place, conv_cfg)
-            inner = (TwoStreamBlock(width, width, 'inner', conv_cfg) for _ in range(depth - 1))
-            self.stages.append(nn.Sequential(first, *inner))
+        self.stages = build_stages(widths, depths, partial(TwoStreamBlock, conv_cfg=conv_cfg))
         initialise(self, 'kaiming')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""
-        check_images(images, self.smallest_input, REMEDY)
+        check_size(images.shape[-2:], self.smallest_input, REMEDY)
         x = self.stem(images)
         return tuple(wide for _, wide in collect_maps((x, x), self.stages, self.out_indices))

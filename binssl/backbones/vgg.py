@@ -1,4 +1,4 @@
-"""VGG: convolutions one after the other, without a shortcut. VGG-small as ReCU trains it (arXiv:2103.12369)."""
+"""Backbones without a shortcut: VGG, as VGG-small of ReCU (arXiv:2103.12369), and raw pixels, the baseline of all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import check_images, check_input_size, check_signs, check_stages, initialise
+from binssl.backbones.plan import check_signs, check_size, check_stages, initialise
 from binssl.backbones.residual import ACTIVATIONS, ResNetStem
 from binssl.binary import BINARY, build_conv
 from binssl.registry import BACKBONES, ConfigError
@@ -81,7 +81,7 @@ class VGG(nn.Module):
         if activation not in ACTIVATIONS:
             raise ConfigError(f'activation {activation!r} is none of {", ".join(map(repr, ACTIVATIONS))}')
         self.smallest_input = 2 ** len(widths)
-        check_input_size(input_size, self.smallest_input, REMEDY)
+        check_size(input_size, self.smallest_input, REMEDY)
         self.out_channels = widths[-1]
         self.map_size = None if input_size is None else input_size // self.smallest_input
         self.stem = ResNetStem(widths[0], 'small', activation)
@@ -96,7 +96,7 @@ class VGG(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The last map of ``images`` (N, 3, H, W)."""
-        check_images(images, self.smallest_input, REMEDY)
+        check_size(images.shape[-2:], self.smallest_input, REMEDY)
         sides = [side // self.smallest_input for side in images.shape[-2:]]
         if self.map_size is not None and sides != [self.map_size] * 2:
             raise ConfigError(
@@ -104,3 +104,20 @@ class VGG(nn.Module):
                 f'input_size promises {self.map_size} x {self.map_size}: change input_size or the views'
             )
         return (self.stages(self.stem(images)),)
+
+
+@BACKBONES.register_module()
+class Pixels(nn.Module):
+    """Raw pixels as the one map, the baseline that no network may lose to; no parameters. Flatten them in the neck.
+
+    Shape: images (N, 3, H, W) -> a tuple of the same tensor.
+
+    Attributes:
+        out_channels: 3.
+    """
+
+    out_channels = 3
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The images as they are."""
+        return (images,)

@@ -1,13 +1,10 @@
 """Checkpoints: safe reading, atomic writing, strict loading, extraction and conversion."""
 
-from binssl.checkpoints.convert import convert_checkpoint, published_trunk, published_weights
-from binssl.checkpoints.extract import MULTI_STAGE, TRUNK, extract_weights
+from binssl.checkpoints.convert import CONVERSIONS, convert_checkpoint, published_trunk, published_weights
 from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.checkpoints.layout import Conversion
-from binssl.checkpoints.layouts import CONVERSIONS
-from binssl.checkpoints.match import LoadReport, check_match, load_weights, select_part
-from binssl.checkpoints.same_network import differing_network
-from binssl.checkpoints.weights import Trained, load_model, read_trained
+from binssl.checkpoints.match import LoadReport, check_match, differing_network, load_weights, select_part
+from binssl.checkpoints.weights import MULTI_STAGE, TRUNK, Trained, extract_weights, load_model, read_trained
 
 __all__ = [
     'CONVERSIONS',

@@ -1,7 +1,11 @@
-"""Published checkpoints become files of ours."""
+"""Conversion of published checkpoints to files of ours.
+
+A new layout is a function from a published name to ours, and a row in the table of its family.
+"""
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +16,15 @@ from torch import Tensor
 
 from binssl.checkpoints.files import CheckpointError, find_state_dict, read_checkpoint
 from binssl.checkpoints.layout import Conversion
-from binssl.checkpoints.layouts import CONVERSIONS
+from binssl.checkpoints.layouts_reactnet import reactnet_conversions
+from binssl.checkpoints.layouts_resnet import resnet_conversions
+from binssl.checkpoints.layouts_selfsup import selfsup_conversions
 from binssl.checkpoints.match import check_match, in_parts, select_part
-from binssl.checkpoints.settings import set_settings, split_settings
 from binssl.checkpoints.weights import HANDED_OVER, build_inference_model, check_output, parts_table, write_weights
 from binssl.registry import NECKS, nearest_names
 
+#: all layouts of published checkpoints by name
+CONVERSIONS: dict[str, Conversion] = {**reactnet_conversions(), **resnet_conversions(), **selfsup_conversions()}
 BURN_PARTS = ('backbone', 'classifier', 'teacher_classifier')
 
 
@@ -111,8 +118,7 @@ def _take(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> _Ta
     prefix, inside = _strip_prefix(published, conversion.prefixes)
     kept = {key: value for key, value in inside.items() if not in_parts(key, conversion.copies)}
     copies = len(inside) - len(kept)
-    kept, settings = split_settings(kept, conversion.settings)
-    model, said = set_settings(conversion.model, settings, conversion.settings, path)
+    kept, model, said = _take_settings(kept, conversion, path)
     names = rename_all(conversion, kept)
     expected = _expected(conversion)
     weights, reshaped = _in_our_shapes(expected, kept, names)
@@ -178,3 +184,35 @@ def _dropped_lines(dead: list[str]) -> list[str]:
         return []
     lines = [f'    {owner}: {", ".join(dict.fromkeys(found))}' for owner, found in branches.items()]
     return [f'dropped: {len(dead)} tensors of branches that the published network never uses', *lines]
+
+
+def _take_settings(
+    published: Mapping[str, Tensor], conversion: Conversion, source: str | os.PathLike
+) -> tuple[dict[str, Tensor], dict[str, Any], list[str]]:
+    """Move numbers that a published file keeps in every layer into our config, which has each once.
+
+    Returns:
+        The weights that are left; a copy of the model's config with the settings in it; a line for a person on each.
+
+    Raises:
+        CheckpointError: the layers of the file do not agree.
+    """
+    paths, config, lines = conversion.settings, copy.deepcopy(dict(conversion.model)), []
+    for name, (*parts, last) in paths.items():
+        layers = {key: value.flatten().tolist() for key, value in published.items() if key.rpartition('.')[2] == name}
+        if not layers:
+            continue
+        values = sorted({number for numbers in layers.values() for number in numbers})
+        if len(values) != 1:
+            shown = ', '.join(f'{value:.6g}' for value in values[:5]) + (', ...' if len(values) > 5 else '')
+            raise CheckpointError(
+                f'{source} has not one {name} for all layers but {shown}; set the same in '
+                'each where the file was made: our config has one for the whole network'
+            )
+        inner = config
+        for part in parts:
+            inner = inner[part]
+        inner[last] = values[0]
+        lines.append(f'into the config: {name} = {values[0]:.6g} of {len(layers)} layers, as {".".join(paths[name])}')
+    weights = {key: value for key, value in published.items() if key.rpartition('.')[2] not in paths}
+    return weights, config, lines

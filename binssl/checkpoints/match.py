@@ -1,16 +1,19 @@
-"""Strict loading: everything fits, or nothing is loaded and a table says what does not."""
+"""Strict loading: weights fit and the networks are the same, or nothing is loaded and a table says what differs."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from binssl.checkpoints.files import CheckpointError
 
 ROWS_SHOWN = 15
+PRECISION = ('conv_cfg', 'activation', 'weight')
+SCHEDULED = ('tau',)  # where a run begins with it: ReCU's clamp moves its gradient and nothing that it computes
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,30 @@ def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
             f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
             'that went wrong; take another file'
         )
+
+
+def differing_network(recorded: Mapping[str, Any], wanted: Mapping[str, Any], where: str = '') -> list[str]:
+    """Dotted names under which a file's recorded config and another contradict each other, with both values.
+
+    Keys and shapes alone do not tell a real network from a binary one. A key that only one of them has counts as that
+    part's default, except those of :data:`PRECISION`: the precision of a network changes no shape, so it has to be said
+    on both sides. Those of :data:`SCHEDULED` may differ.
+    """
+    rows = []
+    for key in dict.fromkeys([*recorded, *wanted]):
+        if key in SCHEDULED:
+            continue
+        name = f'{where}.{key}'.strip('.')
+        ours, theirs = recorded.get(key), wanted.get(key)
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+            rows += differing_network(ours, theirs, name)
+        elif (key in PRECISION or (key in recorded and key in wanted)) and _plain(ours) != _plain(theirs):
+            rows.append(f'{name}: {ours!r} in the file, {theirs!r} in the config')
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def in_parts(key: str, parts: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Files of ours: trained networks that can be built again from the file alone.
+"""Files of ours: trained networks that can be built again from the file alone; reading, writing, extraction.
 
 A training checkpoint is written by the runner, a weights file by extraction or conversion. Both hold
 ``format_version``, ``state_dict`` and ``meta``, and ``meta['model']`` is the model's config as JSON text.
@@ -23,6 +23,10 @@ from binssl.registry import ALGORITHMS
 
 INFERENCE_PARTS = ('backbone', 'neck', 'head')
 HANDED_OVER = 'target_head'  # part of BURN's next stage, not of a trained network
+TRUNK = ('backbone', 'neck')
+MULTI_STAGE = (*INFERENCE_PARTS, HANDED_OVER)
+# of a training checkpoint, kept in a weights file
+FACTS = ('algorithm', 'epoch', 'iter', 'seed', 'weight_average_decay')
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,43 @@ def read_trained(path: str | os.PathLike) -> Trained:
             f'{FORMAT_VERSION}; install a later one'
         )
     return Trained(_state_dict(content, path), _model_config(text, path), meta)
+
+
+def extract_weights(
+    source: str | os.PathLike, out: str | os.PathLike, parts: Sequence[str] = TRUNK, force: bool = False
+) -> str:
+    """Write the given parts of a trained model into a weights file.
+
+    Momentum copies (``teacher``) and queues are never written. Of a run with a WeightAverageHook the average is.
+
+    Args:
+        source: a training checkpoint or a weights file.
+        out: the weights file; its folder is made.
+        parts: ``TRUNK`` for evaluation and deployment; ``MULTI_STAGE`` for the ``load_from`` of a next stage.
+        force: overwrite an existing ``out``.
+
+    Returns:
+        A table of what was written and what was not, for a person to read.
+
+    Raises:
+        CheckpointError: the source is unusable or lacks a part, or ``out`` exists.
+    """
+    trained = read_trained(source)
+    check_output(source, out, force)
+    config = inference_config(trained.model, parts)
+    if 'head' in parts and 'head' not in config:
+        raise CheckpointError(
+            f'{source} has no head to hand to a next stage; take a training checkpoint, or '
+            'tools/extract_weights.py for the trunk alone'
+        )
+    kept = {key: value for key, value in trained.state_dict.items() if in_parts(key, parts)}
+    facts: dict[str, Any] = {key: trained.meta[key] for key in FACTS if key in trained.meta}
+    write_weights(out, kept, config, source, {'algorithm': trained.model.get('type'), **facts})
+    left = dict.fromkeys(key.split('.')[0] for key in trained.state_dict if key not in kept)
+    lines = [parts_table(kept), f'left out: {", ".join(left) or "nothing"}', f'written: {out}']
+    if 'weight_average_decay' in facts:
+        lines.insert(1, f'these are the averages over the steps of the run, decay {facts["weight_average_decay"]:g}')
+    return '\n'.join(lines)
 
 
 def inference_config(model: Mapping[str, Any], parts: Sequence[str] = INFERENCE_PARTS) -> dict[str, Any]:

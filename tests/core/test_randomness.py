@@ -5,7 +5,7 @@ import random
 import numpy as np
 import torch
 
-from binssl.core.randomness import hash_counters, mix, normals, permutation, seeded_generators, uniforms
+from binssl.core.randomness import counter_seed, hash_counters, mix, normals, permutation, seeded_generators, uniforms
 
 MASK = (1 << 64) - 1
 
@@ -31,6 +31,12 @@ def test_uniforms_are_splitmix64_started_at_the_key():
     keys = np.array([1234567, 0, MASK], dtype=np.uint64)
     expected = [[(number >> 11) * 2.0**-53 for number in splitmix64(int(key), 5)] for key in keys]
     np.testing.assert_array_equal(uniforms(keys, 5), expected)
+
+
+def test_seed_of_one_counter_is_the_first_number_of_the_generator_that_starts_there():
+    assert [counter_seed(start) for start in (0, 1234567, MASK)] == [
+        splitmix64(start, 1)[0] >> 1 for start in (0, 1234567, MASK)
+    ]
 
 
 def test_mix_is_a_bijection_on_a_sample():
