@@ -22,7 +22,7 @@ import numpy as np
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from binssl.core.console import progress_bar
-from binssl.core.files import BROKEN_TAR, read_tar, replace_file
+from binssl.core.files import BROKEN_TAR, read_tar, replace_file, write_text
 from binssl.data_tools.placing import PART, check_room, gathering
 from binssl.registry import DataError
 
@@ -143,7 +143,7 @@ def check_md5(file: Path, md5: str, marker: Path | None = None) -> None:
             'off or damaged and has to be fetched again; if it is another edition on purpose, give --skip-checksums'
         )
     if marker is not None:
-        replace_file(marker, lambda beside: beside.write_text(seen, encoding='utf-8'))
+        write_text(marker, seen)
 
 
 def md5_of(file: Path) -> str:

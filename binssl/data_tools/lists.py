@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from binssl.data_tools.placing import write_bytes, write_text
+from binssl.core.files import replace_file
 from binssl.datasets.few_labels import share_out
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import index_folder
@@ -50,7 +50,7 @@ def write_lists(root: Path, splits: Sequence[str] | None = None, overwrite: bool
         names = [index.names[place] for place in range(len(index))]
         files[split] = names
         files[f'{split}_labeled'] = [f'{name} {label}' for name, label in zip(names, index.labels, strict=True)]
-    return [write_text(root / 'meta' / f'{name}.txt', lines, overwrite) for name, lines in files.items()]
+    return [_write_list(root / 'meta' / f'{name}.txt', lines, overwrite) for name, lines in files.items()]
 
 
 def link_by_id(root: Path, out: Path, splits: Sequence[str] | None = None) -> list[str]:
@@ -129,7 +129,11 @@ def write_subset(
     index = _training_images(root)
     if official is not None:
         places, source = match_names(index, official), f'the list {official.name!r}'
-        _check_share(official, len(places), len(index), percent)
+        if not 0.9 < len(places) / (len(index) * percent / 100) < 1.1:
+            raise DataError(
+                f'{os.fspath(official)!r} names {len(places):,} of {len(index):,} images, '
+                f'{100 * len(places) / len(index):.3g} % and not {percent:g}; give the list of that share'
+            )
     else:
         places, source = draw_stratified(index, percent, seed), f'drawn, stratified by class, seed {seed}'
     lines = [f'{index.names[place]} {index.labels[place]}' for place in places]
@@ -144,8 +148,8 @@ def write_subset(
         sha256=hashlib.sha256(text).hexdigest(),
     )
     done = [
-        write_text(path, lines, overwrite),
-        write_text(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite),
+        _write_list(path, lines, overwrite),
+        _write_list(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite),
     ]
     if official is None:
         done.append(
@@ -165,8 +169,8 @@ def draw_stratified(index: FileIndex, percent: float, seed: int) -> list[int]:
     members = [np.flatnonzero(index.labels == label) for label in np.unique(index.labels)]
     places: list[int] = []
     for group, count in zip(members, share_out([len(group) for group in members], percent), strict=True):
-        ranked = sorted(group.tolist(), key=lambda place: _rank(index.names[place], seed))
-        places += ranked[:count]
+        salted = {place: f'{seed}/'.encode() + index.names.raw(place) for place in group.tolist()}
+        places += sorted(salted, key=lambda place: hashlib.sha256(salted[place]).digest())[:count]
     return sorted(places)
 
 
@@ -199,10 +203,6 @@ def match_names(index: FileIndex, names_file: Path) -> list[int]:
     return sorted(places.values())
 
 
-def _rank(name: str, seed: int) -> bytes:
-    return hashlib.sha256(f'{seed}/'.encode() + os.fsencode(name)).digest()
-
-
 def _training_images(root: Path) -> FileIndex:
     labeled = root / 'meta' / 'train_labeled.txt'
     if not labeled.is_file():
@@ -211,14 +211,6 @@ def _training_images(root: Path) -> FileIndex:
     if (index.labels < 0).any():
         raise DataError(f'{os.fspath(labeled)!r} has no labels; write it with tools/prepare_data/lists.py --overwrite')
     return index
-
-
-def _check_share(official: Path, found: int, images: int, percent: float) -> None:
-    if not 0.9 < found / (images * percent / 100) < 1.1:
-        raise DataError(
-            f'{os.fspath(official)!r} names {found:,} of {images:,} images, {100 * found / images:.3g} % and not '
-            f'{percent:g}; give the list of that share'
-        )
 
 
 def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[str]:
@@ -247,28 +239,53 @@ def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[st
             'folder VOCdevkit that the archives of host.robots.ox.ac.uk extract to'
         )
     lists = {(year, split): read_split(devkit, year, split) for year, split in parts}
-    lines = [_warning(year, split, len(lists[year, split][0])) for year, split in parts]
+    lines = [
+        f'warning: {split} of {year} names {len(paths):,} images, the published one {PUBLISHED[year, split]:,}'
+        for (year, split), (paths, _) in lists.items()
+        if len(paths) != PUBLISHED[year, split]
+    ]
     named = {f'voc{year[-2:]}_{split}': entry for (year, split), entry in lists.items()}
     trainvals = [entry for (_, split), entry in lists.items() if split == 'trainval']
     if len(trainvals) == 2:
         images, targets = zip(*trainvals, strict=True)
         named['voc0712_trainval'] = ([name for part in images for name in part], np.concatenate(targets))
-    lines.append(write_text(out / 'classes.txt', list(CLASSES), overwrite))
+    lines.append(_write_list(out / 'classes.txt', list(CLASSES), overwrite))
     for name, (paths, rows) in named.items():
-        lines.append(write_text(out / f'{name}.txt', paths, overwrite))
-        lines.append(write_bytes(out / f'{name}_targets.npy', _as_npy(rows), overwrite))
+        lines.append(_write_list(out / f'{name}.txt', paths, overwrite))
+        content = io.BytesIO()
+        np.save(content, rows)
+        lines.append(_write_file(out / f'{name}_targets.npy', content.getvalue(), overwrite))
     missing = [f'{year} {split}' for year, split in PUBLISHED if (year, split) not in parts]
-    return [line for line in lines if line] + [f'note: no {name} there, so no list of it' for name in missing]
+    return lines + [f'note: no {name} there, so no list of it' for name in missing]
 
 
-def _warning(year: str, split: str, found: int) -> str:
-    published = PUBLISHED[year, split]
-    if found == published:
-        return ''
-    return f'warning: {split} of {year} names {found:,} images, the published one {published:,}'
+def _write_list(path: Path, lines: list[str], overwrite: bool = False) -> str:
+    """Write a list file. Names that are not UTF-8 keep their bytes.
+
+    Args:
+        path: its folder is made.
+        lines: without their ends.
+        overwrite: whether another file there may go.
+
+    Returns:
+        A line that says whether it was written, or was there already with the same content.
+
+    Raises:
+        DataError: another file is there, or a name holds a line break.
+    """
+    if broken := [line for line in lines if '\n' in line or '\r' in line]:
+        raise DataError(f'{broken[0]!r} holds a line break, so no list can name it; rename it')
+    content = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
+    return f'{_write_file(path, content, overwrite)}: {len(lines):,} lines'
 
 
-def _as_npy(rows: np.ndarray) -> bytes:
-    content = io.BytesIO()
-    np.save(content, rows)
-    return content.getvalue()
+def _write_file(path: Path, content: bytes, overwrite: bool = False) -> str:
+    """Write a small file; as :func:`_write_list`."""
+    if path.exists():
+        if path.read_bytes() == content:
+            return f'kept {os.fspath(path)!r}'
+        if not overwrite:
+            raise DataError(f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite')
+    path.parent.mkdir(parents=True, exist_ok=True)
+    replace_file(path, lambda beside: beside.write_bytes(content))
+    return f'wrote {os.fspath(path)!r}'

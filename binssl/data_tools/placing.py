@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all, and files that replace no other one unasked."""
+"""Folders that are there whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,38 +13,6 @@ from binssl.core.locks import hold
 from binssl.registry import DataError
 
 PART = '.part'
-
-
-def write_text(path: Path, lines: list[str], overwrite: bool = False) -> str:
-    """Write a list file. Names that are not UTF-8 keep their bytes.
-
-    Args:
-        path: its folder is made.
-        lines: without their ends.
-        overwrite: whether another file there may go.
-
-    Returns:
-        A line that says whether it was written, or was there already with the same content.
-
-    Raises:
-        DataError: another file is there, or a name holds a line break.
-    """
-    if broken := [line for line in lines if '\n' in line or '\r' in line]:
-        raise DataError(f'{broken[0]!r} holds a line break, so no list can name it; rename it')
-    content = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
-    return f'{write_bytes(path, content, overwrite)}: {len(lines):,} lines'
-
-
-def write_bytes(path: Path, content: bytes, overwrite: bool = False) -> str:
-    """Write a small file; as :func:`write_text`."""
-    if path.exists():
-        if path.read_bytes() == content:
-            return f'kept {os.fspath(path)!r}'
-        if not overwrite:
-            raise DataError(f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, lambda beside: beside.write_bytes(content))
-    return f'wrote {os.fspath(path)!r}'
 
 
 @contextmanager

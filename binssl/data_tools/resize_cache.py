@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from binssl.core.console import progress_bar
-from binssl.core.files import replace_file
+from binssl.core.files import replace_file, write_text
 from binssl.data_tools.placing import copy_file, gathering
 from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import IMAGE_SUFFIXES
@@ -64,9 +64,9 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
         return [f'kept {os.fspath(out)!r}: {len(names):,} images', NOTE]
     with gathering(out) as part:
         if not (part / SETTINGS).exists():
-            replace_file(part / SETTINGS, lambda beside: beside.write_text(settings, encoding='utf-8'))
+            write_text(part / SETTINGS, settings)
         _check_settings(part, settings)
-        bad = _resize_all(source, part, names, partial(shrink, size=size, quality=quality), workers)
+        bad = _resize_all(names, partial(_resize_one, source, part, size, quality), source, part, workers)
         for name in texts:
             copy_file(source / name, part / name)
     lines = [f'made {os.fspath(out)!r}: {len(names):,} images', NOTE]
@@ -93,16 +93,6 @@ def find_files(source: Path, out: Path) -> tuple[list[str], list[str]]:
     return images, texts
 
 
-def shrink(image: Image.Image, source: Path, path: Path, size: int, quality: int) -> None:
-    """Place a copy of ``image``, which was read from ``source``, at ``path``, its shorter side at most ``size`` px."""
-    if min(image.size) <= size:
-        copy_file(source, path)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    smaller = image.resize(shorter_side(image.width, image.height, size), Image.Resampling.BILINEAR)
-    replace_file(path, lambda beside: smaller.save(beside, format='JPEG', quality=quality), durable=False)
-
-
 def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
     """Width and height with the shorter at ``size``, the longer rounded down, as torchvision does."""
     if width <= height:
@@ -110,14 +100,16 @@ def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
     return int(size * width / height), size
 
 
-def _resize_all(source: Path, part: Path, names: Sequence[str], place: partial[None], workers: int) -> dict[str, str]:
+def _resize_all(
+    names: Sequence[str], resize: Callable[[str], str | None], source: Path, part: Path, workers: int
+) -> dict[str, str]:
     """Place all that is not there; returns names of the bad files and why, written down before they are copied."""
     bad = _read_bad(part)
     with ThreadPoolExecutor(workers) as pool, progress_bar('images', len(names)) as advance:
         # in chunks: a million futures at once would take a gigabyte, and Ctrl-C would wait for all
         for start in range(0, len(names), _CHUNK):
             chunk = names[start : start + _CHUNK]
-            reasons = zip(chunk, pool.map(partial(_resize_one, source, part, place), chunk), strict=True)
+            reasons = zip(chunk, pool.map(resize, chunk), strict=True)
             bad |= {name: reason for name, reason in reasons if reason is not None}
             advance(len(chunk))
     if bad:
@@ -129,7 +121,7 @@ def _resize_all(source: Path, part: Path, names: Sequence[str], place: partial[N
     return bad
 
 
-def _resize_one(source: Path, part: Path, place: partial[None], name: str) -> str | None:
+def _resize_one(source: Path, part: Path, size: int, quality: int, name: str) -> str | None:
     """Why ``name`` cannot be decoded, in one line; None where it can be, and is placed."""
     path = part / name
     if path.exists():
@@ -138,7 +130,12 @@ def _resize_one(source: Path, part: Path, place: partial[None], name: str) -> st
         image = read_image(os.fspath(source / name))
     except UNREADABLE as error:
         return ' '.join(str(error).split())
-    place(image, source / name, path)
+    if min(image.size) <= size:
+        copy_file(source / name, path)
+        return None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    smaller = image.resize(shorter_side(image.width, image.height, size), Image.Resampling.BILINEAR)
+    replace_file(path, lambda beside: smaller.save(beside, format='JPEG', quality=quality), durable=False)
     return None
 
 
