@@ -146,8 +146,11 @@ def _fits(value: Any, hint: Any) -> bool:
         return True
     if isinstance(value, bool):
         return kind is bool
-    fits = isinstance(value, _PLAIN[kind])
-    return fits and (kind not in (list, Sequence) or all(_fits(item, inner[0]) for item in value if inner))
+    if not isinstance(value, _PLAIN[kind]):
+        return False
+    if inner and kind in (dict, Mapping, list, Sequence):
+        return all(_fits(item, inner[-1]) for item in (value.values() if isinstance(value, Mapping) else value))
+    return True
 
 
 def _part(name: str, location: str) -> Registry:

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 from mmengine.config import Config
@@ -58,7 +57,13 @@ KNOWN_KEYS = frozenset(
     }
 )
 
-DICTS = ('model', 'train_cfg', 'optim_wrapper', 'default_hooks', 'schedules', 'custom_imports')
+#: what a top-level key may be, beside None
+KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(('model', 'train_cfg', 'optim_wrapper', 'default_hooks', 'schedules', 'custom_imports'), (dict,)),
+    **dict.fromkeys(('load_from', 'pretrained'), (str,)),
+    'custom_hooks': (list, tuple),
+    'compile': (bool, dict),
+}
 
 #: hooks of every run; a config changes one by its name, or removes it with None
 DEFAULT_HOOKS: dict[str, dict] = dict(
@@ -166,8 +171,9 @@ def _check_top_level(cfg: Config) -> None:
                 f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); a helper '
                 'variable starts with an underscore or is written in UPPER_CASE'
             )
-        if key in DICTS and not isinstance(cfg[key], (Mapping, NoneType)):
-            raise ConfigError(f'{key} must be a dict, not {cfg[key]!r}')
+        kinds = KINDS.get(key)
+        if kinds and cfg[key] is not None and not isinstance(cfg[key], kinds):
+            raise ConfigError(f'{key} must be a {" or ".join(kind.__name__ for kind in kinds)}, not {cfg[key]!r}')
 
 
 def _check_option(cfg: Config, dotted: str) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from types import NoneType
 from typing import Any
 
 import torch
@@ -148,6 +149,17 @@ def build_lars(
     )
 
 
+def as_dict(name: str, value: Any) -> dict[str, Any]:
+    """A copy of a section of ``optim_wrapper``, {} for None.
+
+    Raises:
+        ConfigError: it is no dict.
+    """
+    if not isinstance(value, (Mapping, NoneType)):
+        raise ConfigError(f'optim_wrapper.{name} must be a dict, not {value!r}')
+    return dict(value or {})
+
+
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
 class ParameterGroups:
     """Builds the optimiser with one group per (learning rate, decayed or not, scheduled or not).
@@ -171,11 +183,11 @@ class ParameterGroups:
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         self.wrapper_cfg = dict(optim_wrapper_cfg)
         self.optimizer_cfg = dict(self.wrapper_cfg.pop('optimizer'))
-        paramwise = dict(paramwise_cfg or {})
+        paramwise = as_dict('paramwise_cfg', paramwise_cfg)
         if not isinstance(self.optimizer_cfg.get('lr'), (int, float)):
             raise ConfigError(f'optim_wrapper.optimizer.lr is {self.optimizer_cfg.get("lr")!r}; it must be a number')
         self.decay = paramwise.pop('decay', 'all')
-        self.lr_mult = dict(paramwise.pop('lr_mult', {}))
+        self.lr_mult = as_dict('paramwise_cfg.lr_mult', paramwise.pop('lr_mult', None))
         self.fixed_lr = list(paramwise.pop('fixed_lr', []))
         if paramwise:
             raise ConfigError(

@@ -26,7 +26,7 @@ class AnnealHook(Hook):
 
     priority = 'HIGH'
 
-    def __init__(self, schedules: dict[str, dict]) -> None:
+    def __init__(self, schedules: dict[str, dict | None]) -> None:
         known = Schedule.__dataclass_fields__
         for name, schedule in schedules.items():
             stray = sorted(set(schedule or {}) - set(known))
