@@ -149,7 +149,7 @@ def test_an_unreadable_file_is_marked_and_its_stand_in_told(monkeypatch, tmp_pat
             ['--cfg-options', 'train_dataloader.dataset.type=Digit'],
             "no dataset is called 'Digit'; did you mean 'Digits'",
         ),
-        (['--cfg-options', 'train_dataloader.dataset.seed=x'], 'the views cannot be made, a value of the config'),
+        (['--cfg-options', 'train_dataloader.dataset.seed=x'], "dataset Digits: seed is 'x'; it must be int"),
     ],
 )
 def test_bad_input_is_one_sentence(monkeypatch, tmp_path, capsys, arguments, message):
