@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import warnings
 from collections import deque
@@ -18,6 +17,7 @@ from mmengine.config import Config
 from PIL import ExifTags, Image
 
 from binssl.core.console import progress_bar
+from binssl.core.files import replace_file, write_json
 from binssl.data_tools.browse import SPLITS, build_split
 from binssl.data_tools.report import Analysis, BadImage, FileFacts, bad_list, count_labels
 from binssl.datasets.decode import UNREADABLE
@@ -58,19 +58,14 @@ def analyze(
         raise ConfigError(f'--workers {workers} must be at least 0 and --min-side {min_side} at least 1')
     if out is not None and Path(out).exists() and not Path(out).is_dir():
         raise ConfigError(f'--out {out} is a file; it must be a folder, or one that can be made')
-    if out is not None and not force:
-        _check_free(Path(out))
+    there = [name for name in (REPORT, LIST) if out is not None and (Path(out) / name).exists()]
+    if there and not force:
+        raise ConfigError(f'{out} already holds {" and ".join(there)}; use --force to overwrite, or another --out')
     cfg = load_config(config, options)
     analyses = [analyze_split(cfg, split, workers, min_side) for split in splits or _different_splits(cfg)]
     if out is not None:
         _write(Path(out), analyses)
     return analyses
-
-
-def _check_free(out: Path) -> None:
-    there = [name for name in (REPORT, LIST) if (out / name).exists()]
-    if there:
-        raise ConfigError(f'{out} already holds {" and ".join(there)}; use --force to overwrite, or another --out')
 
 
 def _different_splits(cfg: Config) -> list[str]:
@@ -221,10 +216,9 @@ def _reason(path: str, error: Exception) -> str:
 
 
 def _write(out: Path, analyses: Sequence[Analysis]) -> None:
-    out.mkdir(parents=True, exist_ok=True)
-    (out / REPORT).write_text(json.dumps([analysis.as_data() for analysis in analyses], indent=1) + '\n')
+    write_json(out / REPORT, [analysis.as_data() for analysis in analyses])
     # a name may be of any bytes
     lines = [
         os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace') for file, problem in bad_list(analyses)
     ]
-    (out / LIST).write_bytes(b''.join(lines))
+    replace_file(out / LIST, lambda beside: beside.write_bytes(b''.join(lines)))

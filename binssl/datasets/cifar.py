@@ -63,7 +63,7 @@ class _CIFAR(InMemoryImages):
     """What both sets do.
 
     Attributes:
-        title: as the set is called.
+        full_name: as the set is called by its author.
         default_root: where it is looked for.
         num_classes: labels lie below it.
         files: of ``train`` and ``test``, without suffix.
@@ -72,7 +72,7 @@ class _CIFAR(InMemoryImages):
         versions: binary, then Python.
     """
 
-    title: str
+    full_name: str
     default_root: str
     num_classes: int
     files: dict[str, tuple[str, ...]]
@@ -125,7 +125,7 @@ class _CIFAR(InMemoryImages):
                 f'{os.fspath(place)!r} cannot be read ({error}): cut off, or another file; {remedy}'
             ) from error
         if missing := [name for name in whole if name not in contents]:
-            raise DataError(f'{os.fspath(place)!r} lacks {", ".join(missing)} of {self.title}; {remedy}')
+            raise DataError(f'{os.fspath(place)!r} lacks {", ".join(missing)} of {self.full_name}; {remedy}')
         parts = []
         for name in (f'{name}{version.suffix}' for name in self.files[split]):
             try:
@@ -144,10 +144,10 @@ class _CIFAR(InMemoryImages):
     def _nothing_found(self) -> str:
         expected = ' or '.join(f'{version.folder}/ or {version.archive}' for version in self.versions)
         other = CIFAR100 if isinstance(self, CIFAR10) else CIFAR10
-        there = f"it holds {other.title}, which type='{other.__name__}' reads; " if other.find(self.root) else ''
+        there = f"it holds {other.full_name}, which type='{other.__name__}' reads; " if other.find(self.root) else ''
         return (
-            f'no {self.title} in {os.fspath(self.root)!r} (from {os.getcwd()!r}): {there}expected is {expected}. Fetch '
-            f'it with --download or from {self.versions[0].url}, or name its folder: --cfg-options '
+            f'no {self.full_name} in {os.fspath(self.root)!r} (from {os.getcwd()!r}): {there}expected is {expected}. '
+            f'Fetch it with --download or from {self.versions[0].url}, or name its folder: --cfg-options '
             'train_dataloader.dataset.root=... (likewise for val_dataloader and test_dataloader)'
         )
 
@@ -164,7 +164,7 @@ class _CIFAR(InMemoryImages):
             length, others = self.label_bytes + _PIXELS, 3 - self.label_bytes + _PIXELS
             if len(content) % length:
                 guess = 'cut off' if len(content) % others else 'they look like records of the other CIFAR'
-                raise ValueError(f"has {len(content):,} bytes, no multiple of {self.title}'s {length:,}: {guess}")
+                raise ValueError(f"has {len(content):,} bytes, no multiple of {self.full_name}'s {length:,}: {guess}")
             records = np.frombuffer(content, dtype=np.uint8).reshape(-1, length)
             rows, labels = records[:, self.label_bytes :], records[:, self.label_bytes - 1]
         fits = labels.shape == rows.shape[:1] and rows.shape[1:] == (_PIXELS,)
@@ -173,7 +173,7 @@ class _CIFAR(InMemoryImages):
             raise ValueError(f'has {have}, and not one row of {_PIXELS} bytes and one number for each image')
         if not len(labels) or not 0 <= labels.min() <= labels.max() < self.num_classes:
             have = f'labels from {labels.min()} to {labels.max()}' if len(labels) else 'no image: cut off'
-            raise ValueError(f'has {have}; labels of {self.title} lie between 0 and {self.num_classes - 1}')
+            raise ValueError(f'has {have}; labels of {self.full_name} lie between 0 and {self.num_classes - 1}')
         return rows, labels
 
 
@@ -191,7 +191,7 @@ class CIFAR10(_CIFAR):
         DataError: if the set is not there, is another one, or is not whole.
     """
 
-    title, default_root, num_classes = 'CIFAR-10', 'data/cifar10', 10
+    full_name, default_root, num_classes = 'CIFAR-10', 'data/cifar10', 10
     files = dict(train=tuple(f'data_batch_{number}' for number in range(1, 6)), test=('test_batch',))
     label_bytes, label_key = 1, b'labels'
     versions = (
@@ -204,7 +204,7 @@ class CIFAR10(_CIFAR):
 class CIFAR100(_CIFAR):
     """60,000 photos of 100 (fine) classes; otherwise as :class:`CIFAR10`. Root None: data/cifar100."""
 
-    title, default_root, num_classes = 'CIFAR-100', 'data/cifar100', 100
+    full_name, default_root, num_classes = 'CIFAR-100', 'data/cifar100', 100
     files = dict(train=('train',), test=('test',))
     label_bytes, label_key = 2, b'fine_labels'
     versions = (

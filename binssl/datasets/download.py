@@ -66,7 +66,7 @@ def _fetch_cifar(data: type[CIFAR10] | type[CIFAR100], root: Path) -> list[str]:
         return []
     version = data.versions[0]
     _fetch(version.url, version.md5, root / version.archive)
-    return [f'{data.title}: fetched {version.url} into {os.fspath(root)!r}']
+    return [f'{data.full_name}: fetched {version.url} into {os.fspath(root)!r}']
 
 
 def _fetch_tiny_imagenet(root: Path) -> list[str]:
