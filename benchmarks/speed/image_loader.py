@@ -68,8 +68,8 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    'ours': Variant(_views('antialias', whole=True), False, 3.5),
-    'ours, linear crop': Variant(_views('linear', whole=True), False, 4.0),
+    'ours': Variant(_views('antialias', whole=True), False, 4.2),
+    'ours, linear crop': Variant(_views('linear', whole=True), False, 4.4),
     'batch part elsewhere': Variant(_views('antialias', whole=False), False, 6.0),
     '... linear crop': Variant(_views('linear', whole=False), False, 6.5),
     '... 256-px cache': Variant(_views('antialias', whole=False), True, 11.0),

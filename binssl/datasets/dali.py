@@ -68,10 +68,11 @@ class CroppedView:
             raise ConfigError("DaliImages resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'")
         self.size, self.antialias = self.crop.size, self.crop.interpolation == 'antialias'
 
-    def draw(self, keys: np.ndarray, heights: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    def draw(self, keys: np.ndarray, sizes: Sequence[tuple[int, int]]) -> np.ndarray:
         """The boxes that the view itself draws from keys uint64 (N,): top, left, height, width, int32 (N, 4)."""
-        own = derive_keys(keys, 0) if self.in_chain else keys
-        return draw_crops(own, heights, widths, self.crop.scale, self.crop.ratio).astype(np.int32)
+        own = draw_crops(derive_keys(keys, 0) if self.in_chain else keys, self.crop.scale, self.crop.ratio)
+        boxes = [place_box(*size) for place_box, size in zip(own, sizes, strict=True)]
+        return np.array(boxes, dtype=np.int32)
 
     def finish(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """What follows the crop, of uint8 (N, 3, H, W)."""
@@ -159,8 +160,8 @@ class DaliImages(BatchedDataset):
         forked = CropPipeline.used_by != os.getpid()
         if self._pipeline is None or forked or self._pipeline.most < len(photos):
             self._pipeline = CropPipeline(self.views, len(photos), self.device, self.threads)
-        heights, widths = (np.array([getattr(photo, side) for photo in photos]) for side in ('height', 'width'))
-        drawn = [view.draw(own, heights, widths) for view, own in zip(self.views, keys, strict=True)]
+        sizes = [(photo.height, photo.width) for photo in photos]
+        drawn = [view.draw(own, sizes) for view, own in zip(self.views, keys, strict=True)]
         return self._pipeline.run([photo.content for photo in photos], drawn)
 
     def _note_odd(self, photos: Sequence[EncodedPhoto], keys: Sequence[np.ndarray], error: RuntimeError) -> None:

@@ -14,7 +14,7 @@ from binssl.registry import TRANSFORMS, ConfigError
 
 _STREAM = 1 << 32  # a counter that no chain of transforms reaches: other keys than those of the workers
 
-#: what a transform may take, and says by a tuple ``takes``; one without it takes one image
+#: what a transform may take, and says by ``takes``, one of these or several; one without it takes one image
 ONE_IMAGE, BATCH, DIGITS_BATCH = 'one image at a time', 'whole batches', 'whole batches of digits'
 ARRAY = 'photos as arrays'  # any iterable of them, uint8 (H, W, 3), with one counter key each
 
@@ -52,7 +52,8 @@ def kind_of_views(configs: Any) -> str:
 
 
 def _taken(transform: Any) -> tuple[str, ...]:
-    return getattr(transform, 'takes', (ONE_IMAGE,))
+    taken = getattr(transform, 'takes', ONE_IMAGE)
+    return (taken,) if isinstance(taken, str) else taken
 
 
 def build_views(configs: Sequence, owner: str, takes: str) -> list[Callable]:

@@ -67,7 +67,9 @@ class PhotoJitter(ColorTransform):
         hue: float | Sequence[float] = 0.0,
         p: float = 1.0,
     ) -> None:
-        self.ranges = jitter_ranges('PhotoJitter', brightness, contrast, saturation, hue)
+        self.ranges = jitter_ranges(
+            'PhotoJitter', brightness=brightness, contrast=contrast, saturation=saturation, hue=hue
+        )
         self.p = check_probability('PhotoJitter', p)
 
     def steps(self, keys: np.ndarray) -> list[Step]:

@@ -60,7 +60,7 @@ class DigitsAugment:
         size: height and width of what comes out.
     """
 
-    takes = (DIGITS_BATCH,)
+    takes = DIGITS_BATCH
 
     def __init__(
         self,

@@ -10,7 +10,8 @@ and another ``p`` does not change the numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -22,6 +23,7 @@ EIGENVECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140],
 EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
 
 Range = tuple[float, float]
+Box = tuple[int, int, int, int]  # top, left, height, width
 
 _PARAMETERS = 1  # the use of a key after the mask
 _TRIES = 10  # of RandomResizedCrop
@@ -32,9 +34,7 @@ def draw_mask(keys: np.ndarray, p: float) -> np.ndarray:
     return uniforms(keys, 1)[:, 0] < p
 
 
-def draw_crops(
-    keys: np.ndarray, heights: np.ndarray, widths: np.ndarray, scale: Sequence[float], ratio: Sequence[float]
-) -> np.ndarray:
+def draw_crops(keys: np.ndarray, scale: Sequence[float], ratio: Sequence[float]) -> Iterator[Callable[[int, int], Box]]:
     """torchvision's ``RandomResizedCrop.get_params`` (GoogLeNet's crop, arXiv:1409.4842).
 
     Ten times an area ~ U(scale) x H W and a log aspect ratio ~ U(log ratio) are drawn; the first box that fits is
@@ -43,52 +43,30 @@ def draw_crops(
 
     Args:
         keys: uint64 (N,).
-        heights: of the images, (N,).
-        widths: (N,).
         scale: least and largest share of the area.
         ratio: least and largest width / height.
 
     Returns:
-        int64 (N, 4): top, left, height, width.
-    """
-    sides, corners = draw_boxes(keys, scale, ratio)
-    sizes = np.asarray(heights).tolist(), np.asarray(widths).tolist()
-    boxes = [place_box(*own, ratio) for own in zip(sides.tolist(), corners.tolist(), *sizes, strict=True)]
-    return np.array(boxes, dtype=np.int64).reshape(-1, 4)
-
-
-def draw_boxes(keys: np.ndarray, scale: Sequence[float], ratio: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """What :func:`draw_crops` draws before it knows the images' sizes; :func:`place_box` needs the rest.
-
-    Returns:
-        Height and width of ten boxes, divided by the square root of the image's area, float64 (N, 10, 2), and the
-        corner, divided by the room that it has, float64 (N, 2).
+        For each key a function from its image's height and width, once they are known, to the box.
     """
     drawn = uniforms(derive_keys(keys, _PARAMETERS), 2 * _TRIES + 2)
     shares, ratios = _spread(scale, drawn[:, :_TRIES]), np.exp(_spread(np.log(ratio), drawn[:, _TRIES:-2]))
-    return np.sqrt(np.stack([shares / ratios, shares * ratios], axis=-1)), drawn[:, -2:]
+    sides = np.sqrt(np.stack([shares / ratios, shares * ratios], axis=-1))  # in units of the square root of H W
+    # plain numbers take a tenth of numpy's time for one image
+    return map(partial(partial, _place_box, ratio), sides.tolist(), drawn[:, -2:].tolist())
 
 
-def place_box(
-    sides: Sequence[Sequence[float]], corner: Sequence[float], height: int, width: int, ratio: Sequence[float]
-) -> tuple[int, int, int, int]:
-    """One sample's crop: top, left, height, width.
-
-    In plain numbers, which take a tenth of numpy's time for one image.
-
-    Args:
-        sides: of its boxes, from :func:`draw_boxes`.
-        corner: likewise.
-        height: of its image.
-        width: likewise.
-        ratio: as in :func:`draw_crops`.
-    """
+def _place_box(ratio: Sequence[float], sides: list[list[float]], corner: list[float], height: int, width: int) -> Box:
     root = math.sqrt(height * width)
     for tall, wide in sides:
         box_height, box_width = round(root * tall), round(root * wide)
         if 0 < box_height <= height and 0 < box_width <= width:
-            top, left = int(corner[0] * (height - box_height + 1)), int(corner[1] * (width - box_width + 1))
-            return top, left, box_height, box_width
+            return (
+                int(corner[0] * (height - box_height + 1)),
+                int(corner[1] * (width - box_width + 1)),
+                box_height,
+                box_width,
+            )
     # width / height of the whole is beyond the limits, or near them
     box_height = min(height, max(1, round(width / ratio[0]))) if width < ratio[0] * height else height
     box_width = min(width, max(1, round(height * ratio[1]))) if width > ratio[1] * height else width
@@ -146,13 +124,7 @@ def _spread(limits: Sequence | np.ndarray, drawn: np.ndarray) -> np.ndarray:
     return limits[0] + (limits[1] - limits[0]) * drawn
 
 
-def jitter_ranges(
-    owner: str,
-    brightness: float | Sequence[float],
-    contrast: float | Sequence[float],
-    saturation: float | Sequence[float],
-    hue: float | Sequence[float],
-) -> tuple[Range | None, Range | None, Range | None, Range | None]:
+def jitter_ranges(owner: str, **given: float | Sequence[float]) -> tuple[Range | None, ...]:
     """Where the factors of ``ColorJitter`` are drawn from, by torchvision's rules; None where nothing is changed.
 
     A number b means (max(0, 1 - b), 1 + b), for the hue (-b, b) within +-0.5; a pair is taken as it is.
@@ -160,41 +132,31 @@ def jitter_ranges(
     Raises:
         ConfigError: a number is negative or a pair out of order or beyond its limits.
     """
-    given = dict(brightness=brightness, contrast=contrast, saturation=saturation)
-    factors = (_jitter_range(owner, name, value, 1.0, (0.0, float('inf'))) for name, value in given.items())
-    return (*factors, _jitter_range(owner, 'hue', hue, 0.0, (-0.5, 0.5)))  # type: ignore[return-value]
-
-
-def _jitter_range(owner: str, name: str, value: float | Sequence[float], neutral: float, limits: Range) -> Range | None:
-    if isinstance(value, (int, float)):
-        pair: Sequence[float] = (max(neutral - value, limits[0]) if neutral else -value, neutral + value)
-    else:
-        pair = value
-    if len(pair) != 2 or not limits[0] <= pair[0] <= pair[1] <= limits[1] or pair[1] == float('inf'):
-        raise ConfigError(
-            f'{owner}: {name} {value!r} must be a number from 0 on, or two, lowest <= highest, '
-            f'between {limits[0]:g} and {limits[1]:g}'
-        )
-    return None if tuple(pair) == (neutral, neutral) else (float(pair[0]), float(pair[1]))
+    ranges: list[Range | None] = []
+    for name, value in given.items():
+        neutral, least, most = (0.0, -0.5, 0.5) if name == 'hue' else (1.0, 0.0, math.inf)
+        if isinstance(value, (int, float)):
+            pair: tuple[float, ...] = (max(least, neutral - value), neutral + value)
+        else:
+            pair = tuple(value)
+        if len(pair) != 2 or not least <= pair[0] <= pair[1] <= most or math.isinf(pair[1]):
+            raise ConfigError(
+                f'{owner}: {name} {value!r} must be a number from 0 on, or two, lowest <= highest, '
+                f'between {least:g} and {most:g}'
+            )
+        ranges.append(None if pair == (neutral, neutral) else (float(pair[0]), float(pair[1])))
+    return tuple(ranges)
 
 
 def check_probability(owner: str, p: float) -> float:
-    """A probability.
-
-    Raises:
-        ConfigError: ``p`` does not lie between 0 and 1.
-    """
+    """``p``, which must be a probability."""
     if not 0 <= p <= 1:
         raise ConfigError(f'{owner}: p {p} must lie between 0 and 1')
     return p
 
 
 def check_sigma(owner: str, sigma: Sequence[float]) -> Range:
-    """The two standard deviations between which a blur's is drawn.
-
-    Raises:
-        ConfigError: they are not two positive numbers in order.
-    """
+    """The two standard deviations between which a blur's is drawn, positive and in order."""
     if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
         raise ConfigError(f'{owner}: sigma {sigma} must be two numbers, 0 < lowest <= highest')
     return float(sigma[0]), float(sigma[1])

@@ -21,7 +21,7 @@ from torchvision.transforms.v2 import functional
 from binssl.core.randomness import uniforms
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
 from binssl.views.build import ARRAY, BATCH
-from binssl.views.draws import check_probability, draw_boxes, draw_mask, place_box
+from binssl.views.draws import check_probability, draw_crops, draw_mask
 from binssl.views.pixels import send
 
 INTERPOLATIONS = ('antialias', 'bicubic', 'linear')
@@ -54,7 +54,7 @@ class PhotoCrop:
             faster, with finer and noisier pictures than the published ones.
     """
 
-    takes = (ARRAY,)
+    takes = ARRAY
 
     def __init__(
         self,
@@ -72,9 +72,8 @@ class PhotoCrop:
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Crops by one uint64 key a photo."""
-        sides, corners = draw_boxes(keys, self.scale, self.ratio)
-        for photo, boxes, corner in zip(photos, sides.tolist(), corners.tolist(), strict=True):
-            top, left, height, width = place_box(boxes, corner, photo.shape[0], photo.shape[1], self.ratio)
+        for photo, place_box in zip(photos, draw_crops(keys, self.scale, self.ratio), strict=True):
+            top, left, height, width = place_box(*photo.shape[:2])
             yield resize(photo[top : top + height, left : left + width], self.size, self.size, self.interpolation)
 
 
@@ -87,7 +86,7 @@ class PhotoResize:
         interpolation: as in ``PhotoCrop``.
     """
 
-    takes = (ARRAY,)
+    takes = ARRAY
 
     def __init__(self, size: int = 256, interpolation: str = 'antialias') -> None:
         self.size = _check_size('PhotoResize', size)
@@ -108,7 +107,7 @@ class PhotoCenterCrop:
         size: height and width of the square.
     """
 
-    takes = (ARRAY,)
+    takes = ARRAY
 
     def __init__(self, size: int = 224) -> None:
         self.size = _check_size('PhotoCenterCrop', size)
@@ -161,7 +160,7 @@ class BatchCrop:
         padding: width of the border.
     """
 
-    takes = (BATCH,)
+    takes = BATCH
 
     def __init__(self, size: int = 32, padding: int = 4) -> None:
         if size < 1 or padding < 0:
@@ -205,7 +204,7 @@ class BatchRotate:
         degrees: angle ~ U(-degrees, degrees), counter-clockwise.
     """
 
-    takes = (BATCH,)
+    takes = BATCH
 
     def __init__(self, degrees: float = 20.0) -> None:
         if not 0 <= degrees <= 180:
@@ -273,7 +272,7 @@ class BatchResize:
         size: height and width of what comes out.
     """
 
-    takes = (BATCH,)
+    takes = BATCH
 
     def __init__(self, size: int = 224) -> None:
         self.size = _check_size('BatchResize', size)

@@ -98,11 +98,11 @@ def test_a_bicubic_crop_is_refused() -> None:
 
 
 def test_boxes_are_those_of_the_transforms_keys() -> None:
-    keys, heights, widths = hash_counters(0, 0, np.arange(50)), np.full(50, 300), np.full(50, 400)
+    keys = hash_counters(0, 0, np.arange(50))
     chain, alone = build_views([[CROP, FLIP], CROP], owner='a test', takes=ARRAY)
     for view, own in ((chain, derive_keys(keys, 0)), (alone, keys)):
-        boxes = draw_crops(own, heights, widths, (0.08, 1.0), (3 / 4, 4 / 3))
-        np.testing.assert_array_equal(CroppedView(view).draw(keys, heights, widths), boxes)
+        boxes = [place_box(300, 400) for place_box in draw_crops(own, (0.08, 1.0), (3 / 4, 4 / 3))]
+        np.testing.assert_array_equal(CroppedView(view).draw(keys, [(300, 400)] * 50), boxes)
 
 
 def test_what_follows_the_crop_is_what_the_view_does_itself() -> None:

@@ -59,8 +59,8 @@ def test_crops_are_the_boxes_that_were_drawn(interpolation):
     photos = [make_photo(seed, 50 + 9 * seed, 90 - 5 * seed) for seed in range(6)]
     crop = make('PhotoCrop', size=32, scale=(0.2, 1.0), interpolation=interpolation)
     made = list(crop(photos, keys(6)))
-    boxes = draw_crops(keys(6), *np.array([photo.shape[:2] for photo in photos]).T, (0.2, 1.0), (3 / 4, 4 / 3))
-    for photo, view, (top, left, height, width) in zip(photos, made, boxes, strict=True):
+    for photo, view, place_box in zip(photos, made, draw_crops(keys(6), (0.2, 1.0), (3 / 4, 4 / 3)), strict=True):
+        top, left, height, width = place_box(*photo.shape[:2])
         assert (view.shape, view.dtype) == ((32, 32, 3), np.uint8)
         part = photo[top : top + height, left : left + width]
         np.testing.assert_array_equal(view, resize(part.copy(), 32, 32, interpolation))

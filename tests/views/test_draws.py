@@ -30,7 +30,12 @@ def make_keys(count: int) -> np.ndarray:
 
 
 def crops(count: int, height: int, width: int, scale=SCALE, ratio=RATIO) -> np.ndarray:
-    return draw_crops(make_keys(count), np.full(count, height), np.full(count, width), scale, ratio)
+    return np.array([place_box(height, width) for place_box in draw_crops(make_keys(count), scale, ratio)])
+
+
+def ranges_of(*settings: float | tuple[float, float]) -> tuple:
+    names = ('brightness', 'contrast', 'saturation', 'hue')
+    return jitter_ranges('Jitter', **dict(zip(names, settings, strict=True)))
 
 
 def reference_crops(count: int, height: int, width: int, scale=SCALE, ratio=RATIO) -> np.ndarray:
@@ -100,13 +105,13 @@ def test_where_no_box_fits_it_is_torchvisions_in_the_middle(height, width):
 
 def test_one_sample_draws_alone_what_it_draws_in_company():
     keys = make_keys(40)
-    heights, widths = np.arange(100, 140), np.arange(300, 260, -1)
-    together = draw_crops(keys, heights, widths, SCALE, RATIO)
-    ranges = jitter_ranges('', 0.4, 0.4, 0.4, 0.1)
+    together = [place_box(100 + n, 300 - n) for n, place_box in enumerate(draw_crops(keys, SCALE, RATIO))]
+    ranges = ranges_of(0.4, 0.4, 0.4, 0.1)
     factors, orders = draw_jitter(keys, ranges)
     for n in (0, 17, 39):
         own = slice(n, n + 1)
-        np.testing.assert_array_equal(together[own], draw_crops(keys[own], heights[own], widths[own], SCALE, RATIO))
+        (place_box,) = draw_crops(keys[own], SCALE, RATIO)
+        assert together[n] == place_box(100 + n, 300 - n)
         np.testing.assert_array_equal(factors[own], draw_jitter(keys[own], ranges)[0])
         np.testing.assert_array_equal(orders[own], draw_jitter(keys[own], ranges)[1])
         np.testing.assert_array_equal(draw_sigma(keys, (0.1, 2.0))[own], draw_sigma(keys[own], (0.1, 2.0)))
@@ -116,7 +121,7 @@ def test_one_sample_draws_alone_what_it_draws_in_company():
 
 
 def test_jitter_is_distributed_as_torchvisions():
-    ranges = jitter_ranges('', 0.4, (0.7, 2.0), 0.2, 0.1)
+    ranges = ranges_of(0.4, (0.7, 2.0), 0.2, 0.1)
     factors, orders = draw_jitter(make_keys(20_000), ranges)
     torch.manual_seed(0)
     jitter = ColorJitter(0.4, (0.7, 2.0), 0.2, 0.1)
@@ -141,11 +146,11 @@ def test_jitter_is_distributed_as_torchvisions():
 def test_jitter_ranges_are_torchvisions(settings):
     jitter = ColorJitter(*settings)
     expected = (jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue)
-    assert jitter_ranges('', *settings) == tuple(map(tuple, expected))
+    assert ranges_of(*settings) == tuple(map(tuple, expected))
 
 
 def test_what_is_not_jittered_has_neutral_factors():
-    assert jitter_ranges('', 0, (1, 1), 0.0, (0, 0)) == (None,) * 4
+    assert ranges_of(0, (1, 1), 0.0, (0, 0)) == (None,) * 4
     factors, _ = draw_jitter(make_keys(5), (None, None, (0.5, 1.5), None))
     np.testing.assert_array_equal(factors[:, [0, 1, 3]], [[1, 1, 0]] * 5)
 
@@ -164,7 +169,7 @@ def test_what_is_not_jittered_has_neutral_factors():
 )
 def test_wrong_ranges_are_refused(settings, message):
     with pytest.raises(ConfigError, match=message):
-        jitter_ranges('Jitter', *settings)
+        ranges_of(*settings)
 
 
 def test_lighting_has_the_covariance_of_its_components():

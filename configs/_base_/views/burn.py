@@ -1,4 +1,4 @@
-"""BURN's view in the fast ways, a second base of a config that has the reference one (torchvision's transforms).
+"""BURN's view in the fast way, a second base of a config that has the reference one (torchvision's transforms).
 
 ``_PHOTO``: all of it in the loader's workers. ``_CROP`` and ``_REST``: cut there, coloured and blurred by the batch on
 the device. Both draw as the reference does.

@@ -1,4 +1,4 @@
-"""MoCo v2's view in the fast ways, a second base of a config that has the reference one: see burn.py beside it."""
+"""MoCo v2's view in the fast way, a second base of a config that has the reference one: see burn.py beside it."""
 
 _CROP = [dict(type='PhotoCrop', size=224, scale=(0.2, 1.0))]
 _COLOURS = dict(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1, p=0.8)
