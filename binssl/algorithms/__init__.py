@@ -1,4 +1,4 @@
-"""Algorithms: what is trained, and how; one file each, and the teachers that they share."""
+"""Algorithms, one file each, and the teachers that they share."""
 
 from binssl.algorithms.base import Encoder
 from binssl.algorithms.burn import BURN

@@ -1,4 +1,4 @@
-"""The contract of every algorithm: a backbone, a neck, a head, and what they answer."""
+"""The base of every algorithm: a backbone, a neck, a head, and what they answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BURN (arXiv:2110.08851): a binary network and a classifier on a frozen real extractor learn jointly."""
+"""BURN (arXiv:2110.08851): a binary network that learns jointly with a classifier on a frozen real extractor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""BYOL (arXiv:2006.07733): one view's latent by a slow copy, predicted from the other view; no negatives."""
+"""BYOL (arXiv:2006.07733): prediction of a slow copy's latent of the other view, without negatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Object detection on a trunk: what the features are worth where places count."""
+"""Object detection on a trunk, with torchvision's detectors."""
 
 from __future__ import annotations
 

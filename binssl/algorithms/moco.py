@@ -1,4 +1,4 @@
-"""MoCo v2 (arXiv:1911.05722, 2003.04297): instances told apart against a queue of earlier keys."""
+"""MoCo v2 (arXiv:1911.05722, 2003.04297): contrast of two views against a queue of earlier keys."""
 
 from __future__ import annotations
 

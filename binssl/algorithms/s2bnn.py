@@ -1,4 +1,4 @@
-"""S2-BNN (arXiv:2102.08946): a binary network learns from the outputs of a frozen real one."""
+"""S2-BNN (arXiv:2102.08946): a binary network that learns from the outputs of a frozen real one."""
 
 from __future__ import annotations
 

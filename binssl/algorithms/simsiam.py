@@ -1,4 +1,4 @@
-"""SimSiam (arXiv:2011.10566): one view's latent predicted from the other's; a stopped gradient, no teacher."""
+"""SimSiam (arXiv:2011.10566): prediction of the other view's latent, with a stopped gradient and no teacher."""
 
 from __future__ import annotations
 

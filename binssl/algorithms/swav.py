@@ -1,4 +1,4 @@
-"""SwAV (arXiv:2006.09882): codes of two large crops, predicted from every other crop, large and small."""
+"""SwAV (arXiv:2006.09882): prediction of the large crops' cluster codes from every other crop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Teachers: one that stays as its file has it, one that follows the student."""
+"""Teachers: a frozen one, read from a file, and one that follows the student by momentum."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from binssl.algorithms.base import Encoder, width_out
 from binssl.algorithms.teacher_weights import check_network, load_teacher, read_teacher
+from binssl.core.precision import at_least_float32
 from binssl.registry import ALGORITHMS, ConfigError, nearest_names
 
 PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -95,7 +96,7 @@ class FrozenTeacher(nn.Module):
         )
         with lower:
             outputs = part(images)
-        return outputs.to(torch.promote_types(outputs.dtype, torch.float32))
+        return at_least_float32(outputs)
 
     def _apply(self, fn: Callable, recurse: bool = True) -> FrozenTeacher:
         """Every move or cast of a module comes through here; the hidden network goes along."""

@@ -1,4 +1,4 @@
-"""What a frozen teacher reads: a file of ours or a published one, all of it, and what it says of its network."""
+"""The file of a frozen teacher: its weights, and the checks that it fits the network and the images."""
 
 from __future__ import annotations
 

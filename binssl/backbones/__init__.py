@@ -1,4 +1,4 @@
-"""Networks that turn images into a tuple of maps."""
+"""Backbones: networks that turn images into a tuple of maps."""
 
 from binssl.backbones.reactnet import ReActNet
 from binssl.backbones.resnet import ResNet

@@ -1,4 +1,4 @@
-"""Checkpoint files: read without running what they hold, write whole or not at all."""
+"""Checkpoint files: reading that runs no code, writing that is whole or not at all."""
 
 from __future__ import annotations
 

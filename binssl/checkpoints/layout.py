@@ -1,4 +1,4 @@
-"""What a layout of published checkpoints is: which model of ours one holds, and what its entries are called."""
+"""The parts of a published layout: the model of ours that it holds, and how its entries are renamed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Strict loading: weights fit and the networks are the same, or nothing is loaded and a table says what differs."""
+"""Strict loading, and the tables of what does not fit: keys, shapes, or settings of the network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of ours: trained networks that can be built again from the file alone; reading, writing, extraction.
+"""Files of trained networks, which can be built again from the file alone: reading, writing, extraction.
 
 A training checkpoint is written by the runner, a weights file by extraction or conversion. Both hold
 ``format_version``, ``state_dict`` and ``meta``, and ``meta['model']`` is the model's config as JSON text.

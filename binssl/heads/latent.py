@@ -1,4 +1,4 @@
-"""One view's latent predicted from another's: the head of BYOL (arXiv:2006.07733) and SimSiam (arXiv:2011.10566)."""
+"""Latent prediction: the head of BYOL (arXiv:2006.07733) and SimSiam (arXiv:2011.10566)."""
 
 from __future__ import annotations
 

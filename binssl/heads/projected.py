@@ -1,4 +1,4 @@
-"""What most heads begin with: a projector."""
+"""The base of most heads: a projector."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hooks: what happens around the iterations of a run."""
+"""Hooks: steps around the iterations of a run."""
 
 from binssl.hooks.activation_signs import ActivationSignHook
 from binssl.hooks.anneal import AnnealHook

@@ -1,4 +1,4 @@
-"""Every scheduled value of a run: learning rate, loss balance, teacher momentum, ReCU's tau, ..."""
+"""Scheduled values of a run: learning rate, loss balance, teacher momentum, ReCU's tau, ..."""
 
 from __future__ import annotations
 

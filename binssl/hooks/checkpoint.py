@@ -1,4 +1,4 @@
-"""When checkpoints are written, how many are kept, and which was best."""
+"""Checkpoints of a run: when they are written, how many are kept, and which was best."""
 
 from __future__ import annotations
 

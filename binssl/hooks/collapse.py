@@ -1,4 +1,4 @@
-"""Watches for collapse: features that are all alike, classes that say nothing of the image."""
+"""Warnings of collapse: features that are all alike, classes that say nothing of the image."""
 
 from __future__ import annotations
 

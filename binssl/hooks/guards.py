@@ -1,4 +1,4 @@
-"""Guards of a run: what is frozen stays so, every parameter learns, no loss is infinite or NaN."""
+"""Guards of a run: every parameter gets a gradient, every loss is finite, frozen parts do not change."""
 
 from __future__ import annotations
 

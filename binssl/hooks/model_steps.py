@@ -1,4 +1,4 @@
-"""What a model needs at every step: random numbers by counter, momentum teachers that follow, SwAV's first steps."""
+"""Steps of a model beside the optimiser's: seeded random numbers, momentum teachers, SwAV's prototypes."""
 
 from __future__ import annotations
 

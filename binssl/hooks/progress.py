@@ -1,4 +1,4 @@
-"""What a run says of itself: losses, rates, speed, time left; on the terminal, in the log, as scalars."""
+"""Reports of a run: losses, rates, speed and time left, on the terminal, in the log and as scalars."""
 
 from __future__ import annotations
 

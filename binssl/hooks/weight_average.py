@@ -1,4 +1,4 @@
-"""The weights averaged over the steps of a run, which is what the run hands on."""
+"""Averages of the weights over the steps of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands between a backbone's maps and a head: pooling and MLPs."""
+"""Necks, between a backbone's maps and a head: pooling and MLPs."""
 
 from binssl.necks.mlp import MLP
 from binssl.necks.pool import PoolMLP

@@ -1,4 +1,4 @@
-"""From a backbone's maps to one vector per image."""
+"""Pooling: from a backbone's maps to one vector an image."""
 
 from __future__ import annotations
 
