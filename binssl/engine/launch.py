@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import gc
 import os
 import subprocess
@@ -21,6 +22,15 @@ _OTHER_IS_GONE = ('Connection closed by peer', 'Connection reset by peer')
 _SECONDS_TO_SPEAK = 20.0  # twice what a process waits for the first to tell the error of all
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def add_launch_flags(parser: argparse.ArgumentParser, what: str = '') -> None:
+    """The flags of a command that may run in several processes; ``what`` is checked by it."""
+    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
+    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
+    check_help = f'only check{what}, for N processes on this machine'
+    parser.add_argument('--check', type=int, metavar='N', help=check_help)
+    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
 
 
 def check_devices(processes: int, device: str = 'auto') -> str | None:

@@ -16,7 +16,7 @@ from binssl.checkpoints.weights import inference_config
 from binssl.core.files import file_sha256
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.launch import add_launch_flags, check_devices, processes
 from binssl.engine.preflight import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
@@ -54,10 +54,7 @@ def testing_parser(command: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value')
     add_download_flag(parser)
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--check', type=int, metavar='N', help='only check the test, for N processes on this machine')
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    add_launch_flags(parser, ' the test')
     return parser
 
 

@@ -16,8 +16,7 @@ from mmengine.dist import is_main_process
 from binssl.datasets.download import download_data
 from binssl.engine.launch import processes
 from binssl.engine.training import parse_training, train, training_config
-from binssl.features.folder import FeatureFolder, extract_features
-from binssl.features.plain_views import with_views_of
+from binssl.features.folder import FeatureFolder, extract_features, with_views_of
 from binssl.registry import ConfigError
 
 LOADERS = ('train_dataloader', 'val_dataloader')

@@ -6,26 +6,24 @@ import argparse
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mmengine.config import Config
 
-from binssl.checkpoints import read_trained
-from binssl.checkpoints.weights import inference_config
 from binssl.core.files import replace_file
 from binssl.core.processes import by_the_first
 from binssl.data_tools.browse import SPLITS
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.launch import add_launch_flags, check_devices, processes
 from binssl.engine.preflight import check_parts
-from binssl.features.folder import FeatureFolder, extract_features
-from binssl.features.layers import POOLS, LayerReader
-from binssl.features.plain_views import with_views_of
-from binssl.registry import ALGORITHMS, ConfigError
+from binssl.features.folder import FeatureFolder, check_layers, extract_features, with_views_of
+from binssl.features.layers import POOLS
+from binssl.registry import ConfigError
 
 
 def add_extraction_flags(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +38,6 @@ def add_extraction_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--force', action='store_true', help='overwrite the file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value')
     add_download_flag(parser)
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
 
 
 def parse_extraction(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -50,9 +47,7 @@ def parse_extraction(arguments: Sequence[str] | None = None) -> argparse.Namespa
     layers_help = 'neck (what goes downstream; the default), feat1 to feat5, or modules: backbone.blocks.5'
     parser.add_argument('--layers', nargs='+', default=['neck'], metavar='LAYER', help=layers_help)
     parser.add_argument('--out', required=True, metavar='FILE', help='FILE.npz or FILE.safetensors')
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--check', type=int, metavar='N', help='only check, for N processes on this machine')
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    add_launch_flags(parser)
     return parser.parse_args(arguments)
 
 
@@ -72,30 +67,32 @@ def extract_to_file(args: argparse.Namespace) -> None:
         download_data(cfg, [f'{args.split}_dataloader'])
     if args.check is not None:
         return
-    root = feature_root(args)
+    with extracted(args, cfg, dataset, args.layers, args.launcher) as features:
+        by_the_first(lambda: _write(features, args.layers, write, Path(args.out)))
+
+
+@contextmanager
+def extracted(
+    args: argparse.Namespace, cfg: Config, dataset: dict[str, Any], layers: Sequence[str], launcher: str = 'none'
+) -> Iterator[FeatureFolder]:
+    """The features, by all processes of a group; without ``--cache-features`` they stay while the block runs."""
+    out, loader = Path(args.out), cfg[f'{args.split}_dataloader']
+    root = Path(args.cache_features) if args.cache_features else out.with_name(f'.{out.name}.features')
     try:
-        with processes(args.launcher, args.device) as device:
-            loader = cfg[f'{args.split}_dataloader']
-            features = extract_features(
+        with processes(launcher, args.device) as device:
+            yield extract_features(
                 Path(args.weights),
                 dataset,
-                args.layers,
+                layers,
                 root,
                 pool=args.pool,
                 batch_size=loader.batch_size,
                 num_workers=loader.get('num_workers'),
                 device=device,
             )
-            by_the_first(lambda: _write(features, args.layers, write, Path(args.out)))
     finally:
         if not args.cache_features and int(os.environ.get('RANK', 0)) == 0:
             shutil.rmtree(root, ignore_errors=True)
-
-
-def feature_root(args: argparse.Namespace) -> Path:
-    """Where features are kept, or stay for as long as the command runs."""
-    out = Path(args.out)
-    return Path(args.cache_features) if args.cache_features else out.with_name(f'.{out.name}.features')
 
 
 def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config, dict[str, Any]]:
@@ -112,8 +109,7 @@ def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config
             raise ConfigError(f'{args.config} has no {name}; it has data for {", ".join(there) or "nothing"}')
     if problems := check_parts(Config({name: cfg[name] for name in names})):
         raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
-    network = ALGORITHMS.build(inference_config(read_trained(args.weights).model))
-    LayerReader(network, layers, args.pool)
+    check_layers(args.weights, layers, args.pool)
     dataset = cfg[names[0]].dataset.to_dict()
     return cfg, with_views_of(dataset, cfg[names[1]].dataset.to_dict()) if args.views_of else dataset
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import platform
@@ -17,14 +18,14 @@ import torch
 from mmengine.dist import barrier
 
 import binssl
-from binssl.checkpoints import load_model
+from binssl.checkpoints import load_model, read_trained
+from binssl.checkpoints.weights import inference_config
 from binssl.core.files import file_sha256, write_json
 from binssl.core.processes import by_the_first
 from binssl.engine.config import config_hash, plain
 from binssl.features.layers import LayerReader
-from binssl.features.plain_views import check_plain_views, views_of
-from binssl.features.rows import LABELS, Layout, RowFile, RowMaker
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+from binssl.features.rows import LABELS, Layout, RowFile, RowMaker, check_plain_views
+from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, ConfigError
 
 FACTS = 'features.json'
 ROOT = Path('work_dirs/features')
@@ -127,6 +128,28 @@ def extract_features(
     features = FeatureFolder.open(folder)
     barrier()  # a caller may remove the folder: not before all have opened it
     return features
+
+
+def check_layers(weights: str | Path, layers: Sequence[str], pool: str) -> None:
+    """Raises a ConfigError where the network of a weights file has no such layers; see :class:`LayerReader`."""
+    LayerReader(ALGORITHMS.build(inference_config(read_trained(weights).model)), layers, pool)
+
+
+def views_of(dataset: Mapping[str, Any]) -> Any:
+    """Of a data set's config what decides how its images look: types and views, with those of its parts."""
+    parts = {key: views_of(value) for key, value in dataset.items() if isinstance(value, Mapping)}
+    return {'type': dataset['type'], 'views': plain(dataset.get('views')), **parts}
+
+
+def with_views_of(dataset: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the data set's config with the views of the ``other``'s; inside a set of another, the inner one's."""
+    changed = copy.deepcopy(dict(dataset))
+    if isinstance(changed.get('dataset'), Mapping):
+        return {**changed, 'dataset': with_views_of(changed['dataset'], other)}
+    while isinstance(other.get('dataset'), Mapping):
+        other = other['dataset']
+    changed.pop('views', None)
+    return {**changed, 'views': copy.deepcopy(other['views'])} if 'views' in other else changed
 
 
 def _facts(weights: Path, dataset: Mapping[str, Any], data: Any, pool: str) -> dict[str, Any]:

@@ -24,8 +24,39 @@ from binssl.registry import FUNCTIONS, ConfigError
 LABELS = 'labels'
 MOST_WORKERS = 4
 SECONDS_BETWEEN_LINES = 20.0
+IMAGES_TRIED, EPOCHS_TRIED = 4, 12
 
 Layout = dict[str, tuple[tuple[int, ...], str]]  # of a file's row: its shape and the dtype of its numbers
+
+
+def check_plain_views(data: Any) -> None:
+    """Make some images in several epochs, in which a random view differs.
+
+    Args:
+        data: a data set, whose samples are asked for by (index, epoch).
+
+    Raises:
+        ConfigError: it is empty, an image has several views, or another in another epoch.
+    """
+    name = type(data).__name__
+    if not len(data):
+        raise ConfigError(f'{name} has no image: there are no features to compute')
+    if getattr(data, 'num_views', 1) != 1:
+        raise ConfigError(f'{name} gives {data.num_views} views of an image; features are of one: change its views')
+    for index in range(0, len(data), -(-len(data) // IMAGES_TRIED)):
+        first = _image(data, index, epoch=0)
+        for epoch in range(1, EPOCHS_TRIED):
+            if not torch.equal(_image(data, index, epoch), first):
+                raise ConfigError(
+                    f'the views of {name} are random (image {index} looks otherwise in epoch {epoch}), '
+                    'and features are computed once: take the views of the validation, as '
+                    'tools/extract_features.py does with --views-of val'
+                )
+
+
+def _image(data: Any, index: int, epoch: int) -> Tensor:
+    images = data[(index, epoch)]['images']
+    return images if isinstance(images, Tensor) else images[0]
 
 
 class RowFile:

@@ -14,21 +14,20 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from binssl.checkpoints import read_trained
-from binssl.checkpoints.weights import inference_config
+from binssl.core.command_line import check_at_least_one
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, metric_config, parse_options
-from binssl.engine.launch import LAUNCHERS, check_devices, processes
+from binssl.engine.launch import add_launch_flags, check_devices, processes
 from binssl.engine.preflight import check_parts
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.engine.weights import write_initial_weights
 from binssl.evaluation import LinearSVM
 from binssl.evaluation.linear_svm import ALL, SVMTask
 from binssl.evaluation.svm import LabeledFeatures, jobs_that_fit
-from binssl.features.folder import ROOT, FeatureFolder, extract_features
-from binssl.features.layers import POOLS, LayerReader
+from binssl.features.folder import ROOT, FeatureFolder, check_layers, extract_features
+from binssl.features.layers import POOLS
 from binssl.features.svm_results import Results, write_results
-from binssl.registry import ALGORITHMS, DATASETS, METRICS, ConfigError
+from binssl.registry import DATASETS, METRICS, ConfigError
 
 PROTOCOL = 'configs/benchmarks/svm/voc07.py'
 RANDOM = 'random'
@@ -86,10 +85,7 @@ def parse_svm(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='of the protocol'
     )
     add_download_flag(parser)
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--check', type=int, metavar='N', help='only check, for N processes on this machine')
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    add_launch_flags(parser)
     return parser.parse_args(arguments)
 
 
@@ -131,14 +127,13 @@ def plan_svm(args: argparse.Namespace) -> SVMRun:
         ConfigError: a file that is no network of ours, a layer or config that is not there, labels that do not allow
             the folds or shots, data that are not there: all before anything is extracted.
     """
-    if args.jobs is not None and args.jobs < 1:
-        raise ConfigError(f'--jobs {args.jobs} must be at least 1')
+    check_at_least_one(jobs=args.jobs)
     if problem := check_devices(args.check or 1, args.device):
         raise ConfigError(problem)
     weights = find_weights(args)
     protocol, metric = read_protocol(args.config, args.protocol, parse_options(args.cfg_options))
     layers = tuple(dict.fromkeys(word for words in args.layers for word in words.split()))
-    LayerReader(ALGORITHMS.build(inference_config(read_trained(weights).model)), layers, args.pool)
+    check_layers(weights, layers, args.pool)
     parts = _parts_of(protocol)
     if args.check is not None or args.launcher == 'none':  # processes of a launcher come after its check
         if args.download:

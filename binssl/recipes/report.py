@@ -13,7 +13,7 @@ from torch import Tensor
 from binssl.checkpoints import load_model
 from binssl.core.files import write_json, write_text
 from binssl.core.tables import markdown, summarise
-from binssl.features.embedding import embed_features
+from binssl.features.pictures import embed_features
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Recipe
 from binssl.registry import DATASETS, ConfigError

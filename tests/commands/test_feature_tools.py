@@ -21,11 +21,9 @@ from binssl.checkpoints import load_model
 from binssl.datasets import Digits
 from binssl.datasets.originals import Originals
 from binssl.evaluation import EvaluationError
-from binssl.features import embedding, neighbour_sheet
-from binssl.features.embedding import embed_features
+from binssl.features import pictures
 from binssl.features.extract import extract_to_file, parse_extraction
-from binssl.features.neighbour_sheet import nearest_images
-from binssl.features.visualisation import parse_visualisation, visualise
+from binssl.features.pictures import draw_embedding, embed_features, nearest_images, parse_visualisation, visualise
 from binssl.registry import ConfigError
 
 FEW = dict(type='FewLabels', dataset=dict(type='Digits', split='test'), percent=20)
@@ -106,7 +104,7 @@ def test_a_library_that_is_missing_is_named(files: list[str], tmp_path: Path, mo
     hide(monkeypatch, 'safetensors')
     with pytest.raises(ConfigError, match=r'binssl\[safetensors\]'):
         extract(files, tmp_path / 'f.safetensors')
-    monkeypatch.setattr(embedding, 'find_spec', lambda name: None if name == 'umap' else object())
+    monkeypatch.setattr(pictures, 'find_spec', lambda name: None if name == 'umap' else object())
     with pytest.raises(ConfigError, match=r'binssl\[umap\]'):
         draw(files, tmp_path / 'f.png', '--method', 'umap')
 
@@ -125,12 +123,12 @@ def test_clusters_stay_together_in_the_plane() -> None:
 
 def test_picture_and_sheet_are_drawn(files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
-    monkeypatch.setattr('binssl.features.visualisation.draw_embedding', lambda *values: given.append(values))
+    monkeypatch.setattr('binssl.features.pictures.draw_embedding', lambda *values: given.append(values))
     draw(files, tmp_path / 'points.png', '--images', '30')
     points, labels, names, title, path = given[0]
     assert (points.shape, names, path.name) == ((30, 2), [str(digit) for digit in range(10)], 'points.png')
     assert 'neck of 30 images' in title
-    embedding.draw_embedding(points, np.where(labels == 3, -1, labels), names, title, tmp_path / 'points.png')
+    draw_embedding(points, np.where(labels == 3, -1, labels), names, title, tmp_path / 'points.png')
     with Image.open(tmp_path / 'points.png') as picture:
         colours = {colour for _, colour in picture.convert('RGB').getcolors(1 << 20)}
     assert (211, 211, 211) in colours  # the grey of images without a label
@@ -145,11 +143,11 @@ def test_picture_and_sheet_are_drawn(files: list[str], tmp_path: Path, monkeypat
 def test_a_sheet_counts_no_class_of_images_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[Any] = []
     sheet = (Image.new('L', (1, 1)), None)
-    monkeypatch.setattr(neighbour_sheet, 'draw_sheet', lambda samples, side: drawn.extend(samples) or sheet)
+    monkeypatch.setattr(pictures, 'draw_sheet', lambda samples, side: drawn.extend(samples) or sheet)
     originals = Originals(Digits('test'))
     originals.labels[:4] = [3, 3, 5, -1]
     nearest, similarity = np.array([[1, 2], [2, 1]]), np.ones((2, 2))
-    neighbour_sheet.draw_neighbours(originals, [0, 3], nearest, similarity, tmp_path / 'sheet.png')
+    pictures.draw_neighbours(originals, [0, 3], nearest, similarity, tmp_path / 'sheet.png')
     assert drawn[0].note == 'label 3; 1 of its 2 neighbours are of its class'
     assert drawn[1].note == 'no label'
 
@@ -183,7 +181,7 @@ def test_neighbours_are_scikit_learns() -> None:
 def test_a_picture_that_cannot_be_is_told_before_any_work(
     out: str, more: list[str], words: str, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('binssl.features.visualisation.extract_features', lambda *_, **__: pytest.fail('it started'))
+    monkeypatch.setattr('binssl.features.extract.extract_features', lambda *_, **__: pytest.fail('it started'))
     (tmp_path / 'there.png').write_text('precious')
     with pytest.raises(ConfigError) as caught:
         draw(files, tmp_path / out, *more)
