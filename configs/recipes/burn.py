@@ -1,9 +1,9 @@
-"""BURN on ImageNet: stage 1, hand-over, stage 2, linear evaluation. Paper: 62.29 top-1; here: not yet measured.
+"""BURN on ImageNet: stage 1, hand-over, stage 2, linear evaluation.
 
 python tools/run_recipe.py configs/recipes/burn.py --processes 8
 
-400 epochs of 8 GPUs before the linear evaluation; killed, the same command goes on. The extractor is MoCo v2's
-(configs/_base_/models/burn_imagenet.py says where it is got).
+400 epochs of 8 GPUs before the linear evaluation; killed, the same command goes on. Published: 62.29 top-1;
+here: not yet measured. The extractor is MoCo v2's (configs/_base_/models/burn_imagenet.py says where it is got).
 """
 
 _BURN = 'configs/selfsup/burn'

@@ -1,6 +1,8 @@
 """BURN on the digits, from a real-valued extractor to binary features, and what to compare them with.
 
 bash tools/quickstart.sh
+
+Here: the table in README.md.
 """
 
 _BURN = 'configs/selfsup/burn'

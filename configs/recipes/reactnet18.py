@@ -1,9 +1,9 @@
-"""ReActNet's ResNet-18 on ImageNet in two steps: binary activations, then both binary. Published: 65.9 top-1.
+"""ReActNet's ResNet-18 on ImageNet in two steps: binary activations, then both binary.
 
 python tools/run_recipe.py configs/recipes/reactnet18.py --processes 8
 
-512 epochs of 8 GPUs; killed, the same command goes on. Here: not yet measured. The teacher is torchvision's
-(configs/_base_/models/soft_labels_imagenet.py says where it is got).
+512 epochs of 8 GPUs; killed, the same command goes on. Published: 65.9 top-1; here: not yet measured. The
+teacher is torchvision's (configs/_base_/models/soft_labels_imagenet.py says where it is got).
 """
 
 _STEP = 'configs/supervised/reactnet/resnet18'

@@ -1,9 +1,9 @@
-"""ReCU in two stages (ReActNet-like ResNet-18) on ImageNet. Published: 66.4 top-1; its stage 1 is unverified.
+"""ReCU in two stages (ReActNet-like ResNet-18) on ImageNet.
 
 python tools/run_recipe.py configs/recipes/recu_twostage.py --processes 8
 
-512 epochs of 8 GPUs; killed, the same command goes on. Here: not yet measured. The teacher is torchvision's
-(configs/_base_/models/soft_labels_imagenet.py says where it is got).
+512 epochs of 8 GPUs; killed, the same command goes on. Published: 66.4 top-1; here: not yet measured. Its stage 1 is
+unverified. The teacher is torchvision's (configs/_base_/models/soft_labels_imagenet.py says where it is got).
 """
 
 _STEP = 'configs/supervised/recu/imagenet_twostage'

@@ -1,6 +1,8 @@
 """Every label-free method on the digits: one binary network, one teacher a seed, at most 60 core-seconds a stage.
 
 python benchmarks/digits/table.py selfsup
+
+Here: the table in benchmarks/RESULTS.md.
 """
 
 _S2BNN = 'configs/selfsup/s2bnn'

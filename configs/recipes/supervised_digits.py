@@ -1,6 +1,8 @@
 """The supervised methods on the digits, each beside its real-valued twin under the same recipe.
 
 python benchmarks/digits/table.py supervised; with --full also the other plans and recipes of the three papers.
+
+Here: the table in benchmarks/RESULTS.md.
 """
 
 _RECU = 'configs/supervised/recu'

@@ -1,7 +1,7 @@
 """Every config reads, names parts that exist, and the published recipes say what the papers say."""
 
+import ast
 import copy
-import re
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pytest
 from mmengine.config import Config
 
 from binssl.engine.config import load_config
+from binssl.engine.config_index import stands_for
 from binssl.engine.preflight import check_parts
 from binssl.registry import ALGORITHMS, ConfigError
 
@@ -31,9 +32,9 @@ def read(path: str) -> Config:
 
 
 def other_name_of(path: str) -> str | None:
-    """What an alias stands for: a file that says nothing but ``_base_ = ['./NAME.py']``."""
-    alone = re.fullmatch(r'"""[^"]+"""\s+_base_ = \[\'\./(\w+\.py)\'\]\s*', (ROOT / path).read_text())
-    return f'{Path(path).parent.as_posix()}/{alone[1]}' if alone else None
+    """The config that an alias is another name of."""
+    name = stands_for(ast.parse((ROOT / path).read_text()))
+    return name and Path(path).with_name(name).as_posix()
 
 
 ALIASES = {path: name for path in LEAVES if (name := other_name_of(path))}

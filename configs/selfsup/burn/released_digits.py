@@ -1,6 +1,6 @@
 """BURN on the digits as its released code has it, in one stage: its gradients, similarity of outputs, g frozen.
 
-Runs; not measured.
+Here: not yet measured.
 """
 
 _base_ = ['./single_stage_digits.py']

@@ -1,4 +1,7 @@
-"""BURN stage 1 as its released code has it (but with gradients): frozen target head, outputs compared, clipped sign."""
+"""BURN stage 1 as its released code has it (but with gradients): frozen target head, outputs compared, clipped sign.
+
+Here: not yet measured.
+"""
 
 _base_ = ['./stage1.py']
 model = dict(

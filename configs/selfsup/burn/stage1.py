@@ -1,7 +1,7 @@
 """BURN stage 1, ImageNet: binary activations, real weights. 8 GPUs x 256 x 2 = 4096 images a step, 200 epochs.
 
-0.119e8 FLOPs, 0.872e8 OPs once binary (trunk with fc; _base_/models/moco_imagenet.py says how they are counted). Paper,
-after both stages: 62.29 linear top-1; here: not yet measured.
+0.119e8 FLOPs, 0.872e8 OPs once binary (trunk with fc; _base_/models/moco_imagenet.py says how they are counted).
+Published, after both stages: 62.29 linear top-1; here: not yet measured.
 """
 
 _base_ = [

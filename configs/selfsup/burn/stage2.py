@@ -1,7 +1,7 @@
 """BURN stage 2, ImageNet: both binary; starts from stage 1's trunk, student head and target head.
 
 8 GPUs x 256 x 2 = 4096 images a step, 200 epochs. 0.119e8 FLOPs, 0.872e8 OPs (trunk with fc).
-Paper: 62.29 linear top-1; here: not yet measured.
+Published: 62.29 linear top-1; here: not yet measured.
 """
 
 _base_ = ['./stage1.py']

@@ -1,10 +1,10 @@
 """BYOL on binary ReActNet-A, ImageNet: a row of BURN's table, in one stage.
 
-8 GPUs x 64 x 8 = 4096 images a step, 600 epochs. 0.119e8 FLOPs, 0.871e8 OPs. BURN's paper: 49.25 linear top-1
-(benchmarks/linear_classification/imagenet/burn.py, no fc: the trunk ends in the pool); here: not yet measured. The
-settings are those of the release's `swav_reactnet_...` files, which hold BYOL: LARS at 4.8, decay 1e-6, momentum from
-0.99, fp16; its binarisation is kept apart (burn/released_stage2.py), and whether these files gave 49.25 or 49.41 is
-unverified.
+8 GPUs x 64 x 8 = 4096 images a step, 600 epochs. 0.119e8 FLOPs, 0.871e8 OPs. Published (BURN's paper): 49.25 linear
+top-1 (benchmarks/linear_classification/imagenet/burn.py, no fc: the trunk ends in the pool); here: not yet measured.
+The settings are those of the release's `swav_reactnet_...` files, which hold BYOL: LARS at 4.8, decay 1e-6, momentum
+from 0.99, fp16; its binarisation is kept apart (burn/released_stage2.py), and whether these files gave 49.25 or 49.41
+is unverified.
 """
 
 _base_ = ['./resnet50.py']

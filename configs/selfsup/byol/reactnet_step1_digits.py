@@ -2,7 +2,7 @@
 
 Settings chosen on held-out training images, linear / k-NN / 1 label a class, seed 0, 41 epochs: step 1 85.8 / 74.3 /
 41.4, step 2 90.3 / 76.0 / 46.3; in one step, momentum 0.99 and no BatchNorm at the projector's end, 78.1 / 70.1 / 36.8.
-Test images, 3 seeds: benchmarks/RESULTS.md (python benchmarks/digits/table.py selfsup).
+Here, after step 2: 87.2 linear, 81.2 k-NN, mean of 3 seeds (benchmarks/RESULTS.md).
 """
 
 _base_ = ['../../_base_/datasets/digits_two_views.py', '../../_base_/reactnet_step1_digits.py']

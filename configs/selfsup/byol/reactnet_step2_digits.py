@@ -1,4 +1,7 @@
-"""BYOL on the digits, step 2: both binary; goes on from all of step 1."""
+"""BYOL on the digits, step 2: both binary; goes on from all of step 1.
+
+Here: 87.2 linear, 81.2 k-NN, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = ['./reactnet_step1_digits.py']
 model = dict(backbone=dict(conv_cfg=dict(weight=dict(type='ScaledSign', ste='clip'))))

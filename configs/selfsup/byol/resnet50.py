@@ -1,6 +1,6 @@
 """BYOL, ResNet-50, ImageNet (arXiv:2006.07733). 64 GPUs x 64 = 4096 images a step, 1000 epochs. 4.089e9 FLOPs.
 
-Paper: 74.3 linear top-1; here: not yet measured. With 8 GPUs a step takes 8 batches, and each BatchNorm sees 512
+Published: 74.3 linear top-1; here: not yet measured. With 8 GPUs a step takes 8 batches, and each BatchNorm sees 512
 images where the paper's saw 4096. Biases and norms have neither decay nor LARS's adaptation.
 """
 

@@ -1,7 +1,7 @@
 """S2-BNN, contrastive and distillation 1 : 1, step 1, ImageNet: ReActNet-A, binary activations, real weights.
 
 8 GPUs x 32 = 256 images a step, 200 epochs, two views; distillation on view 0. 0.119e8 FLOPs, 0.871e8 OPs once
-binary. Paper, after step 2: 56.022/79.168 linear top-1/top-5; here: not yet measured. Both losses read one
+binary. Published, after step 2: 56.022/79.168 linear top-1/top-5; here: not yet measured. Both losses read one
 projector's output.
 """
 

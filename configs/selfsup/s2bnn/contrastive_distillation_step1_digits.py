@@ -3,7 +3,7 @@
 The student's projector has a BatchNorm: see contrastive_step1_digits.py. Chosen on held-out training images, linear /
 k-NN / 1 label a class, seed 0, 41 epochs: 90.3 / 83.3 / 51.9 (without it 81.9 / 72.2 / 43.3), step 2 92.4 / 89.2 /
 59.1.
-Test images, 3 seeds: benchmarks/RESULTS.md (python benchmarks/digits/table.py selfsup).
+Here, after step 2: 92.5 linear, 86.7 k-NN, mean of 3 seeds (benchmarks/RESULTS.md).
 """
 
 _base_ = [

@@ -4,7 +4,7 @@ The projector has a BatchNorm that MoCo v2's lacks: without it all embeddings of
 new key is told from older ones by its date (top-1 up to 100 %, the loss at log 513), and nothing is learnt. Chosen on
 held-out training images, linear / k-NN / 1 label a class, seed 0, 41 epochs: 85.8 / 85.4 / 49.4 with it, 59.4 / 34.7 /
 15.9 without; step 2 91.3 / 85.4 / 55.1.
-Test images, 3 seeds: benchmarks/RESULTS.md (python benchmarks/digits/table.py selfsup).
+Here, after step 2: 93.4 linear, 88.6 k-NN, mean of 3 seeds (benchmarks/RESULTS.md).
 """
 
 _base_ = ['../moco/reactnet_real_digits.py']

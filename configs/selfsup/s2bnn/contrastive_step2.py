@@ -1,6 +1,6 @@
 """S2-BNN's enhanced MoCo v2 (contrastive only), step 2, ImageNet: both binary; starts from all of step 1.
 
-8 GPUs x 32 = 256 images a step, 200 epochs. 0.119e8 FLOPs, 0.871e8 OPs. Paper: 52.452/76.080 linear top-1/top-5
+8 GPUs x 32 = 256 images a step, 200 epochs. 0.119e8 FLOPs, 0.871e8 OPs. Published: 52.452/76.080 linear top-1/top-5
 (BURN's paper: 52.50); here: not yet measured. The published code also loads the momentum copy and the queue; here
 both start anew.
 """

@@ -1,4 +1,7 @@
-"""S2-BNN, distillation only, on the digits, with a real-valued student of torchvision's."""
+"""S2-BNN, distillation only, on the digits, with a real-valued student of torchvision's.
+
+Here: not yet measured.
+"""
 
 _base_ = ['./distillation_step1_digits.py']
 model = dict(

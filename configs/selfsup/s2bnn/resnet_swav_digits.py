@@ -1,4 +1,7 @@
-"""S2-BNN, distillation only, on the digits: a real-valued ResNet learns SwAV's prototype scores."""
+"""S2-BNN, distillation only, on the digits: a real-valued ResNet learns SwAV's prototype scores.
+
+Here: not yet measured.
+"""
 
 _base_ = ['./distillation_step1_digits.py']
 model = dict(

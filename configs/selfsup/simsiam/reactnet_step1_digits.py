@@ -1,6 +1,6 @@
 """SimSiam on the digits, step 1: binary activations, real weights.
 
-Test images, 3 seeds: benchmarks/RESULTS.md (python benchmarks/digits/table.py selfsup).
+Here, after step 2: 84.5 linear, 77.4 k-NN, mean of 3 seeds (benchmarks/RESULTS.md).
 """
 
 _base_ = ['../../_base_/datasets/digits_two_views.py', '../../_base_/reactnet_step1_digits.py']

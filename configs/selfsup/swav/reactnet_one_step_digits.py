@@ -1,4 +1,7 @@
-"""SwAV on the digits, in one step: both binary from the start."""
+"""SwAV on the digits, in one step: both binary from the start.
+
+Here: not yet measured.
+"""
 
 _base_ = ['./reactnet_step2_digits.py']
 load_from = None

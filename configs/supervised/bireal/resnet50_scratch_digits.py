@@ -1,4 +1,7 @@
-"""Bi-Real-50's two streams, an eighth as wide and of three stages, from scratch on the digits."""
+"""Bi-Real-50's two streams, an eighth as wide and of three stages, from scratch on the digits.
+
+Here: 92.3 top-1, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = ['./scratch_digits.py']
 model = dict(

@@ -1,4 +1,7 @@
-"""Bi-Real Net step by step on the digits, 4 of 5: both binary, magnitude-aware gradient."""
+"""Bi-Real Net step by step on the digits, 4 of 5: both binary, magnitude-aware gradient.
+
+Here, after all five: 94.6 top-1, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = ['./stepwise_clip_digits.py']
 model = dict(

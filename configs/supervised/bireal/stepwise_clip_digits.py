@@ -1,4 +1,7 @@
-"""Bi-Real Net step by step on the digits, 3 of 5: clip in place of the leaky clip."""
+"""Bi-Real Net step by step on the digits, 3 of 5: clip in place of the leaky clip.
+
+Here, after all five: 94.6 top-1, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = ['./stepwise_leaky_clip_digits.py']
 model = dict(backbone=dict(conv_cfg=dict(activation=dict(_delete_=True, type='Clip'))))

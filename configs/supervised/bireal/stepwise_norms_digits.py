@@ -1,4 +1,7 @@
-"""Bi-Real Net step by step on the digits, 5 of 5: weights at +-1, BatchNorms alone learn."""
+"""Bi-Real Net step by step on the digits, 5 of 5: weights at +-1, BatchNorms alone learn.
+
+Here: 94.6 top-1, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = ['./stepwise_binary_digits.py']
 model = dict(backbone=dict(conv_cfg=dict(weight=dict(_delete_=True, type='BoxSign'))), learns='norms')

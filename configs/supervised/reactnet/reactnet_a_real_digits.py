@@ -1,4 +1,7 @@
-"""ReActNet's plan in real precision on the digits, with labels: the binary one's twin, and its teacher."""
+"""ReActNet's plan in real precision on the digits, with labels: the binary one's twin, and its teacher.
+
+Here: 97.4 top-1, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = [
     '../../_base_/models/reactnet_digits.py',

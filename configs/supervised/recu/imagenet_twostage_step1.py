@@ -1,6 +1,6 @@
 """ReCU in two stages (its ReActNet-like ResNet-18), stage 1, ImageNet: binary activations, real weights.
 
-8 GPUs x 64 = 512 images a step, 256 epochs. 1.378e8 FLOPs, 1.640e8 OPs once binary. Published after stage 2: 66.4
+8 GPUs x 64 = 512 images a step, 256 epochs. 1.378e8 FLOPs, 1.640e8 OPs once binary. Published, after stage 2: 66.4
 top-1; here: not yet measured. Stage 1 is not published. Unverified, so: stage 2's optimiser, rate, views and
 teacher, ReActNet's decay of step 1, ReCU's activations and output scales already.
 """

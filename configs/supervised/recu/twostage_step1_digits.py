@@ -1,4 +1,7 @@
-"""ReCU in two stages on the digits, stage 1: binary activations, real weights; a real twin's soft labels alone."""
+"""ReCU in two stages on the digits, stage 1: binary activations, real weights; a real twin's soft labels alone.
+
+Here, after step 2: 97.2 top-1, mean of 3 seeds (benchmarks/RESULTS.md).
+"""
 
 _base_ = ['../../_base_/models/imagenet.py', '../../_base_/schedules/recu.py', '../../_base_/supervised_digits.py']
 

@@ -1,6 +1,6 @@
 """Linear evaluation on ImageNet, BURN's protocol: frozen trunk (fc included), 8 GPUs x 32, 100 epochs.
 
-Paper, after stage 2: 62.29 top-1; here: not yet measured. The weights file says which trunk it holds; any does.
+Published, after stage 2: 62.29 top-1; here: not yet measured. The weights file says which trunk it holds; any does.
 For several rates in one pass over the data: several_rates.py beside this file.
 """
 

@@ -2,7 +2,7 @@
 
 Its grid, the trunk's rate (0.001, 0.01, 0.1) by the head's factor (1, 10, 100), is run whole by --grid of
 benchmarks/dist_train_semi.sh; this file is lr0_01_head1, and --cfg-options optim_wrapper.optimizer.lr=0.1
-optim_wrapper.paramwise_cfg.lr_mult.head=10 is any other point. Published (its model zoo), ResNet-50: 33.15 top-1 after
+optim_wrapper.paramwise_cfg.lr_mult.head=10 is any other point. Published (its model zoo, ResNet-50): 33.15 top-1 after
 MoCo v1 (lr0_01_head100), 1.56 from scratch (lr0_01_head1); here: not yet measured. tools/prepare_data/subsets.py writes
 the list; published numbers are of SimCLR's (--official). The weights file says which trunk; its neck, BURN's fc, learns
 too.
