@@ -15,10 +15,11 @@ from PIL import Image
 from torch import Tensor
 
 from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, fit, tile_side
+from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.download import download_data
 from binssl.engine.config import load_config
 from binssl.engine.preflight import check_parts
-from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, ConfigError
+from binssl.registry import ALGORITHMS, ConfigError
 
 SPLITS = ('train', 'val', 'test')
 
@@ -64,7 +65,8 @@ def browse(
     dataset = build_split(cfg, split, download)
     chosen = spread(len(dataset), images)
     shown = _Views(cfg, split, dataset, epoch)
-    first = shown.batch(chosen[:1])[0][0]  # views that cannot be made are an error now
+    dataset.original(chosen[0])  # a set that keeps none, or views that cannot be made, are an error now
+    first = shown.batch(chosen[:1])[0][0]
     out.mkdir(parents=True, exist_ok=True)
     for stale in out.glob('contact_sheet_*.png'):
         stale.unlink()
@@ -73,7 +75,7 @@ def browse(
     return _write(out, shown, pages, dict(config=os.fspath(config), split=split, epoch=epoch))
 
 
-def build_split(cfg: Config, split: str, download: bool = False) -> Any:
+def build_split(cfg: Config, split: str, download: bool = False) -> ImageDataset:
     """The data set of a split's loader, with the seed that a run of ``cfg`` gives it.
 
     Raises:
@@ -87,7 +89,7 @@ def build_split(cfg: Config, split: str, download: bool = False) -> Any:
         raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
     if download:
         download_data(cfg, [name])
-    return DATASETS.build(dict(cfg[name].dataset), default_args=dict(seed=cfg.randomness.get('seed') or 0))
+    return build_dataset(cfg[name].dataset, cfg.randomness.get('seed') or 0)
 
 
 def spread(length: int, count: int) -> list[int]:
@@ -96,12 +98,10 @@ def spread(length: int, count: int) -> list[int]:
 
 
 class _Views:
-    """Samples of a data set with their originals and with the views that a network gets."""
+    """Samples of a data set with the views that a network gets."""
 
-    def __init__(self, cfg: Config, split: str, dataset: Any, epoch: int) -> None:
-        make_originals: Any = FUNCTIONS.get('Originals')
-        self.whole_batch: Any = FUNCTIONS.get('whole_batch')
-        self.originals, self.dataset, self.epoch = make_originals(dataset), dataset, epoch
+    def __init__(self, cfg: Config, split: str, dataset: ImageDataset, epoch: int) -> None:
+        self.dataset, self.epoch = dataset, epoch
         self.training = split == 'train'
         model = cfg.get('model') or {}
         self.preprocessor: Any = None
@@ -110,13 +110,13 @@ class _Views:
 
     def batch(self, indices: Sequence[int]) -> tuple[list[list[Image.Image]], list[int]]:
         """For each of ``indices`` its views, and its label."""
-        keys = [(index, self.epoch) for index in indices]
-        whole = hasattr(self.dataset, '__getitems__')
-        batch = self.whole_batch(self.dataset.__getitems__(keys) if whole else [self.dataset[key] for key in keys])
+        batch = self.dataset.batch([(index, self.epoch) for index in indices])
         if hasattr(self.preprocessor, 'std'):
             batch = self.preprocessor(batch, self.training)
         views = [_pixels(view, self.preprocessor) for view in batch['images']]
-        pictures = [[Image.fromarray(view[row].permute(1, 2, 0).numpy()) for view in views] for row in range(len(keys))]
+        pictures = [
+            [Image.fromarray(view[row].permute(1, 2, 0).numpy()) for view in views] for row in range(len(indices))
+        ]
         return pictures, batch['labels'].tolist()
 
 
@@ -133,8 +133,8 @@ def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dic
     for page in pages:
         pictures, labels = shown.batch(page)
         side = tile_side(pictures[0])
-        originals = [_small(shown.originals.image(index), side) for index in page]
-        told = [_describe(shown.originals, *facts) for facts in zip(page, labels, originals, strict=True)]
+        originals = [_small(shown.dataset.original(index), side) for index in page]
+        told = [_describe(shown.dataset, *facts) for facts in zip(page, labels, originals, strict=True)]
         samples = [
             Sample(facts['file'], _note(facts), [original, *views])
             for facts, original, views in zip(told, originals, pictures, strict=True)
@@ -143,7 +143,7 @@ def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dic
         files.append(out / f'contact_sheet_{len(files) + 1:02d}.png')
         sheet.save(files[-1])
         rows += [dict(facts, sheet=files[-1].name, boxes=tiles) for facts, tiles in zip(told, boxes, strict=True)]
-    text = json.dumps(dict(record, images=len(shown.originals), samples=rows), indent=1)
+    text = json.dumps(dict(record, images=len(shown.dataset), samples=rows), indent=1)
     (out / 'contact_sheet.json').write_text(text + '\n', encoding='utf-8')
     return files
 
@@ -152,12 +152,12 @@ def _small(original: Image.Image | None, side: int) -> Image.Image | None:
     return None if original is None else fit(original, side)  # a sheet's originals at full size may not fit in memory
 
 
-def _describe(originals: Any, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
+def _describe(data: ImageDataset, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
     return dict(
         index=index,
-        file=originals.name(index),
+        file=data.name(index),
         label=label,
-        class_name=originals.class_name(label),
+        class_name=data.class_name(label),
         readable=original is not None,
     )
 

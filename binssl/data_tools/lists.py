@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from binssl.core.files import replace_file
-from binssl.datasets.few_labels import share_out
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import index_folder
 from binssl.datasets.list_files import index_list
+from binssl.datasets.subsets import share_out
 from binssl.datasets.voc import CLASSES, PUBLISHED, read_split, set_file
 from binssl.registry import ConfigError, DataError
 

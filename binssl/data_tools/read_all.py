@@ -22,7 +22,7 @@ from binssl.data_tools.browse import SPLITS, build_split
 from binssl.data_tools.report import Analysis, BadImage, FileFacts, bad_list, count_labels
 from binssl.datasets.decode import UNREADABLE
 from binssl.engine.config import load_config
-from binssl.registry import FUNCTIONS, ConfigError
+from binssl.registry import ConfigError
 
 REPORT, LIST = 'analysis.json', 'bad_files.txt'
 _CHUNK = 64  # files that a process is given at a time
@@ -84,43 +84,46 @@ def _different_splits(cfg: Config) -> list[str]:
 
 def analyze_split(cfg: Config, split: str, workers: int, min_side: int) -> Analysis:
     """One split of ``cfg``; see :func:`analyze`."""
-    dataset = build_split(cfg, split)
-    make_originals: Any = FUNCTIONS.get('Originals')
-    originals = make_originals(dataset)
-    counts, unlabeled, outside = count_labels(originals.labels, originals.num_classes)
-    names = [originals.class_name(label) for label in range(len(counts))]
+    data = build_split(cfg, split)
+    labels, num_classes = data.single_labels(), data.num_classes or 0
+    counts, unlabeled, outside = count_labels(labels, num_classes)
+    names = [data.class_name(label) for label in range(len(counts))]
+    files = [(index, path) for index in range(len(data)) if (path := data.path(index)) is not None]
     found = Analysis(
         split,
-        type(dataset).__name__,
-        len(originals),
-        len(originals.files),
-        np.zeros((len(originals), 2), dtype=np.int32),
+        data.title,
+        len(data),
+        len(files),
+        np.zeros((len(data), 2), dtype=np.int32),
         counts,
         unlabeled,
         [str(name) for name in names if name],
         [],
     )
     for index in outside.tolist():
-        label = int(originals.labels[index])
-        problem = f'label {label} is none of the {originals.num_classes} classes'
-        found.bad.append(BadImage(index, originals.path(index) or originals.name(index), label, problem))
-    in_memory = np.setdiff1d(np.arange(len(originals)), originals.files)
-    for index in in_memory.tolist():
-        found.sizes[index] = originals.size(index)
-    _read_files(found, originals, workers, min_side)
+        problem = f'label {labels[index]} is none of the {num_classes} classes'
+        found.bad.append(BadImage(index, data.path(index) or data.name(index), int(labels[index]), problem))
+    for index in set(range(len(data))).difference(index for index, _ in files):
+        picture = data.original(index)
+        if picture is None:
+            found.bad.append(BadImage(index, data.name(index), int(labels[index]), 'cannot be decoded'))
+        else:
+            found.sizes[index] = picture.size
+    _read_files(found, files, labels, workers, min_side)
     found.bad.sort(key=lambda image: image.index)
     return found
 
 
-def _read_files(found: Analysis, originals: Any, workers: int, min_side: int) -> None:
+def _read_files(
+    found: Analysis, files: Sequence[tuple[int, str]], labels: np.ndarray, workers: int, min_side: int
+) -> None:
     inspect = functools.partial(inspect_files, min_side=min_side)
-    files = originals.files
-    chunks = [files[start : start + _CHUNK].tolist() for start in range(0, len(files), _CHUNK)]
-    tasks = ([originals.path(index) for index in chunk] for chunk in chunks)
+    chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
+    tasks = ([path for _, path in chunk] for chunk in chunks)
     with progress_bar(found.split, len(files)) as advance:
         for chunk, facts in zip(chunks, in_order(inspect, tasks, workers), strict=True):
-            for index, file in zip(chunk, facts, strict=True):
-                found.add(index, originals.path(index), int(originals.labels[index]), file)
+            for (index, path), file in zip(chunk, facts, strict=True):
+                found.add(index, path, int(labels[index]), file)
             advance(len(chunk))
 
 

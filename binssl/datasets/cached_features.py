@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,19 +10,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
-from binssl.core.randomness import split_keys
+from binssl.datasets.base import BatchedDataset
 from binssl.registry import DATASETS, DataError, nearest_names
 
 
 @DATASETS.register_module()
-class CachedFeatures(Dataset):
+class CachedFeatures(BatchedDataset):
     """The features in a folder that ``benchmarks/dist_train_linear.sh --cache-features`` wrote.
 
     A sample is asked for as an image's is, by (index, epoch), and is the same in every epoch: ``images`` is a list of
-    one float32 (D,), and ``labels`` and ``indices`` are the image's. The loader gets its batches ready made; its
-    ``collate_fn`` is ``whole_batch``. Features stay on the disk until they are read.
+    one float32 (D,), and ``labels`` and ``indices`` are the image's. The loader gets its batches ready made.
+    Features stay on the disk until they are read.
 
     Args:
         folder: the folder.
@@ -35,7 +35,7 @@ class CachedFeatures(Dataset):
         DataError: there is no such folder or layer, or it is not whole.
     """
 
-    num_views = 1
+    labels: np.ndarray
 
     def __init__(self, folder: str | Path, layer: str = 'neck', seed: int = 0) -> None:
         self.folder, self.seed = Path(folder), seed
@@ -58,15 +58,9 @@ class CachedFeatures(Dataset):
     def __len__(self) -> int:
         return len(self.features)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        batch = self.__getitems__([key])
-        return dict(images=[batch['images'][0][0]], labels=batch['labels'][0], indices=batch['indices'][0])
-
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
         """The batch of ``keys``: ``images`` a list of one float32 (N, D), ``labels`` and ``indices`` int64 (N,)."""
-        indices, _ = split_keys(keys)
-        for index in indices[(indices < 0) | (indices >= len(self))]:
-            raise IndexError(f'index {index} is not among the {len(self)} samples')
+        indices, _ = self.split_keys(keys)
         return dict(
             images=[torch.from_numpy(self.features[indices])],
             labels=torch.from_numpy(self.labels[indices]),
@@ -74,8 +68,8 @@ class CachedFeatures(Dataset):
         )
 
     def fingerprint(self) -> str:
-        """The hashes of features and labels."""
-        return self._sha256
+        """The hash of the hashes of features and labels."""
+        return hashlib.sha256(self._sha256.encode()).hexdigest()
 
 
 def _read_facts(folder: Path) -> dict[str, Any]:

@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.core.randomness import derive_keys, hash_counters, split_keys
-from binssl.datasets.batched import BatchedDataset, stack_keys
+from binssl.core.randomness import derive_keys, hash_counters
+from binssl.datasets.base import BatchedDataset, build_dataset, fingerprint_of, stack_keys
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError
@@ -106,19 +106,22 @@ class DaliImages(BatchedDataset):
         ConfigError: DALI is not installed, the views hold something else, or this is no set of image files.
     """
 
+    labels: np.ndarray
+
     def __init__(self, dataset: dict, device: str = 'gpu', threads: int = 4, seed: int = 0) -> None:
         if device not in ('gpu', 'cpu'):
             raise ConfigError(f"DaliImages: device {device!r} is neither 'gpu' nor 'cpu'")
         if threads < 1:
             raise ConfigError(f'DaliImages: threads {threads} must be at least 1')
         import_dali()
-        self.dataset = DATASETS.build(dataset, default_args=dict(seed=seed))
-        if not isinstance(self.dataset, ImageFiles):
+        photos = build_dataset(dataset, seed)
+        if not isinstance(photos, ImageFiles):
             raise ConfigError(f'DaliImages reads image files; {dataset["type"]} has none, and needs no decoder')
-        self.views = [CroppedView(view) for view in self.dataset.views]
+        self.dataset = photos
+        self.views = [CroppedView(view) for view in photos.views]
         self.device, self.threads, self.seed = device, threads, self.dataset.seed
-        self.index, self.classes = self.dataset.index, self.dataset.classes
-        self.num_classes = getattr(self.dataset, 'num_classes', None)
+        self.index, self.labels = photos.index, photos.labels
+        self.classes, self.num_classes = photos.classes, photos.num_classes
         # shared memory, as the data set's own list of bad ones: what DALI cannot decode
         self.odd = torch.zeros(len(self.dataset), dtype=torch.bool).share_memory_()
         self._pipeline: CropPipeline | None = None
@@ -133,9 +136,7 @@ class DaliImages(BatchedDataset):
         """The batch of ``keys``."""
         if self.device == 'gpu' and get_worker_info() is not None:
             raise ConfigError("DaliImages(device='gpu') works in the training process: set num_workers=0")
-        indices, epochs = split_keys(keys)
-        if len(indices) and not 0 <= indices.min() <= indices.max() < len(self):
-            raise IndexError(f'an index of {indices.tolist()} is not among the {len(self)} samples')
+        indices, epochs = self.split_keys(keys)
         streams = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
         samples = list(zip(indices.tolist(), epochs.tolist(), strict=True))
         photos = [self._open(*sample) for sample in samples]
@@ -148,13 +149,25 @@ class DaliImages(BatchedDataset):
             photos = [self._open(*sample) for sample in samples]
             images = self._make_views(photos, streams)
         images = [view.finish(*made) for view, *made in zip(self.views, images, streams, strict=True)]
-        labels = self.index.labels[[photo.source for photo in photos]]
+        labels = self.labels[[photo.source for photo in photos]]
         return dict(
-            images=images,
-            labels=torch.from_numpy(labels.astype(np.int64)),
-            indices=torch.from_numpy(indices),
-            keys=stack_keys(streams),
+            images=images, labels=torch.from_numpy(labels), indices=torch.from_numpy(indices), keys=stack_keys(streams)
         )
+
+    def name(self, index: int) -> str:
+        return self.dataset.name(index)
+
+    def path(self, index: int) -> str:
+        return self.dataset.path(index)
+
+    def original(self, index: int) -> Image.Image | None:
+        return self.dataset.original(index)
+
+    def refuse_bad(self) -> None:
+        self.dataset.refuse_bad()
+
+    def fingerprint(self) -> str:
+        return fingerprint_of(self.dataset.fingerprint())
 
     def _make_views(self, photos: Sequence[EncodedPhoto], keys: Sequence[np.ndarray]) -> list[Tensor]:
         forked = CropPipeline.used_by != os.getpid()
@@ -199,7 +212,7 @@ class DaliImages(BatchedDataset):
 
     def _decode(self, index: int, epoch: int) -> EncodedPhoto:
         """The photo as the data set decodes or replaces it, without loss in a format that costs nothing."""
-        image, source = self.dataset.read(index, epoch)
+        image, _, source = self.dataset.read(index, epoch)
         pixels = np.asarray(image)
         _, content = cv2.imencode('.bmp', pixels[..., ::-1])
         return EncodedPhoto(content.ravel(), pixels.shape[0], pixels.shape[1], source)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.core.randomness import hash_counters, split_keys
-from binssl.datasets.batched import BatchedDataset, stack_keys
+from binssl.core.randomness import hash_counters
+from binssl.datasets.base import BatchedDataset, stack_keys
 from binssl.datasets.splits import check_split
 from binssl.registry import DATASETS, ConfigError
 from binssl.views.build import DIGITS_BATCH, build_views
@@ -47,6 +47,8 @@ class Digits(BatchedDataset):
     """
 
     num_classes = 10
+    images: np.ndarray
+    labels: np.ndarray
 
     def __init__(self, split: str = 'train', views: Sequence[dict] | None = None, seed: int = 0) -> None:
         check_split('Digits', split, SPLITS)
@@ -61,7 +63,7 @@ class Digits(BatchedDataset):
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
         """See :class:`BatchedDataset`."""
-        indices, epochs = split_keys(keys)
+        indices, epochs = self.split_keys(keys)
         originals = self.images[indices]
         counters = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
         views = [torch.from_numpy(view(originals, own)) for view, own in zip(self.views, counters, strict=True)]

@@ -15,7 +15,7 @@ from torchvision.datasets.utils import check_integrity, download_url, extract_ar
 
 from binssl.datasets import tiny_imagenet
 from binssl.datasets.cifar import CIFAR10, CIFAR100
-from binssl.registry import FUNCTIONS, DataError
+from binssl.registry import DataError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _PARTS = ('bank', 'query')  # of BankAndQuery
@@ -40,7 +40,6 @@ def download_data(cfg: Config, loaders: Iterable[str] = LOADERS) -> None:
                 print(line, flush=True)
 
 
-@FUNCTIONS.register_module()  # how the commands reach it
 def download_missing(dataset: dict) -> list[str]:
     """Fetch what the config of a data set reads and is not there; one process of a run does so, before the others read.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.core.randomness import hash_counters, split_keys
-from binssl.datasets.batched import BatchedDataset, stack_keys
+from binssl.core.randomness import hash_counters
+from binssl.datasets.base import BatchedDataset, stack_keys
 from binssl.registry import ConfigError
 from binssl.views.build import BATCH, build_views
 
@@ -31,13 +32,15 @@ class InMemoryImages(BatchedDataset):
         ConfigError: if a view does not fit the images, or there is no such device.
     """
 
+    images: Tensor
+    labels: np.ndarray
+
     def __init__(
         self, images: Tensor, labels: Tensor, views: Sequence | None = None, seed: int = 0, device: str = 'cpu'
     ) -> None:
-        self.name = type(self).__name__
-        self.seed, self.device = seed, _find_device(device, self.name)
-        self.images, self.labels = images.to(self.device), labels.to(self.device)
-        self.views = build_views([[]] if views is None else views, owner=self.name, takes=BATCH)
+        self.seed, self.device = seed, _find_device(device, self.title)
+        self.images, self.labels = images.to(self.device), labels.cpu().numpy()
+        self.views = build_views([[]] if views is None else views, owner=self.title, takes=BATCH)
         self[0]  # a view that does not fit is an error now
 
     def __len__(self) -> int:
@@ -47,19 +50,18 @@ class InMemoryImages(BatchedDataset):
         """See :class:`BatchedDataset`."""
         if self.device.type != 'cpu' and get_worker_info() is not None:
             raise ConfigError(
-                f'{self.name} is held by device {self.device}, which a worker process cannot use: set num_workers=0 '
+                f'{self.title} is held by device {self.device}, which a worker process cannot use: set num_workers=0 '
                 "and persistent_workers=False of this loader, or device='cpu'"
             )
-        indices, epochs = split_keys(keys)
-        outside = (indices < 0) | (indices >= len(self))
-        if outside.any():
-            raise IndexError(f'index {indices[outside][0]} is not among the {len(self)} samples')
-        places = torch.from_numpy(indices)
-        chosen = places.to(self.device)
-        originals = self.images.index_select(0, chosen)
+        indices, epochs = self.split_keys(keys)
+        originals = self.images.index_select(0, torch.from_numpy(indices).to(self.device))
         counters = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
-        views = [view(originals, own) for view, own in zip(self.views, counters, strict=True)]
-        return dict(images=views, labels=self.labels[chosen], indices=places, keys=stack_keys(counters))
+        return dict(
+            images=[view(originals, own) for view, own in zip(self.views, counters, strict=True)],
+            labels=torch.from_numpy(self.labels[indices]).to(self.device),
+            indices=torch.from_numpy(indices),
+            keys=stack_keys(counters),
+        )
 
 
 def _find_device(name: str, owner: str) -> torch.device:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import torch
-from torch.utils.data import Dataset
 
-from binssl.core.randomness import hash_counters, split_keys, uniforms
+from binssl.core.randomness import hash_counters, uniforms
+from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of
 from binssl.datasets.decode import UNREADABLE, read_array
 from binssl.datasets.splits import warn_of_size
 from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY
-from binssl.datasets.voc_boxes import read_annotation
 from binssl.registry import DATASETS, ConfigError, DataError
 from binssl.views.draws import check_probability
 
 VOC0712 = (('VOC2007', 'trainval'), ('VOC2012', 'trainval'))
 USUAL_ROOT = 'data/VOCdevkit'
+_TOLERANCE = 1.0  # pixels over the border, as rounding makes them; the box is cut off there
+_REMEDY = 'extract the archive of its year again, or remove the image from the list in ImageSets/Main'
 
 
 @DATASETS.register_module()
-class VOCDetection(Dataset):
+class VOCDetection(ImageDataset):
     """Images of VOC with the boxes of their objects, whole and of their own size.
 
     A sample is asked for by (index, epoch), a bare index means epoch 0, and comes as ``images``, uint8 (3, H, W),
@@ -49,7 +53,6 @@ class VOCDetection(Dataset):
         ConfigError: no such sets or probability.
     """
 
-    num_views = 1
     num_classes = len(CLASSES)
 
     def __init__(
@@ -74,10 +77,8 @@ class VOCDetection(Dataset):
         return len(self.paths)
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        indices, epochs = split_keys([key])
+        indices, epochs = self.split_keys([key])
         index = int(indices[0])
-        if not 0 <= index < len(self):
-            raise IndexError(f'index {index} is not among the {len(self)} samples')
         image, known = self._read(index), self.annotations[index]
         boxes = torch.from_numpy(known.boxes.copy())
         if uniforms(hash_counters(self.seed, epochs, indices), 1)[0, 0] < self.flip_probability:
@@ -96,6 +97,12 @@ class VOCDetection(Dataset):
         samples = [self[key] for key in keys]
         batch: dict[str, Any] = {name: [sample[name] for sample in samples] for name in samples[0]}
         return dict(batch, indices=torch.tensor(batch['indices']))
+
+    def fingerprint(self) -> str:
+        folder = os.path.commonpath([os.path.dirname(path) for path in self.paths])
+        known = [field for annotation in self.annotations for field in sorted(vars(annotation).items())]
+        facts = [fact for name, values in known for fact in (name.encode(), values)]
+        return fingerprint_of(*file_facts(self.paths, folder), *facts)
 
     def _read(self, index: int) -> torch.Tensor:
         path, (width, height) = self.paths[index], self.annotations[index].size
@@ -136,3 +143,77 @@ def _check_images(paths: Sequence[str]) -> None:
             f'{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]!r}; extract the '
             'archive of their year again'
         )
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """The M objects of one image.
+
+    Attributes:
+        size: width and height of the image in pixels.
+        boxes: float32 (M, 4), x1, y1, x2, y2 in pixels from the image's corner, 0 <= x1 < x2 <= width.
+        labels: int64 (M,), places in VOC's 20 classes.
+        difficult: bool (M,), objects that VOC neither demands nor forbids to find.
+    """
+
+    size: tuple[int, int]
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+
+
+def read_annotation(path: str | Path) -> Annotation:
+    """Read ``Annotations/ID.xml``.
+
+    VOC counts pixels from 1 and names the first and the last of a box; here a box reaches from edge to edge, so that
+    x1 = xmin - 1 and x2 = xmax. Parts of objects (heads, hands) are passed over.
+
+    Raises:
+        DataError: naming the file: it is missing, no XML or no annotation, has an unknown class, or a box that is empty
+            or outside the image.
+    """
+    file = os.fspath(path)
+    try:
+        root = ElementTree.parse(file).getroot()
+    except (OSError, ElementTree.ParseError) as error:
+        raise DataError(f'{file!r} cannot be read as XML ({error}); {_REMEDY}') from error
+    width, height = _number(root, 'size/width', file), _number(root, 'size/height', file)
+    objects = root.findall('object')
+    rows = [_box(item, width, height, file) for item in objects]
+    return Annotation(
+        (int(width), int(height)),
+        np.array(rows, dtype=np.float32).reshape(-1, 4),
+        np.array([_label(item, file) for item in objects], dtype=np.int64),
+        np.array([(item.findtext('difficult') or '0').strip() == '1' for item in objects], dtype=bool),
+    )
+
+
+def _label(item: ElementTree.Element, file: str) -> int:
+    name = (item.findtext('name') or '').strip()
+    if name not in CLASSES:
+        raise DataError(f"{file!r}: {name!r} is none of VOC's {len(CLASSES)} classes ({', '.join(CLASSES)}); {_REMEDY}")
+    return CLASSES.index(name)
+
+
+def _box(item: ElementTree.Element, width: float, height: float, file: str) -> list[float]:
+    xmin, ymin, xmax, ymax = (_number(item, f'bndbox/{name}', file) for name in ('xmin', 'ymin', 'xmax', 'ymax'))
+    told = f'{file!r}: the box of {item.findtext("name")!r}, {xmin:g} {ymin:g} {xmax:g} {ymax:g},'
+    if xmin > xmax or ymin > ymax:
+        raise DataError(f'{told} is empty; {_REMEDY}')
+    if min(xmin, ymin) < 1 - _TOLERANCE or xmax > width + _TOLERANCE or ymax > height + _TOLERANCE:
+        raise DataError(f'{told} lies outside the image of {width:g} x {height:g} pixels; {_REMEDY}')
+    box = [max(xmin - 1, 0.0), max(ymin - 1, 0.0), min(xmax, width), min(ymax, height)]
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise DataError(f'{told} is empty within the image of {width:g} x {height:g} pixels; {_REMEDY}')
+    return box
+
+
+def _number(item: ElementTree.Element, name: str, file: str) -> float:
+    text = item.findtext(name)
+    try:
+        value = float(text or '')
+    except ValueError:
+        value = float('nan')
+    if not 0 <= value < 1e6:  # neither NaN nor infinite
+        raise DataError(f'{file!r}: {name} of a <{item.tag}> is {text!r}, which is no number of pixels; {_REMEDY}')
+    return value

@@ -53,7 +53,7 @@ class EpochLoop(EpochBasedTrainLoop):
             classes = getattr(model.head, 'out_channels', None)
             validation = self.runner.val_loop
             check_labels(data, classes, None if validation is None else validation.dataloader.dataset)
-            labels = getattr(data, 'num_classes', None)
+            labels = data.num_classes
             if labels and classes and labels < classes:
                 self.runner.logger.warning(
                     f'the head has {classes} classes, the training data {labels}: the others are never learnt; '

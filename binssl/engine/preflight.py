@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config
 
 from binssl.core.console import quiet
+from binssl.datasets import build_dataset
 from binssl.engine.launch import check_devices
 from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
 from binssl.engine.optimiser import OptimWrapper
@@ -281,7 +282,7 @@ def trial_problems(cfg: Config, here: int, everywhere: int, device: str, build_m
 
 def _build_data(cfg: Config, datasets: dict[str, Any]) -> None:
     """Build the data of training and validation into ``datasets``, and look at their labels."""
-    datasets.update({name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)})
+    datasets.update({name: build_dataset(cfg[name].dataset) for name in LOADERS if cfg.get(name)})
     if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False):
         classes = (cfg.model.get('head') or {}).get('num_classes')
         check_labels(datasets['train_dataloader'], classes, datasets.get('val_dataloader'))

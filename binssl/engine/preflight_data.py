@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.config import Config
 from torch import Tensor
 from torch.multiprocessing import get_sharing_strategy
 
 from binssl.core.console import quiet
-from binssl.datasets.classes import check_same_classes
-from binssl.registry import DATASETS, ConfigError
+from binssl.datasets import ImageDataset, build_dataset, check_same_classes
+from binssl.registry import ConfigError
 
 SHARED_MEMORY = '/dev/shm'
 PREFETCH_FACTOR = 2  # torch's default: batches that each worker has in hand
@@ -35,8 +34,8 @@ def settle_classes(cfg: Config) -> None:
     if not isinstance(head, Mapping) or 'num_classes' not in head or head['num_classes'] is not None:
         return
     with quiet():
-        dataset = DATASETS.build(cfg.train_dataloader.dataset)
-    classes = getattr(dataset, 'num_classes', None)
+        dataset = build_dataset(cfg.train_dataloader.dataset)
+    classes = dataset.num_classes
     if not classes or classes < 2:
         said = f'have {classes} class' if classes else 'do not say how many classes they have'
         raise ConfigError(
@@ -46,9 +45,9 @@ def settle_classes(cfg: Config) -> None:
     cfg.model.head.num_classes = int(classes)
 
 
-def check_views(model: Any, dataset: Any) -> None:
+def check_views(model: Any, dataset: ImageDataset) -> None:
     """Raise a ConfigError unless the training set gives as many views of an image as the model learns from."""
-    given = getattr(dataset, 'num_views', model.views)
+    given = dataset.num_views
     if given != model.views:
         raise ConfigError(
             f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
@@ -62,7 +61,7 @@ def check_views(model: Any, dataset: Any) -> None:
         )
 
 
-def check_labels(dataset: Any, classes: int | None, validation: Any = None) -> None:
+def check_labels(dataset: ImageDataset, classes: int | None, validation: ImageDataset | None = None) -> None:
     """Compare the labels of a training set with a head, and with those of the validation.
 
     Args:
@@ -74,7 +73,7 @@ def check_labels(dataset: Any, classes: int | None, validation: Any = None) -> N
         ConfigError: images without labels, all of one class, of more classes than the head has, or of others than
             those of the validation.
     """
-    known = _labels(dataset)
+    known = dataset.labels if dataset.labels is not None and dataset.labels.ndim == 1 else np.zeros(0, dtype=np.int64)
     unknown = int((known < 0).sum())
     if unknown:
         raise ConfigError(
@@ -86,7 +85,7 @@ def check_labels(dataset: Any, classes: int | None, validation: Any = None) -> N
             f'all {len(known)} training images are of class {known[0]}: there is nothing to tell apart; take images of '
             'two classes at least'
         )
-    labels = getattr(dataset, 'num_classes', None)
+    labels = dataset.num_classes
     if labels and classes and labels > classes:
         raise ConfigError(
             f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '
@@ -94,16 +93,6 @@ def check_labels(dataset: Any, classes: int | None, validation: Any = None) -> N
         )
     if validation is not None:
         check_same_classes(dataset, validation, 'train_dataloader.dataset', 'val_dataloader.dataset')
-
-
-def _labels(dataset: Any) -> np.ndarray:
-    """The classes (N,) of a set that holds a number for each image; none of another set."""
-    labels = getattr(getattr(dataset, 'index', dataset), 'labels', None)
-    if isinstance(labels, torch.Tensor):
-        labels = labels.cpu().numpy()
-    if isinstance(labels, np.ndarray) and labels.ndim == 1:
-        return labels
-    return np.zeros(0, dtype=np.int64)
 
 
 def loader_problems(name: str, loader: Mapping[str, Any], dataset: Any, processes: int) -> list[str]:

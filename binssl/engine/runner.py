@@ -22,6 +22,7 @@ from torch.utils.data import DataLoader
 from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from binssl.core.console import quieten, say
 from binssl.core.processes import processes_here, unwrap
+from binssl.datasets import build_dataset
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.launch import uses_gpu
@@ -29,7 +30,7 @@ from binssl.engine.loops import accumulation, batch_per_process
 from binssl.engine.preflight_data import loader_problems
 from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
 from binssl.engine.weights import start_from, start_from_trunk
-from binssl.registry import ALGORITHMS, DATASETS, HOOKS, RUNNERS, ConfigError, nearest_names
+from binssl.registry import ALGORITHMS, HOOKS, RUNNERS, ConfigError, nearest_names
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
 _LEAVE_BUFFERS = (
@@ -134,15 +135,15 @@ class Runner(_Runner):
         if isinstance(dataloader, DataLoader):
             return dataloader
         options = copy.deepcopy(dataloader)
-        DATASETS.check(options['dataset'])
-        options['dataset'].setdefault('seed', seed or 0)
+        dataset = build_dataset(options['dataset'], seed or 0)
+        options['dataset'] = dict(type=lambda: dataset)  # mmengine copies what it is given
         if not options.get('num_workers'):
             for key in ('persistent_workers', 'prefetch_factor'):
                 options.pop(key, None)
         options.setdefault('collate_fn', dict(type='whole_batch'))
         loader = _Runner.build_dataloader(options, seed, diff_rank_seed)
-        name = f'the dataloader of {type(loader.dataset).__name__}'
-        problems = loader_problems(name, options, loader.dataset, processes_here())
+        name = f'the dataloader of {dataset.title}'
+        problems = loader_problems(name, options, dataset, processes_here())
         if problems:
             raise ConfigError('; '.join(problems))
         return loader

@@ -6,7 +6,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import is_main_process
@@ -20,7 +19,7 @@ from binssl.engine.launch import add_launch_flags, check_devices, processes
 from binssl.engine.preflight import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
-from binssl.registry import FUNCTIONS, ConfigError
+from binssl.registry import ConfigError
 
 #: what of a config a test needs; the model comes from the checkpoint
 TEST_KEYS = (
@@ -89,8 +88,7 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
     network = load_model(checkpoint)
     runner = Runner.from_cfg(cfg)
     load_weights(runner.model, network.state_dict())
-    refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
-    refuse_bad_images(runner.test_dataloader.dataset)
+    runner.test_dataloader.dataset.refuse_bad()
     metrics = runner.test()
     record = dict(metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename))
     for path in [Path(cfg.work_dir) / 'results.json', *([Path(out)] if out else [])]:

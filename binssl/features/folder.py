@@ -22,10 +22,11 @@ from binssl.checkpoints import load_model, read_trained
 from binssl.checkpoints.weights import inference_config
 from binssl.core.files import file_sha256, write_json
 from binssl.core.processes import by_the_first
+from binssl.datasets import ImageDataset, build_dataset
 from binssl.engine.config import config_hash, plain
 from binssl.features.layers import LayerReader
 from binssl.features.rows import LABELS, Layout, RowFile, RowMaker, check_plain_views
-from binssl.registry import ALGORITHMS, DATASETS, FUNCTIONS, ConfigError
+from binssl.registry import ALGORITHMS, ConfigError
 
 FACTS = 'features.json'
 ROOT = Path('work_dirs/features')
@@ -115,9 +116,8 @@ def extract_features(
     """
     model: Any = load_model(weights, device)
     LayerReader(model, layers, pool)  # a layer that does not exist is an error now
-    data = DATASETS.build(dict(dataset), default_args=dict(seed=0))
-    refuse_bad_images: Any = FUNCTIONS.get('refuse_bad_images')
-    refuse_bad_images(data)
+    data = build_dataset(dataset, seed=0)
+    data.refuse_bad()
     check_plain_views(data)
     facts = by_the_first(lambda: _facts(weights, dataset, data, pool))
     sources = {key: facts[key] for key in ('weights', 'data', 'views', 'pool')}
@@ -152,18 +152,17 @@ def with_views_of(dataset: Mapping[str, Any], other: Mapping[str, Any]) -> dict[
     return {**changed, 'views': copy.deepcopy(other['views'])} if 'views' in other else changed
 
 
-def _facts(weights: Path, dataset: Mapping[str, Any], data: Any, pool: str) -> dict[str, Any]:
-    fingerprint: Any = FUNCTIONS.get('fingerprint_data')
+def _facts(weights: Path, dataset: Mapping[str, Any], data: ImageDataset, pool: str) -> dict[str, Any]:
     return dict(
         weights=file_sha256(weights),
         weights_name=Path(weights).name,
-        data=fingerprint(data),
+        data=data.fingerprint(),
         dataset=plain(dict(dataset)),
         views=views_of(dataset),
         pool=pool,
         images=len(data),
-        num_classes=getattr(data, 'num_classes', None),
-        classes=getattr(data, 'classes', None),
+        num_classes=data.num_classes,
+        classes=data.classes,
         versions=dict(binssl=binssl.__version__, torch=torch.__version__, numpy=np.__version__),
         layers={},
         files={},

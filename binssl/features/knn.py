@@ -6,15 +6,16 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import torch
+import numpy as np
 from mmengine.config import Config
 
 from binssl.core.console import quiet
+from binssl.datasets import BankAndQuery, ImageDataset, build_dataset
 from binssl.datasets.download import download_data
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.testing import in_order, test, testing_parser
 from binssl.evaluation import EvaluationError, check_neighbours
-from binssl.registry import DATASETS, METRICS, ConfigError
+from binssl.registry import METRICS, ConfigError
 
 
 def parse_knn(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -67,36 +68,35 @@ def check_bank(cfg: Config, num_neighbours: Sequence[int]) -> None:
     if not cfg.get('test_dataloader'):
         raise ConfigError(f'{cfg.filename} has no test_dataloader; take a config of configs/benchmarks/knn')
     with quiet():
-        dataset = DATASETS.build(cfg.test_dataloader.dataset)
-    if not hasattr(dataset, 'bank') or not hasattr(dataset, 'query'):
+        dataset = build_dataset(cfg.test_dataloader.dataset)
+    if not isinstance(dataset, BankAndQuery):
         raise ConfigError(
-            f'{cfg.filename}: test_dataloader.dataset is a {type(dataset).__name__}, which has no images '
+            f'{cfg.filename}: test_dataloader.dataset is a {dataset.title}, which has no images '
             "to learn from: take type='BankAndQuery', or a config of configs/benchmarks/knn"
         )
     check_neighbours(num_neighbours, len(dataset.bank))
-    for name in ('bank', 'query'):
-        check_labels(getattr(dataset, name), name)
+    for name, part in (('bank', dataset.bank), ('query', dataset.query)):
+        check_labels(part, name)
 
 
-def check_labels(dataset: Any, name: str) -> None:
+def check_labels(dataset: ImageDataset, name: str) -> None:
     """Whether the samples of a built data set have labels, where it tells them before they are read.
 
     Args:
-        dataset: its ``labels``, or ``index.labels``, are looked at.
+        dataset: built.
         name: ``bank`` or ``query``; the bank's are of two classes at least.
 
     Raises:
         EvaluationError: they do not.
     """
-    labels = getattr(getattr(dataset, 'index', dataset), 'labels', None)
-    if labels is None:
+    labels = dataset.labels
+    if labels is None or labels.ndim > 1:
         return
-    labels = torch.as_tensor(labels)
     unknown = int((labels < 0).sum())
     if unknown:
         raise EvaluationError(
             f'{unknown} of the {len(labels)} images of the {name} have no label: take lists with '
             'lines PATH LABEL, class folders, or labeled=True'
         )
-    if name == 'bank' and len(labels.unique()) < 2:
+    if name == 'bank' and len(np.unique(labels)) < 2:
         raise EvaluationError(f'the bank has only class {int(labels[0])}; at least two are needed')

@@ -14,12 +14,13 @@ import torch
 from binssl.core.command_line import check_at_least_one
 from binssl.data_tools.browse import spread
 from binssl.data_tools.contact_sheet import Sample, draw_sheet, fit, tile_side
+from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.download import download_data
 from binssl.evaluation import EvaluationError
 from binssl.evaluation.neighbour_search import find_nearest, merge_nearest, unit_rows
 from binssl.features.extract import add_extraction_flags, check_out, chosen_data, extracted
 from binssl.features.folder import FeatureFolder
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+from binssl.registry import ConfigError
 
 ENDINGS = ('.png', '.jpg', '.jpeg')
 #: what each method is called, and its library
@@ -63,39 +64,39 @@ def visualise(args: argparse.Namespace) -> None:
     check_out(args.out, args.force)
     if args.download:
         download_data(cfg, [f'{args.split}_dataloader'])
-    originals = _open_originals(args, dataset)
+    data = _open_data(args, dataset)
     with extracted(args, cfg, dataset, [args.layer]) as features:
-        (_draw_points if args.neighbours is None else _draw_sheet)(args, features, originals)
+        (_draw_points if args.neighbours is None else _draw_sheet)(args, features, data)
     print(args.out)
 
 
-def _open_originals(args: argparse.Namespace, dataset: dict[str, Any]) -> Any:
+def _open_data(args: argparse.Namespace, dataset: dict[str, Any]) -> ImageDataset:
     """The images before any view, of which there are enough for what is to be drawn."""
-    make_originals: Any = FUNCTIONS.get('Originals')
-    originals = make_originals(DATASETS.build(dict(dataset), default_args=dict(seed=0)))
+    data = build_dataset(dataset, seed=0)
+    data.original(0)  # a set that keeps none is an error now
     if args.neighbours is None:
-        check_images(min(args.images, len(originals)))
+        check_images(min(args.images, len(data)))
     else:
-        check_others(args.neighbours, len(originals))
-    return originals
+        check_others(args.neighbours, len(data))
+    return data
 
 
-def _draw_points(args: argparse.Namespace, features: FeatureFolder, originals: Any) -> None:
+def _draw_points(args: argparse.Namespace, features: FeatureFolder, data: ImageDataset) -> None:
     chosen = spread(len(features.labels), args.images)
     labels = features.labels[chosen]
     if labels.ndim > 1:  # several labels an image have no one colour
         labels = np.full(len(chosen), -1)
     points = embed_features(np.asarray(features.layer(args.layer)[chosen]), args.method)
-    names = [originals.class_name(label) or str(label) for label in range(int(labels.max()) + 1)]
+    names = [data.class_name(label) or str(label) for label in range(int(labels.max()) + 1)]
     weights = Path(args.weights).absolute()
     title = f'{args.layer} of {len(chosen):,} images, {weights.parent.name}/{weights.name} ({METHODS[args.method][0]})'
     draw_embedding(points, labels, names, title, Path(args.out))
 
 
-def _draw_sheet(args: argparse.Namespace, features: FeatureFolder, originals: Any) -> None:
+def _draw_sheet(args: argparse.Namespace, features: FeatureFolder, data: ImageDataset) -> None:
     queries = spread(len(features.labels), args.queries)
     nearest, similarity = nearest_images(np.asarray(features.layer(args.layer)), queries, args.neighbours)
-    draw_neighbours(originals, queries, nearest, similarity, Path(args.out))
+    draw_neighbours(data, queries, nearest, similarity, Path(args.out))
 
 
 def check_libraries(*names: str) -> None:
@@ -212,39 +213,39 @@ def check_others(count: int, images: int) -> None:
 
 
 def draw_neighbours(
-    originals: Any, queries: Sequence[int], nearest: np.ndarray, similarity: np.ndarray, path: Path
+    data: ImageDataset, queries: Sequence[int], nearest: np.ndarray, similarity: np.ndarray, path: Path
 ) -> None:
     """Draw the queries' rows.
 
     Args:
-        originals: names, labels and pictures of the images.
+        data: the images.
         queries: Q indices.
         nearest: (Q, k) indices.
         similarity: (Q, k).
         path: the file to write.
     """
-    first = [originals.image(index) for index in (queries[0], *nearest[0])]
+    labels = data.single_labels()
+    first = [data.original(index) for index in (queries[0], *nearest[0])]
     side = tile_side([picture for picture in first if picture is not None])
     samples = []
     for query, others, values in zip(queries, nearest.tolist(), similarity.tolist(), strict=True):
-        pictures = [originals.image(index) for index in (query, *others)]
+        pictures = [data.original(index) for index in (query, *others)]
         small = [None if picture is None else fit(picture, side) for picture in pictures]
         beside = zip(others, values, strict=True)
-        titles = ['query', *(f'{_told(originals, index)} {value:.3f}' for index, value in beside)]
-        samples.append(Sample(originals.name(query), _note(originals, query, others), small, titles))
+        titles = ['query', *(f'{_told(data, labels[index])} {value:.3f}' for index, value in beside)]
+        samples.append(Sample(data.name(query), _note(data, labels[[query, *others]]), small, titles))
     sheet, _ = draw_sheet(samples, side)
     sheet.save(path)
 
 
-def _note(originals: Any, query: int, others: Sequence[int]) -> str:
+def _note(data: ImageDataset, labels: np.ndarray) -> str:
     """The query's class, and how many of the others are of it; of an image without a label nothing is known."""
-    told, own = _told(originals, query), originals.labels[query]
+    told, own = _told(data, labels[0]), labels[0]
     if own < 0:
         return told
-    alike = int((originals.labels[others] == own).sum())
-    return f'{told}; {alike} of its {len(others)} neighbours are of its class'
+    alike = int((labels[1:] == own).sum())
+    return f'{told}; {alike} of its {len(labels) - 1} neighbours are of its class'
 
 
-def _told(originals: Any, index: int) -> str:
-    label = int(originals.labels[index])
-    return 'no label' if label < 0 else originals.class_name(label) or f'label {label}'
+def _told(data: ImageDataset, label: int) -> str:
+    return 'no label' if label < 0 else data.class_name(label) or f'label {label}'

@@ -16,10 +16,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from binssl.core.processes import processes_here
+from binssl.datasets import ImageDataset, whole_batch
 from binssl.engine.preflight_data import loader_problems
 from binssl.evaluation import EvaluationError
 from binssl.features.layers import LayerReader
-from binssl.registry import FUNCTIONS, ConfigError
+from binssl.registry import ConfigError
 
 LABELS = 'labels'
 MOST_WORKERS = 4
@@ -29,7 +30,7 @@ IMAGES_TRIED, EPOCHS_TRIED = 4, 12
 Layout = dict[str, tuple[tuple[int, ...], str]]  # of a file's row: its shape and the dtype of its numbers
 
 
-def check_plain_views(data: Any) -> None:
+def check_plain_views(data: ImageDataset) -> None:
     """Make some images in several epochs, in which a random view differs.
 
     Args:
@@ -38,10 +39,10 @@ def check_plain_views(data: Any) -> None:
     Raises:
         ConfigError: it is empty, an image has several views, or another in another epoch.
     """
-    name = type(data).__name__
+    name = data.kind
     if not len(data):
         raise ConfigError(f'{name} has no image: there are no features to compute')
-    if getattr(data, 'num_views', 1) != 1:
+    if data.num_views != 1:
         raise ConfigError(f'{name} gives {data.num_views} views of an image; features are of one: change its views')
     for index in range(0, len(data), -(-len(data) // IMAGES_TRIED)):
         first = _image(data, index, epoch=0)
@@ -54,7 +55,7 @@ def check_plain_views(data: Any) -> None:
                 )
 
 
-def _image(data: Any, index: int, epoch: int) -> Tensor:
+def _image(data: ImageDataset, index: int, epoch: int) -> Tensor:
     images = data[(index, epoch)]['images']
     return images if isinstance(images, Tensor) else images[0]
 
@@ -102,7 +103,7 @@ class RowMaker:
         device: where the network is.
     """
 
-    def __init__(self, reader: LayerReader, data: Any, device: torch.device) -> None:
+    def __init__(self, reader: LayerReader, data: ImageDataset, device: torch.device) -> None:
         self.reader, self.data, self.device = reader, data, device
 
     def layout(self) -> Layout:
@@ -111,12 +112,10 @@ class RowMaker:
         Raises:
             ConfigError: a layer is not there, or the images do not fit the network or have sizes of their own.
         """
-        whole_batch: Any = FUNCTIONS.get('whole_batch')
-        some = self.data.__getitems__([0]) if hasattr(self.data, '__getitems__') else [self.data[0]]
-        batch = whole_batch(some)
+        batch = self.data.batch([0])
         if batch['images'][0].ndim == 3:  # (3, H, W): an image, not a batch of one view
             raise ConfigError(
-                f'{type(self.data).__name__} gives images of their own sizes, and features are computed '
+                f'{self.data.title} gives images of their own sizes, and features are computed '
                 'of batches of one size: take a set with views, such as VOC07 or ImageFolder'
             )
         made = self._rows(batch, first=0)
@@ -147,17 +146,13 @@ class RowMaker:
         if problems := loader_problems('the loader of features', options, self.data, processes_here()):
             raise ConfigError('; '.join(problems))
         loader: Any = DataLoader(
-            self.data,
-            batch_sampler=places,
-            num_workers=workers,
-            collate_fn=FUNCTIONS.get('whole_batch'),
-            generator=torch.Generator(),
+            self.data, batch_sampler=places, num_workers=workers, collate_fn=whole_batch, generator=torch.Generator()
         )
         return zip(starts, loader, strict=True)
 
     def _workers(self, batch_size: int) -> int:
         """None for pixels in memory; for files a process's share of the cores, where so many batches are there."""
-        if not hasattr(self.data, 'index'):
+        if self.data.images is not None:
             return 0
         cores = len(os.sched_getaffinity(0)) // processes_here()
         return min(MOST_WORKERS, cores, -(-len(self.data) // batch_size))

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
 from binssl.core.command_line import check_at_least_one
+from binssl.datasets import build_dataset
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
@@ -27,7 +26,7 @@ from binssl.evaluation.svm import LabeledFeatures, jobs_that_fit
 from binssl.features.folder import ROOT, FeatureFolder, check_layers, extract_features
 from binssl.features.layers import POOLS
 from binssl.features.svm_results import Results, write_results
-from binssl.registry import DATASETS, METRICS, ConfigError
+from binssl.registry import METRICS, ConfigError
 
 PROTOCOL = 'configs/benchmarks/svm/voc07.py'
 RANDOM = 'random'
@@ -198,16 +197,9 @@ def find_weights(args: argparse.Namespace) -> Path:
 
 
 def _check_labels(metric: LinearSVM, parts: tuple[dict, dict]) -> None:
-    train, test = (DATASETS.build(dict(part), default_args=dict(seed=0)) for part in parts)
-    labels = [_labels_of(data) for data in (train, test)]
-    if labels[0] is not None and labels[1] is not None:
-        metric.targets(labels[0], labels[1], getattr(train, 'classes', None))
-
-
-def _labels_of(data: Any) -> np.ndarray | None:
-    """What a data set says of its labels before an image is read."""
-    labels = getattr(data, 'labels', getattr(getattr(data, 'index', None), 'labels', None))
-    return None if labels is None else torch.as_tensor(labels).cpu().numpy()
+    train, test = (build_dataset(part, seed=0) for part in parts)
+    if train.labels is not None and test.labels is not None:
+        metric.targets(train.labels, test.labels, train.classes)
 
 
 def measure(run: SVMRun, train: FeatureFolder, test: FeatureFolder, jobs: int | None, out: Path | None) -> None:

@@ -14,9 +14,10 @@ from mmengine.config import Config
 from torch import nn
 
 from binssl.core.console import quiet
+from binssl.datasets import ImageDataset, build_dataset
 from binssl.engine.config import load_config
 from binssl.recipes.recipe import Step, Suite
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError
+from binssl.registry import ConfigError
 
 #: sections of a config that a kind of task reads
 NEEDED = {
@@ -77,7 +78,7 @@ def plan_task(
         )
     try:
         with quiet(logging.CRITICAL):
-            datasets = {name: DATASETS.build(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
+            datasets = {name: build_dataset(cfg[name].dataset) for name in LOADERS if cfg.get(name)}
             workers = {name: int(cfg[name].get('num_workers') or 0) for name in datasets}
             per_image = max(
                 _seconds_per_image(model, dataset, workers[name], device, input_size)
@@ -85,8 +86,7 @@ def plan_task(
             )
     except (ConfigError, OSError, RuntimeError) as error:
         return Planned(suite.name, task, obstacle=' '.join(str(error).split()))
-    fingerprint: Any = FUNCTIONS.get('fingerprint_data')
-    prints = sorted({fingerprint(dataset) for dataset in datasets.values()})
+    prints = sorted({dataset.fingerprint() for dataset in datasets.values()})
     images = count_passes(cfg, task.kind, {name: len(dataset) for name, dataset in datasets.items()})
     return Planned(suite.name, task, hashlib.sha256('\n'.join(prints).encode()).hexdigest(), images, images * per_image)
 
@@ -110,7 +110,7 @@ def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
 
 
 def _seconds_per_image(
-    model: nn.Module, dataset: Any, num_workers: int, device: torch.device, input_size: int | None
+    model: nn.Module, dataset: ImageDataset, num_workers: int, device: torch.device, input_size: int | None
 ) -> float:
     """Of a small batch: the slower of loading it, shared by the workers, and of putting it through the network."""
     count = min(_IMAGES_TIMED, len(dataset))
@@ -132,11 +132,9 @@ def _seconds_per_image(
     return max(loading, computing) if num_workers else loading + computing
 
 
-def _some_batches(dataset: Any, places: list[int]) -> list[torch.Tensor]:
+def _some_batches(dataset: ImageDataset, places: list[int]) -> list[torch.Tensor]:
     """The first view of these images, (N, 3, H, W), as a loader would ask for them; one by one where sizes differ."""
-    whole_batch: Any = FUNCTIONS.get('whole_batch')
-    read = dataset.__getitems__(places) if hasattr(dataset, '__getitems__') else [dataset[place] for place in places]
-    images = whole_batch(read)['images']
+    images = dataset.batch(places)['images']
     if isinstance(images, torch.Tensor):
         return [images]
     return [images[0]] if images[0].ndim == 4 else [image[None] for image in images]

@@ -13,10 +13,11 @@ from torch import Tensor
 from binssl.checkpoints import load_model
 from binssl.core.files import write_json, write_text
 from binssl.core.tables import markdown, summarise
+from binssl.datasets import build_dataset
 from binssl.features.pictures import embed_features
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Recipe
-from binssl.registry import DATASETS, ConfigError
+from binssl.registry import ConfigError
 
 #: entries of a record, their headings, their formats
 COLUMNS = {
@@ -83,7 +84,7 @@ def read_curves(run: Path) -> dict[str, list[tuple[float, float]]]:
 def gather_embedding(recipe: Recipe, jobs: Sequence[Job]) -> tuple[Tensor, Tensor]:
     """Features (N, D) of the picture's data set by the first seed's network, and its labels (N,)."""
     job = next(job for job in jobs if job.step.name == recipe.picture['embedding'])
-    dataset = DATASETS.build(recipe.picture['dataset'])
+    dataset = build_dataset(recipe.picture['dataset'])
     samples = [dataset[index] for index in range(len(dataset))]
     model: Any = load_model(job.output)
     images = torch.stack([sample['images'][0] for sample in samples])

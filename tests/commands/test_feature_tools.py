@@ -19,7 +19,6 @@ from sklearn.neighbors import NearestNeighbors
 
 from binssl.checkpoints import load_model
 from binssl.datasets import Digits
-from binssl.datasets.originals import Originals
 from binssl.evaluation import EvaluationError
 from binssl.features import pictures
 from binssl.features.extract import extract_to_file, parse_extraction
@@ -144,10 +143,10 @@ def test_a_sheet_counts_no_class_of_images_without_one(tmp_path: Path, monkeypat
     drawn: list[Any] = []
     sheet = (Image.new('L', (1, 1)), None)
     monkeypatch.setattr(pictures, 'draw_sheet', lambda samples, side: drawn.extend(samples) or sheet)
-    originals = Originals(Digits('test'))
-    originals.labels[:4] = [3, 3, 5, -1]
+    data = Digits('test')
+    data.labels = np.array([3, 3, 5, -1])
     nearest, similarity = np.array([[1, 2], [2, 1]]), np.ones((2, 2))
-    pictures.draw_neighbours(originals, [0, 3], nearest, similarity, tmp_path / 'sheet.png')
+    pictures.draw_neighbours(data, [0, 3], nearest, similarity, tmp_path / 'sheet.png')
     assert drawn[0].note == 'label 3; 1 of its 2 neighbours are of its class'
     assert drawn[1].note == 'no label'
 

@@ -11,8 +11,8 @@ from imagenet_folder import make_imagenet_folder
 
 from binssl.data_tools.lists import draw_stratified, link_by_id, write_lists, write_subset
 from binssl.datasets import ImageFolder, ImageList, ImageNet
-from binssl.datasets.few_labels import share_out
 from binssl.datasets.folder_files import index_folder
+from binssl.datasets.subsets import share_out
 from binssl.registry import ConfigError, DataError
 
 

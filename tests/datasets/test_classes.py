@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from imagenet_folder import make_imagenet_folder
 from made_up_tiny_imagenet import write_tiny_imagenet
 from PIL import Image
 
-from binssl.datasets import BankAndQuery, ImageFolder, ImageList, ImageNet, TinyImageNet, check_same_classes
+from binssl.datasets import (
+    BankAndQuery,
+    ImageDataset,
+    ImageFolder,
+    ImageList,
+    ImageNet,
+    TinyImageNet,
+    check_same_classes,
+)
 from binssl.registry import ConfigError
 
 
@@ -23,7 +30,10 @@ def write_classes(folder: Path, names: str) -> str:
 
 
 def compare(one: dict, other: dict) -> None:
-    check_same_classes(SimpleNamespace(**one), SimpleNamespace(**other), 'first', 'second')
+    sets = [ImageDataset(), ImageDataset()]
+    for data, facts in zip(sets, (one, other), strict=True):
+        vars(data).update(facts)
+    check_same_classes(*sets, 'first', 'second')
 
 
 def test_class_folders_are_kept_in_the_order_of_their_labels(tmp_path):

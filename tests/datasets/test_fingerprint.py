@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from imagenet_folder import make_imagenet_folder
 
-from binssl.datasets import BankAndQuery, Digits, FewLabels, ImageFolder, ImageList, fingerprint_data
-from binssl.registry import DataError
+from binssl.datasets import BankAndQuery, Digits, FewLabels, ImageFolder, ImageList, build_dataset
+from binssl.registry import DATASETS, DataError
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def prints(*datasets: Any) -> list[str]:
-    return [fingerprint_data(dataset) for dataset in datasets]
+    return [dataset.fingerprint() for dataset in datasets]
 
 
 def test_views_and_seeds_do_not_enter() -> None:
@@ -38,14 +38,14 @@ def test_another_pixel_label_or_order_is_another_set() -> None:
 
 
 def test_files_that_were_moved_are_the_same_set(folder: Path) -> None:
-    before = fingerprint_data(ImageFolder(folder))
+    before = ImageFolder(folder).fingerprint()
     folder.parent.rename(folder.parent.with_name('there'))
-    assert fingerprint_data(ImageFolder(folder.parents[1] / 'there' / 'train')) == before
+    assert ImageFolder(folder.parents[1] / 'there' / 'train').fingerprint() == before
 
 
 @pytest.mark.parametrize('change', ['time', 'size', 'name', 'label'])
 def test_files_that_have_changed_are_another_set(change: str, folder: Path) -> None:
-    before = fingerprint_data(ImageFolder(folder))
+    before = ImageFolder(folder).fingerprint()
     first = sorted(folder.glob('*/*'))[0]
     other_class = sorted(folder.iterdir())[1]
     if change == 'time':
@@ -56,7 +56,7 @@ def test_files_that_have_changed_are_another_set(change: str, folder: Path) -> N
         os.utime(first, ns=(stamp, stamp))
     else:
         first.rename(first.with_name('other.JPEG') if change == 'name' else other_class / first.name)
-    assert fingerprint_data(ImageFolder(folder)) != before
+    assert ImageFolder(folder).fingerprint() != before
 
 
 def test_labels_of_a_list_count(folder: Path, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_choice_from_a_set_is_known_by_what_is_chosen() -> None:
     digits = dict(type='Digits', split='train')
     draws = [FewLabels(digits, 10), FewLabels(digits, 10, draw=1), FewLabels(digits, 20), Digits('train')]
     assert len(set(prints(*draws))) == 4
-    assert fingerprint_data(FewLabels(digits, 10)) == fingerprint_data(draws[0])
+    assert FewLabels(digits, 10).fingerprint() == draws[0].fingerprint()
 
 
 def test_a_file_that_is_gone_is_named(folder: Path) -> None:
@@ -87,9 +87,14 @@ def test_a_file_that_is_gone_is_named(folder: Path) -> None:
     gone = sorted(folder.glob('*/*'))[2]
     gone.unlink()
     with pytest.raises(DataError, match=gone.name):
-        fingerprint_data(dataset)
+        dataset.fingerprint()
 
 
 def test_a_set_that_nothing_is_known_of_says_what_to_add() -> None:
-    with pytest.raises(DataError, match=r'object has neither files nor pixels.*fingerprint\(\)'):
-        fingerprint_data(object())
+    class Unknown:
+        def __len__(self) -> int:
+            return 1
+
+    DATASETS.register_module(name='Unknown', module=Unknown, force=True)
+    with pytest.raises(DataError, match=r'Unknown has neither files nor pixels.*fingerprint\(\)'):
+        build_dataset(dict(type='Unknown')).fingerprint()

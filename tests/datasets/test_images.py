@@ -18,7 +18,7 @@ from torch._utils import ExceptionWrapper
 from torch.utils.data import DataLoader
 
 from binssl.core.randomness import hash_counters
-from binssl.datasets import EpochSampler, ImageFolder, ImageList, ImageNet, refuse_bad_images, whole_batch
+from binssl.datasets import EpochSampler, ImageFolder, ImageList, ImageNet, whole_batch
 from binssl.datasets import images as images_module
 from binssl.datasets.decode import read_array, read_image
 from binssl.registry import DATASETS, ConfigError, DataError
@@ -431,7 +431,7 @@ def test_where_none_is_replaced_a_bad_image_is_an_error(imagenet, log):
     path = data.bank.index.path(4)
     truncate(path)
     data[4]
-    refuse_bad_images(data)
+    data.refuse_bad()
     for index in (4, len(data.bank) + 4):
         with pytest.raises(DataError, match='cannot be decoded') as told:
             data[index]

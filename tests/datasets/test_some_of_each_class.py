@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from made_up_voc07 import write_voc07
 
 from binssl.datasets import Digits, SomeOfEachClass, whole_batch
-from binssl.datasets.some_of_each_class import choose
-from binssl.registry import FUNCTIONS, ConfigError, DataError
+from binssl.datasets.subsets import choose
+from binssl.registry import ConfigError, DataError
 
 DIGITS = dict(type='Digits', split='test')
 
@@ -28,7 +29,7 @@ def test_samples_and_batches_are_those_of_the_other_set():
     assert len(some) == 40
     batch = whole_batch(some.__getitems__([3, (5, 1)]))
     for row, index in enumerate((3, 5)):
-        sample, original = some[index], whole[int(some.indices[index])]
+        sample, original = some[index], whole[int(some.places[index])]
         assert torch.equal(sample['images'][0], original['images'][0])
         assert torch.equal(batch['images'][0][row], original['images'][0])
         assert sample['labels'] == original['labels'] == batch['labels'][row] == some.labels[index]
@@ -47,8 +48,7 @@ def test_files_are_read_by_their_places(shared_imagenet):
 
 
 def test_another_choice_is_other_data():
-    fingerprint = FUNCTIONS.get('fingerprint_data')
-    prints = {fingerprint(SomeOfEachClass(DIGITS, *choice)) for choice in ((3,), (4,), (4, 1))}
+    prints = {SomeOfEachClass(DIGITS, *choice).fingerprint() for choice in ((3,), (4,), (4, 1))}
     assert len(prints) == 3
 
 
@@ -56,6 +56,6 @@ def test_bad_input_is_an_error(tmp_path, shared_imagenet):
     with pytest.raises(ConfigError, match='per_class is 0'):
         SomeOfEachClass(DIGITS, 0)
     with pytest.raises(ConfigError, match='one class each'):
-        SomeOfEachClass(dict(type='BankAndQuery', bank=DIGITS, query=DIGITS), 2)
+        SomeOfEachClass(dict(type='VOC07', split='test', root=str(write_voc07(tmp_path / 'VOCdevkit', 4, 4))), 2)
     with pytest.raises(DataError, match='64 of 64 images of Unlabeled have no label'):
         SomeOfEachClass(dict(type='Unlabeled', folder=str(shared_imagenet)), 2)
