@@ -242,6 +242,32 @@ def test_every_signature_is_typed() -> None:
     assert not untyped
 
 
+def test_registries_are_asked_for_what_a_config_names_alone() -> None:
+    stray = []
+    for path in BINSSL:
+        sources = [node for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom)]
+        registries = {
+            name.asname or name.name for node in sources if node.module == 'binssl.registry' for name in node.names
+        }
+        for call in calls(parse(path), 'get'):
+            owner = getattr(getattr(call.func, 'value', None), 'id', None)
+            if owner in registries and call.args and isinstance(call.args[0], ast.Constant):
+                stray.append(f'{short(path)}, line {call.lineno}: {ast.unparse(call)}')
+    assert not stray, f'{stray}: import it, and mypy and the floors see it too'
+
+
+def test_registered_functions_are_those_that_a_config_names() -> None:
+    registered = {
+        function.name
+        for path in BINSSL
+        for function in functions(parse(path))
+        if any('FUNCTIONS.register_module' in ast.unparse(decorator) for decorator in function.decorator_list)
+    }
+    text = ''.join(path.read_text(encoding='utf-8') for path in CONFIGS)
+    assert registered
+    assert not [name for name in registered if f"'{name}'" not in text]
+
+
 def test_no_constructor_swallows_keys() -> None:
     swallowing = [
         f'{short(path)}, line {function.lineno}'

@@ -91,7 +91,7 @@ def analyze_split(cfg: Config, split: str, workers: int, min_side: int) -> Analy
     files = [(index, path) for index in range(len(data)) if (path := data.path(index)) is not None]
     found = Analysis(
         split,
-        data.title,
+        data.kind,
         len(data),
         len(files),
         np.zeros((len(data), 2), dtype=np.int32),

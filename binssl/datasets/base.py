@@ -59,8 +59,8 @@ class ImageDataset(Dataset):
     images: np.ndarray | Tensor | None = None
 
     @property
-    def title(self) -> str:
-        """What messages call the set."""
+    def kind(self) -> str:
+        """The name of its type, which messages call it by."""
         return type(self).__name__
 
     @property
@@ -95,7 +95,7 @@ class ImageDataset(Dataset):
 
     def name(self, index: int) -> str:
         """What an original is called: its file, or set, split and place, as in ``Digits fit 17``."""
-        return ' '.join(filter(None, [self.title, self.split, str(index)]))
+        return ' '.join(filter(None, [self.kind, self.split, str(index)]))
 
     def path(self, index: int) -> str | None:
         """The file that holds an original; None for pixels in memory."""
@@ -109,7 +109,7 @@ class ImageDataset(Dataset):
         """
         if self.images is None:
             raise ConfigError(
-                f'{self.title} keeps neither a list of files nor images in memory: its originals cannot be shown; name '
+                f'{self.kind} keeps neither a list of files nor images in memory: its originals cannot be shown; name '
                 'the set that it is made from'
             )
         levels = torch.as_tensor(self.images[index]).cpu().round().clamp(0, 255).to(torch.uint8).numpy()
@@ -145,7 +145,7 @@ class ImageDataset(Dataset):
         """
         if self.images is None:
             raise DataError(
-                f'{self.title} has neither files nor pixels in memory to know it again by: give it a method '
+                f'{self.kind} has neither files nor pixels in memory to know it again by: give it a method '
                 'fingerprint()'
             )
         return fingerprint_of(images=self.images, labels=self.labels)
@@ -188,7 +188,7 @@ class PlainDataset(ImageDataset):
             self.labels = np.asarray(torch.as_tensor(self.labels).cpu())
 
     @property
-    def title(self) -> str:
+    def kind(self) -> str:
         return type(self.dataset).__name__
 
     @property
@@ -204,9 +204,9 @@ class PlainDataset(ImageDataset):
         sample = self.dataset[int(index)]
         if not isinstance(sample, dict) or 'images' not in sample:
             raise ConfigError(
-                f'{self.title} gives {type(sample).__name__}, not a dict with images, labels and indices: a set of '
+                f'{self.kind} gives {type(sample).__name__}, not a dict with images, labels and indices: a set of '
                 f"(image, label) is named inside of another, dict(type='TorchDataset', dataset=dict("
-                f'type={self.title!r}, ...), views=[...])'
+                f'type={self.kind!r}, ...), views=[...])'
             )
         return sample
 

@@ -54,10 +54,10 @@ class ViewedImages(ImageDataset):
 
     def __init__(self, length: int, views: Sequence | None, seed: int, most_bad_fraction: float) -> None:
         if not 0 <= most_bad_fraction <= 1:
-            raise ConfigError(f'{self.title}: most_bad_fraction {most_bad_fraction} is a fraction, between 0 and 1')
+            raise ConfigError(f'{self.kind}: most_bad_fraction {most_bad_fraction} is a fraction, between 0 and 1')
         self.seed, self.most_bad_fraction = seed, most_bad_fraction
         self.takes = ARRAY if kind_of_views(views) == ARRAY else ONE_IMAGE
-        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=self.title, takes=self.takes)
+        self.views = build_views([PLAIN_VIEW] if views is None else views, owner=self.kind, takes=self.takes)
         # shared memory: the workers of a loader mark their finds for all
         self.bad = torch.zeros(length, dtype=torch.bool).share_memory_()
 
@@ -77,7 +77,7 @@ class ViewedImages(ImageDataset):
         index, drawn = int(indices[0]), self._draw_keys(indices, epochs)
         photo, label, _ = self.read(index, int(epochs[0]))
         if self.takes == ARRAY:
-            images = [view[0] for view in make_views([photo], self.views, np.stack(drawn, axis=1), self.title)]
+            images = [view[0] for view in make_views([photo], self.views, np.stack(drawn, axis=1), self.kind)]
         else:
             images = [self._make_view(photo, int(own), place) for place, (own,) in enumerate(drawn)]
         labels = int(label) if np.ndim(label) == 0 else torch.from_numpy(label)
@@ -97,7 +97,7 @@ class ViewedImages(ImageDataset):
                 yield photo
 
         drawn = self._draw_keys(indices, epochs)
-        images = make_views(read_all(), self.views, np.stack(drawn, axis=1), self.title)
+        images = make_views(read_all(), self.views, np.stack(drawn, axis=1), self.kind)
         return dict(
             images=images,
             labels=torch.from_numpy(np.array(labels)),
@@ -112,7 +112,7 @@ class ViewedImages(ImageDataset):
             view = pil_to_tensor(view)
         if not isinstance(view, Tensor) or view.dtype != torch.uint8 or view.ndim != 3:
             raise ConfigError(
-                f'view {stream} of {self.title} must be a PIL image or a uint8 tensor (3, H, W), '
+                f'view {stream} of {self.kind} must be a PIL image or a uint8 tensor (3, H, W), '
                 f'not {getattr(view, "dtype", type(view).__name__)}; the model normalises, not the data set'
             )
         return view
@@ -132,6 +132,8 @@ class ViewedImages(ImageDataset):
         for source in self._sources(index, epoch):
             try:
                 return *self.decode(source, epoch), source
+            except ConfigError:  # the set is at fault, not this image
+                raise
             except UNREADABLE as error:
                 if not self.replaces_bad:
                     raise DataError(
@@ -139,7 +141,7 @@ class ViewedImages(ImageDataset):
                         'for it: repair it, or take it out of the list or folder'
                     ) from error
                 self._note_bad(source, error)
-        raise DataError(f'no readable image was found among 100 of {self.title}, such as {self._place(index)!r}')
+        raise DataError(f'no readable image was found among 100 of {self.kind}, such as {self._place(index)!r}')
 
     def _sources(self, index: int, epoch: int) -> Iterator[int]:
         """The image itself, then what replaces it: drawn at random, some may be bad too, and one may come twice."""

@@ -38,9 +38,9 @@ class InMemoryImages(BatchedDataset):
     def __init__(
         self, images: Tensor, labels: Tensor, views: Sequence | None = None, seed: int = 0, device: str = 'cpu'
     ) -> None:
-        self.seed, self.device = seed, _find_device(device, self.title)
+        self.seed, self.device = seed, _find_device(device, self.kind)
         self.images, self.labels = images.to(self.device), labels.cpu().numpy()
-        self.views = build_views([[]] if views is None else views, owner=self.title, takes=BATCH)
+        self.views = build_views([[]] if views is None else views, owner=self.kind, takes=BATCH)
         self[0]  # a view that does not fit is an error now
 
     def __len__(self) -> int:
@@ -50,7 +50,7 @@ class InMemoryImages(BatchedDataset):
         """See :class:`BatchedDataset`."""
         if self.device.type != 'cpu' and get_worker_info() is not None:
             raise ConfigError(
-                f'{self.title} is held by device {self.device}, which a worker process cannot use: set num_workers=0 '
+                f'{self.kind} is held by device {self.device}, which a worker process cannot use: set num_workers=0 '
                 "and persistent_workers=False of this loader, or device='cpu'"
             )
         indices, epochs = self.split_keys(keys)

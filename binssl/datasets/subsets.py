@@ -180,11 +180,11 @@ class SomeOfEachClass(Chosen):
         if labels is None or labels.ndim != 1:
             raise ConfigError(
                 'SomeOfEachClass needs images of one class each, known before they are read; '
-                f'{whole.title} has none of them'
+                f'{whole.kind} has none of them'
             )
         if (labels < 0).any():
             unknown = int((labels < 0).sum())
-            raise DataError(f'{unknown:,} of {len(labels):,} images of {whole.title} have no label')
+            raise DataError(f'{unknown:,} of {len(labels):,} images of {whole.kind} have no label')
         super().__init__(whole, choose(labels, per_class, draw), seed)
 
     def fingerprint(self) -> str:
@@ -252,7 +252,7 @@ class FewLabels(Chosen):
         if whole.images is None or whole.labels is None:
             raise ConfigError(
                 f'FewLabels takes a set with images and labels in memory, such as Digits or CIFAR10; '
-                f'{whole.title} is none: take a list of some of its images (ImageList)'
+                f'{whole.kind} is none: take a list of some of its images (ImageList)'
             )
         super().__init__(whole, draw_places(whole.labels, percent, draw), seed)
         self.images = whole.images[self.places]
@@ -296,5 +296,5 @@ def share_out(sizes: Sequence[int], percent: float) -> list[int]:
 
 
 def _check_percent(owner: str, percent: float) -> None:
-    if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 < percent < 100:
+    if not 0 < percent < 100:
         raise ConfigError(f'percent {percent!r} of {owner} must lie above 0 and below 100')

@@ -21,7 +21,7 @@ from binssl.core.randomness import hash_counters, seeded_generators
 from binssl.datasets.base import UNKNOWN, build_any_dataset, fingerprint_of
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ViewedImages
-from binssl.registry import DATASETS, ConfigError, DataError
+from binssl.registry import DATASETS, ConfigError, DataError, raised_within
 from binssl.views.build import ARRAY
 
 TORCHVISION = 'torchvision/'
@@ -65,9 +65,14 @@ class TorchDataset(ViewedImages):
         labels: bool = True,
         num_classes: int | None = None,
     ) -> None:
-        self.dataset, self.labeled = _build(dataset, seed), labels
+        try:
+            self.dataset, self.labeled = build_any_dataset(dataset, seed), labels
+        except (RuntimeError, OSError) as error:
+            if not raised_within(error, {'binssl'}):  # by a person's own set
+                raise
+            raise DataError(f'{dataset.get("type")}: {error}') from error
         if not hasattr(self.dataset, '__getitem__') or not hasattr(self.dataset, '__len__'):
-            raise ConfigError(f'{self.title} has no length or no items by index: TorchDataset takes a map-style set')
+            raise ConfigError(f'{self.kind} has no length or no items by index: TorchDataset takes a map-style set')
         super().__init__(len(self.dataset), views, seed, most_bad_fraction)
         self._stated = self._find_labels() if labels else np.full(len(self), UNKNOWN)
         self._num_classes, classes = num_classes, getattr(self.dataset, 'classes', None)
@@ -75,7 +80,7 @@ class TorchDataset(ViewedImages):
             self.classes = list(classes)
 
     @property
-    def title(self) -> str:
+    def kind(self) -> str:
         return type(self.dataset).__name__
 
     def _find_labels(self) -> np.ndarray | None:
@@ -108,7 +113,7 @@ class TorchDataset(ViewedImages):
     @cached_property
     def _survey(self) -> tuple[np.ndarray, str]:
         """Every item read once: the labels, and the SHA-256 of the pixels."""
-        told = f'{self.title}: reading all of its {len(self):,} images once, for what it does not state'
+        told = f'{self.kind}: reading all of its {len(self):,} images once, for what it does not state'
         print_log(told, logger='current')
         labels, digest = np.full(len(self), UNKNOWN), hashlib.sha256()
         for index in range(len(self)):
@@ -159,7 +164,7 @@ class TorchDataset(ViewedImages):
                 return Image.fromarray(np.ascontiguousarray(pixels)).convert('RGB')
         told = ' '.join(str(getattr(image, name, '')) for name in ('dtype', 'shape')).strip()
         raise ConfigError(
-            f'an image of {self.title} is a {type(image).__name__} {told}; it must be a PIL image, or uint8: an array '
+            f'an image of {self.kind} is a {type(image).__name__} {told}; it must be a PIL image, or uint8: an array '
             '(H, W) or (H, W, 3), a tensor (C, H, W) of 1 or 3 channels. Leave out ToTensor and Normalize: the model '
             'normalises'
         )
@@ -172,7 +177,7 @@ class TorchDataset(ViewedImages):
         if isinstance(label, Integral):
             return int(label)
         raise ConfigError(
-            f'a label of {self.title} is {label!r:.60}; it must be a whole number: give the set a target_transform, or '
+            f'a label of {self.kind} is {label!r:.60}; it must be a whole number: give the set a target_transform, or '
             'labels=False to train without labels'
         )
 
@@ -186,17 +191,3 @@ class TorchDataset(ViewedImages):
         """See :class:`ImageDataset`; reads every image once."""
         own = getattr(self.dataset, 'fingerprint', None)
         return fingerprint_of(own().encode() if own else self._survey[1], labels=self.labels)
-
-
-def _build(config: dict, seed: int) -> Any:
-    """The set itself; what torchvision says to its settings and files comes as an error of the config."""
-    kind = config.get('type')
-    if not isinstance(kind, str) or not kind.startswith(TORCHVISION):
-        return build_any_dataset(config, seed)
-    try:
-        return build_any_dataset(config, seed)
-    except ConfigError:
-        raise
-    except (RuntimeError, ValueError, TypeError, OSError) as error:
-        kind_of_error = DataError if isinstance(error, (RuntimeError, OSError)) else ConfigError
-        raise kind_of_error(f'{kind}: {error}') from error

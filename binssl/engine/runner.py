@@ -142,7 +142,7 @@ class Runner(_Runner):
                 options.pop(key, None)
         options.setdefault('collate_fn', dict(type='whole_batch'))
         loader = _Runner.build_dataloader(options, seed, diff_rank_seed)
-        name = f'the dataloader of {dataset.title}'
+        name = f'the dataloader of {dataset.kind}'
         problems = loader_problems(name, options, dataset, processes_here())
         if problems:
             raise ConfigError('; '.join(problems))

@@ -71,7 +71,7 @@ def check_bank(cfg: Config, num_neighbours: Sequence[int]) -> None:
         dataset = build_dataset(cfg.test_dataloader.dataset)
     if not isinstance(dataset, BankAndQuery):
         raise ConfigError(
-            f'{cfg.filename}: test_dataloader.dataset is a {dataset.title}, which has no images '
+            f'{cfg.filename}: test_dataloader.dataset is a {dataset.kind}, which has no images '
             "to learn from: take type='BankAndQuery', or a config of configs/benchmarks/knn"
         )
     check_neighbours(num_neighbours, len(dataset.bank))

@@ -115,7 +115,7 @@ class RowMaker:
         batch = self.data.batch([0])
         if batch['images'][0].ndim == 3:  # (3, H, W): an image, not a batch of one view
             raise ConfigError(
-                f'{self.data.title} gives images of their own sizes, and features are computed '
+                f'{self.data.kind} gives images of their own sizes, and features are computed '
                 'of batches of one size: take a set with views, such as VOC07 or ImageFolder'
             )
         made = self._rows(batch, first=0)

@@ -10,8 +10,9 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import nn
 
+from binssl.binary import BinaryConv2d
 from binssl.core.processes import unwrap
-from binssl.registry import CONVS, ConfigError
+from binssl.registry import ConfigError
 
 
 class WarningHook(Hook):
@@ -82,9 +83,8 @@ def check_share(name: str, value: Any) -> float:
 
 def trained_binary_convs(model: nn.Module) -> Iterator[tuple[str, Any]]:
     """Names and modules of the BinaryConv2ds whose weights are trained; a teacher's are not."""
-    kind = CONVS.get('BinaryConv2d')
     for name, module in unwrap(model).named_modules():
-        if isinstance(module, kind) and module.weight.requires_grad:
+        if isinstance(module, BinaryConv2d) and module.weight.requires_grad:
             yield name, module
 
 
