@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from binssl.engine.config import load_config
 from binssl.registry import ConfigError, nearest_names
 
 SUITES = Path('configs/benchmarks/suites')
-RECIPE_KEYS = ('title', 'work_dir', 'steps', 'test', 'rows', 'picture')
+RECIPE_KEYS = ('title', 'work_dir', 'configs', 'steps', 'test', 'rows', 'picture')
 SUITE_KEYS = ('title', 'tasks')
 TASK_KEYS = ('name', 'config', 'kind', 'shows', 'options')
 KINDS = ('train', 'init', 'test', 'probe', 'svm')
@@ -126,13 +126,15 @@ def read_recipe(path: str | Path) -> Recipe:
     """The recipe in a config file: its ``steps``, and the ``rows`` of its table, whose weights go through ``test``.
 
     ``test`` is a config for all of them, or 'own': each step's own config, for classifiers with their heads.
+    ``configs`` is what the paths of the steps' configs begin with, if they have that in common.
 
     Raises:
         ConfigError: the file cannot be read, a key or step that does not exist, an input that is not made before.
     """
     cfg = _read_keys('recipe', path, RECIPE_KEYS, 'steps')
     known = [f.name for f in fields(Step) if f.name != 'shows']
-    steps = _in_order(_step('step', given, known, ('name', 'config')) for given in cfg['steps'])
+    written = [_step('step', given, known, ('name', 'config')) for given in cfg['steps']]
+    steps = _in_order(replace(step, config=cfg.get('configs', '') + step.config) for step in written)
     rows, picture = cfg.get('rows', {}), cfg.get('picture', {})
     for name in [*rows.values(), *picture.get('curves', []), *([picture['embedding']] if picture else [])]:
         if name not in steps:

@@ -6,16 +6,8 @@ python tools/run_recipe.py configs/recipes/bireal50_stepwise.py --processes 8
 measured. What is unverified stands in the configs.
 """
 
-_STEP = 'configs/supervised/bireal/resnet50_stepwise'
-
+_base_ = ['../_base_/recipes/bireal_stepwise.py']
 title = 'Bi-Real-50 step by step on ImageNet'
 work_dir = 'work_dirs/recipes/bireal50_stepwise'
-steps = [
-    dict(name='relu', config=f'{_STEP}_relu.py', weights='multi'),
-    dict(name='leaky_clip', config=f'{_STEP}_leaky_clip.py', inputs=dict(load_from='relu'), weights='multi'),
-    dict(name='clip', config=f'{_STEP}_clip.py', inputs=dict(load_from='leaky_clip'), weights='multi'),
-    dict(name='binary', config=f'{_STEP}_binary.py', inputs=dict(load_from='clip'), weights='multi'),
-    dict(name='norms', config=f'{_STEP}_norms.py', inputs=dict(load_from='binary'), weights='multi'),
-]
+configs = 'configs/supervised/bireal/resnet50_stepwise'
 rows = {'Bi-Real-50, both binary': 'binary', 'weights at +-1 (62.6)': 'norms'}
-test = 'own'

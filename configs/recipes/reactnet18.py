@@ -6,13 +6,8 @@ python tools/run_recipe.py configs/recipes/reactnet18.py --processes 8
 teacher is torchvision's (configs/_base_/models/soft_labels_imagenet.py says where it is got).
 """
 
-_STEP = 'configs/supervised/reactnet/resnet18'
-
+_base_ = ['../_base_/recipes/two_steps.py']
 title = 'ReActNet-18 on ImageNet'
 work_dir = 'work_dirs/recipes/reactnet18'
-steps = [
-    dict(name='step1', config=f'{_STEP}_step1.py', weights='multi'),
-    dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
-]
+configs = 'configs/supervised/reactnet/resnet18'
 rows = {'step 1': 'step1', 'ReActNet-18 (65.9)': 'step2'}
-test = 'own'

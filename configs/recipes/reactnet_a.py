@@ -6,13 +6,8 @@ python tools/run_recipe.py configs/recipes/reactnet_a.py --processes 8
 teacher is torchvision's (configs/_base_/models/soft_labels_imagenet.py says where it is got).
 """
 
-_STEP = 'configs/supervised/reactnet/reactnet_a'
-
+_base_ = ['../_base_/recipes/two_steps.py']
 title = 'ReActNet-A on ImageNet'
 work_dir = 'work_dirs/recipes/reactnet_a'
-steps = [
-    dict(name='step1', config=f'{_STEP}_step1.py', weights='multi'),
-    dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
-]
+configs = 'configs/supervised/reactnet/reactnet_a'
 rows = {'step 1 (70.114)': 'step1', 'ReActNet-A (69.4)': 'step2'}
-test = 'own'

@@ -6,13 +6,8 @@ python tools/run_recipe.py configs/recipes/recu_twostage.py --processes 8
 unverified. The teacher is torchvision's (configs/_base_/models/soft_labels_imagenet.py says where it is got).
 """
 
-_STEP = 'configs/supervised/recu/imagenet_twostage'
-
+_base_ = ['../_base_/recipes/two_steps.py']
 title = 'ReCU in two stages on ImageNet'
 work_dir = 'work_dirs/recipes/recu_twostage'
-steps = [
-    dict(name='step1', config=f'{_STEP}_step1.py', weights='multi'),
-    dict(name='step2', config=f'{_STEP}_step2.py', inputs=dict(load_from='step1'), weights='multi'),
-]
+configs = 'configs/supervised/recu/imagenet_twostage'
 rows = {'stage 1': 'step1', 'ReCU, two stages (66.4)': 'step2'}
-test = 'own'

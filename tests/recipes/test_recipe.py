@@ -36,6 +36,12 @@ def test_tests_of_the_tables_rows_are_steps_too(recipe):
     assert recipe.steps['test_student'].inputs == {'checkpoint': 'student'}
 
 
+def test_steps_may_be_shared_and_their_configs_begin_as_the_recipe_says(tmp_path):
+    (tmp_path / 'base.py').write_text("steps = [dict(name='step1', config='_step1.py')]\n")
+    (tmp_path / 'child.py').write_text("_base_ = ['./base.py']\nconfigs = 'configs/a'\n")
+    assert read_recipe(tmp_path / 'child.py').steps['step1'].config == 'configs/a_step1.py'
+
+
 def own_test(folder: Path, rows: str, evaluator: str = '') -> Path:
     path = write_recipe(folder, student=evaluator)
     lines = [line for line in path.read_text().splitlines() if not line.startswith(('rows', 'test'))]
