@@ -163,6 +163,7 @@ def _child(root: roots.Registry, location: str) -> Registry:
 
 CONVS = _part('convolution', 'binary')
 BINARIZERS = _part('binarizer', 'binary')
+GRADIENTS = _part('pseudo-gradient', 'binary')
 BACKBONES = _part('backbone', 'backbones')
 NECKS = _part('neck', 'necks')
 HEADS = _part('head', 'heads')

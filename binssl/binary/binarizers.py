@@ -1,60 +1,103 @@
 """Binarizers: modules that turn real numbers into two values, registered and built from config.
 
-A binarizer is a preparation, differentiable and often nothing at all, and a sign whose maths ``rule`` states.
-:class:`~binssl.binary.conv.BinaryConv2d` calls the one and does the other in its lean autograd function. The
-signs here have no preparation: ``BoxSign``, ``ApproxSign`` and ``IdentitySign`` fit activations and weights,
-``ScaledSign`` weights. :mod:`binssl.binary.recu` and :mod:`binssl.binary.stand_ins` have the others.
+A binarizer is a preparation, differentiable and often nothing at all, the sign of it with a pseudo-gradient
+(:mod:`binssl.binary.gradients`), and the two values that the sign chooses from, its levels.
+:class:`~binssl.binary.conv.BinaryConv2d` calls the first and does the others in its lean autograd function. A new one
+is one class: ``prepare`` or ``levels``, and a gradient. The signs here have no preparation but IR-Net's;
+:mod:`binssl.binary.recu`, :mod:`binssl.binary.adabin` and :mod:`binssl.binary.activations` have the others.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from torch import Tensor, nn
+import torch
+from mmengine.config import ConfigDict
+from torch import Tensor
 
-from binssl.binary.sign import scaled_sign, straight_through_sign
-from binssl.registry import BINARIZERS, ConfigError
+from binssl.binary.gradients import PseudoGradient, build_gradient, straight_through_sign
+from binssl.core.scheduled import Scheduled
+from binssl.registry import BINARIZERS
+
+Gradient: TypeAlias = str | dict | ConfigDict
 
 
-class SignRule(NamedTuple):
-    """A sign in three constants: y = sign(x), times mean|x| per filter where ``scaled``.
+class Levels(NamedTuple):
+    """The two values of a binarizer: centre - step and centre + step.
 
     Args:
-        gradient: Pseudo-gradient of the sign, one of :data:`binssl.binary.sign.GRADIENTS`.
-        scaled: Multiply by the mean magnitude of the output filter.
-        scale_gradient: Multiply the gradient by that mean as well.
+        step: One for each filter, (O, 1, ...), or for the whole tensor; None: 1.
+        centre: Likewise; None: 0.
+        scale_gradient: Multiply the gradient of what the sign was taken of by the step.
     """
 
-    gradient: str
-    scaled: bool = False
-    scale_gradient: bool = False
+    step: Tensor | None = None
+    centre: Tensor | None = None
+    scale_gradient: bool = True
 
 
-class Binarizer(nn.Module):
-    """Base of all binarizers: y = sign(prepare(x)), or of stand-ins for a sign the real function y = prepare(x).
+class Binarizer(Scheduled):
+    """Base of all binarizers: y = centre + step sign(prepare(x)), or without a sign the real function y = prepare(x).
 
-    It holds no persistent state: a checkpoint goes into any precision.
+    Most hold no persistent state, so that a checkpoint goes into any precision.
+
+    Args:
+        gradient: Pseudo-gradient of the sign, the name or config of one of GRADIENTS; None: there is no sign.
 
     Attributes:
-        rule: The sign as a :class:`SignRule`; None: there is none.
         fits: The places of a :class:`~binssl.binary.conv.BinaryConv2d` that it may take.
+
+    Raises:
+        ConfigError: There is no such pseudo-gradient.
     """
 
-    rule: SignRule | None = None
     fits: tuple[str, ...] = ('activation', 'weight')
+    gradient: PseudoGradient | None
+
+    def __init__(self, gradient: Gradient | None = None) -> None:
+        super().__init__()
+        self.gradient = None if gradient is None else build_gradient(gradient)
+
+    @property
+    def bits(self) -> int:
+        """Of each number that comes out: 1 for one of two levels, 32 for a real number."""
+        return 32 if self.gradient is None else 1
 
     def prepare(self, x: Tensor) -> Tensor:
         """What the sign is taken of, differentiable; the same shape and dtype as ``x``."""
         return x
 
+    def levels(self, x: Tensor) -> Levels:
+        """The two values that stand for ``x``; gradients flow through step and centre where they have them."""
+        return Levels()
+
     def forward(self, x: Tensor) -> Tensor:
         """Binary values of ``x``, the same shape and dtype."""
-        x = self.prepare(x)
-        if self.rule is None:
-            return x
-        if self.rule.scaled:
-            return scaled_sign(x, self.rule.gradient, self.rule.scale_gradient)
-        return straight_through_sign(x, self.rule.gradient)
+        prepared = self.prepare(x)
+        if self.gradient is None:
+            return prepared
+        y = straight_through_sign(prepared, self.gradient)
+        step, centre, scale_gradient = self.levels(x)
+        if step is not None:
+            y = y * step if scale_gradient else y.detach() * step + (y - y.detach())
+        return y if centre is None else y + centre
+
+
+@BINARIZERS.register_module()
+class Sign(Binarizer):
+    """Sign with any pseudo-gradient; keeps for the backward what that says.
+
+    forward:  y = +1 if x >= 0 else -1
+    backward: dy/dx = g(x)
+
+    Shape: any -> same. Dtype is kept.
+
+    Args:
+        gradient: g, the name or config of one of GRADIENTS.
+    """
+
+    def __init__(self, gradient: Gradient) -> None:
+        super().__init__(gradient)
 
 
 @BINARIZERS.register_module()
@@ -67,7 +110,8 @@ class BoxSign(Binarizer):
     Keeps one signed byte an element for the backward. Shape: any -> same. Dtype is kept.
     """
 
-    rule = SignRule('clip')
+    def __init__(self) -> None:
+        super().__init__('clip')
 
 
 @BINARIZERS.register_module()
@@ -81,7 +125,8 @@ class ApproxSign(Binarizer):
     Keeps its input for the backward. Shape: any -> same. Dtype is kept.
     """
 
-    rule = SignRule('triangle')
+    def __init__(self) -> None:
+        super().__init__('triangle')
 
 
 @BINARIZERS.register_module()
@@ -94,7 +139,8 @@ class IdentitySign(Binarizer):
     Keeps one signed byte an element for the backward. Shape: any -> same. Dtype is kept.
     """
 
-    rule = SignRule('identity')
+    def __init__(self) -> None:
+        super().__init__('identity')
 
 
 @BINARIZERS.register_module()
@@ -102,8 +148,8 @@ class ScaledSign(Binarizer):
     """Binary weights with one real scale for each output filter (XNOR-Net, arXiv:1603.05279).
 
     forward:  y = s sign(w), s = mean|w| over the filter
-    backward: dy/dw = window(w), times s where ``scale_gradient``; window = [|w| <= 1] for 'clip', 1 for
-              'identity'. Nothing flows through s: it is a statistic, not a parameter.
+    backward: dy/dw = g(w), times s where ``scale_gradient``; g = [|w| <= 1] for 'clip', 1 for 'identity'. Nothing
+              flows through s: it is a statistic, not a parameter.
 
     The published ones: ReActNet, S2-BNN and Bi-Real's PyTorch code are ``ste='clip'``; Bi-Real's paper
     (magnitude-aware) is ``ste='clip', scale_gradient=True``; BURN's release is ``ste='identity',
@@ -112,21 +158,54 @@ class ScaledSign(Binarizer):
     Shape: (O, I, ...) -> same. Dtype is kept.
 
     Args:
-        ste: Window of the straight-through gradient, 'clip' or 'identity'.
+        ste: g, the name or config of one of GRADIENTS.
         scale_gradient: Multiply the gradient by s.
 
     Raises:
-        ConfigError: ``ste`` is neither.
+        ConfigError: There is no such pseudo-gradient.
     """
 
-    rule: SignRule
     fits = ('weight',)
 
-    def __init__(self, ste: str = 'clip', scale_gradient: bool = False) -> None:
-        super().__init__()
-        if ste not in ('clip', 'identity'):
-            raise ConfigError(f"ScaledSign's ste is {ste!r}; it must be 'clip' or 'identity'")
-        self.rule = SignRule(ste, scaled=True, scale_gradient=bool(scale_gradient))
+    def __init__(self, ste: Gradient = 'clip', scale_gradient: bool = False) -> None:
+        super().__init__(ste)
+        self.scale_gradient = bool(scale_gradient)
+
+    def levels(self, x: Tensor) -> Levels:
+        return Levels(filter_scale(x.detach()), scale_gradient=self.scale_gradient)
 
     def extra_repr(self) -> str:
-        return f'ste={self.rule.gradient!r}, scale_gradient={self.rule.scale_gradient}'
+        return f'scale_gradient={self.scale_gradient}'
+
+
+@BINARIZERS.register_module()
+class BalancedSign(Binarizer):
+    """IR-Net's weights (arXiv:1909.10788): standardised for each filter, so that both bits are as frequent.
+
+    forward:  w1 = (w - mean) / std for each filter (unbiased); y = 2^s sign(w1), s = round(log2(mean|w1|)): a shift
+    backward: dy/dw1 = 2^s g(w1), then that of mean and deviation; nothing flows through s
+
+    Keeps the standardised weights for the backward. Shape: (O, I, ...), at least two elements a filter -> same. Dtype
+    is kept.
+
+    Args:
+        gradient: g; published: the tanh, whose ``sharpness`` is scheduled.
+    """
+
+    fits = ('weight',)
+
+    def __init__(self, gradient: Gradient = 'tanh') -> None:
+        super().__init__(gradient)
+
+    def prepare(self, x: Tensor) -> Tensor:
+        dims = tuple(range(1, x.dim()))
+        deviation, mean = torch.std_mean(x, dims, keepdim=True)
+        return (x - mean) / deviation
+
+    def levels(self, x: Tensor) -> Levels:
+        return Levels(filter_scale(self.prepare(x.detach())).log2().round().exp2())
+
+
+def filter_scale(weight: Tensor) -> Tensor:
+    """mean|w| of each output filter (XNOR-Net, arXiv:1603.05279): (O, I, ...) -> (O, 1, ...)."""
+    return weight.abs().mean(dim=tuple(range(1, weight.dim())), keepdim=True)

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.binary.binarizers import Binarizer, SignRule
+from binssl.binary.binarizers import Binarizer
 from binssl.binary.lean_conv import binary_conv2d
 from binssl.binary.recu import ChannelScale
 from binssl.registry import BINARIZERS, CONVS, ConfigError
@@ -33,10 +33,10 @@ class BinaryConv2d(nn.Conv2d):
               ``scale`` (None: 1)
     backward: the convolution's, then the pseudo-gradients of a and b (see the binarizers)
 
-    The border is laid after the sign, as in all published code, where it is 0 and so a third value;
-    ``pad_value=1`` or ``-1`` keeps the input truly binary. Kept for the backward: the input once, as it was prepared
-    (one signed byte an element for ``BoxSign`` and ``IdentitySign``), and the parameter itself, with ``RectifiedSign``
-    the prepared weights too. The scale keeps no map: it is multiplied into the weights.
+    The border is laid after the sign, as in all published code, where it is 0 and so a third value; ``pad_value=1`` or
+    ``-1`` is a bit and keeps the input truly binary. Kept for the backward: the input once, as it was prepared (one
+    signed byte an element for ``BoxSign`` and ``IdentitySign``), the parameter itself, and what binarizers keep to
+    prepare either. The scale keeps no map: it is multiplied into the weights.
 
     Shape: (N, C, H, W) -> (N, O, H', W').
 
@@ -84,32 +84,30 @@ class BinaryConv2d(nn.Conv2d):
         self.activation = _build_part('activation', activation)
         self.weight_binarizer = _build_part('weight', weight)
         self.scale = _build_part('scale', scale, channels=out_channels)
-        if pad_value and (self.activation is None or self.activation.rule is None):
+        if pad_value and self.input_bits > 1:
             raise ConfigError(f'pad_value {pad_value!r} needs binary inputs: give an activation, or take 0')
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (N, C, H, W); the class's docstring has the maths."""
-        x, activation_rule = _prepared(self.activation, x)
-        weight, weight_rule = _prepared(self.weight_binarizer, self.weight)
         bias, gain = self.bias, None
         if self.scale is not None:
             gain = self.scale.alpha
             bias = None if bias is None else bias * gain.flatten()
-        return binary_conv2d(
-            x, weight, bias, gain, activation_rule, weight_rule, self.stride, self.padding, self.pad_value
-        )
+        parts = self.activation, self.weight_binarizer
+        return binary_conv2d(x, self.weight, bias, gain, *parts, self.stride, self.padding, self.pad_value)
+
+    @property
+    def input_bits(self) -> int:
+        """Of each number that is convolved: 1 where it is one of two levels, else 32."""
+        return 32 if self.activation is None else self.activation.bits
+
+    @property
+    def weight_bits(self) -> int:
+        """Of each weight that it is convolved with, likewise."""
+        return 32 if self.weight_binarizer is None else self.weight_binarizer.bits
 
     def extra_repr(self) -> str:
         return super().extra_repr() + (f', pad_value={self.pad_value:g}' if self.pad_value else '')
-
-
-def _prepared(binarizer: Binarizer | None, x: Tensor) -> tuple[Tensor, SignRule | None]:
-    """What the convolution takes in the place of ``x``, and the sign that it still has to take of it."""
-    if binarizer is None:
-        return x, None
-    if binarizer.rule is None:
-        return binarizer(x), None
-    return binarizer.prepare(x), binarizer.rule
 
 
 def _build_part(place: str, cfg: dict | ConfigDict | None, **shape: int) -> Any:
@@ -120,15 +118,16 @@ def _build_part(place: str, cfg: dict | ConfigDict | None, **shape: int) -> Any:
     """
     if cfg is None:
         return None
-    BINARIZERS.check(cfg, shape)
-    kind = BINARIZERS.get(cfg['type']) if isinstance(cfg['type'], str) else cfg['type']
+    kind = cfg.get('type') if isinstance(cfg, dict) else None
+    kind = BINARIZERS.get(kind) if isinstance(kind, str) else kind
     fits = getattr(kind, 'fits', ())
-    if place not in fits:
+    if kind is not None and place not in fits:
         known = sorted(name for name, part in BINARIZERS.module_dict.items() if place in getattr(part, 'fits', ()))
         raise ConfigError(
             f'{kind.__name__} is for {" and ".join(fits) or "no place"} of a BinaryConv2d, not for its {place}; '
             f'there take {" or ".join(known)}'
         )
+    BINARIZERS.check(cfg, shape)
     if given := sorted(set(cfg) & set(shape)):
         raise ConfigError(f'{place} sets {given}, which the convolution gives itself: remove them')
     return BINARIZERS.build(cfg, default_args=shape)
@@ -157,14 +156,8 @@ def build_conv(
     Raises:
         ConfigError: ``cfg`` is no convolution's config.
     """
-    shape = {
-        'in_channels': in_channels,
-        'out_channels': out_channels,
-        'kernel_size': kernel_size,
-        'stride': stride,
-        'padding': padding,
-        'bias': bias,
-    }
+    shape = dict(in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size)
+    shape |= dict(stride=stride, padding=padding, bias=bias)
     if not isinstance(cfg, dict):
         raise ConfigError(f'conv_cfg is {cfg!r}; give a dict such as {REAL} or {BINARY}')
     if given := sorted(set(cfg) & set(shape)):

@@ -1,27 +1,41 @@
-"""The binary convolution as a function: sign, scale and convolution in one, with pseudo-gradients.
+"""The binary convolution as a function: signs, levels and convolution in one, with pseudo-gradients.
 
-It keeps the input of the convolution once (see :func:`binssl.binary.sign.keep`) and the weights as they were given,
-which is the parameter itself unless a binarizer prepared them; signs and binary weights are computed again in the
-backward. The learned output scale is multiplied into the weights, so that no second map of the output is kept for it.
+It keeps the input of the convolution once (see :meth:`binssl.binary.gradients.PseudoGradient.keep`) and the weights as
+they were given, which is the parameter itself unless a binarizer prepared them; signs and binary values are computed
+again in the backward. The learned output scale is multiplied into the weights, so that no second map of the output is
+kept for it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from binssl.binary.binarizers import SignRule
-from binssl.binary.sign import binary_sign, filter_scale, keep, kept_sign, pull_back
+from binssl.binary.binarizers import Binarizer, Levels
+from binssl.binary.gradients import PseudoGradient, binary_sign, kept_sign
 
 #: asked once: torch 2.6 cannot trace the question
 AUTOCAST_DEVICES = frozenset(kind for kind in ('cpu', 'cuda', 'mps', 'xpu') if torch.amp.is_autocast_available(kind))
 
 
+class _Settings(NamedTuple):
+    """All of a binary convolution but its tensors."""
+
+    x_gradient: PseudoGradient | None
+    weight_gradient: PseudoGradient | None
+    scale_x_gradient: bool
+    scale_weight_gradient: bool
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    pad_value: float
+    dtype: torch.dtype
+
+
 class _BinaryConv(torch.autograd.Function):
-    """Sign, scale and convolution in one; :func:`binary_conv2d` documents the arguments."""
+    """Signs, levels and convolution in one; :func:`binary_conv2d` documents the arguments."""
 
     @staticmethod
     def forward(
@@ -30,97 +44,94 @@ class _BinaryConv(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         gain: Tensor | None,
-        activation: SignRule | None,
-        weight_rule: SignRule | None,
-        stride: tuple[int, ...],
-        padding: tuple[int, ...],
-        pad_value: float,
-        dtype: torch.dtype,
+        x_step: Tensor | None,
+        x_centre: Tensor | None,
+        step: Tensor | None,
+        centre: Tensor | None,
+        how: _Settings,
     ) -> Tensor:
-        scale = _scale(weight, weight_rule)
-        signs = binary_sign(x) if activation is not None else x
-        kept = keep(x, signs, activation.gradient) if activation is not None else x
-        ctx.save_for_backward(kept, weight, scale, gain)
-        ctx.x_dtype, ctx.dtype = x.dtype, dtype
-        ctx.bias_dtype = None if bias is None else bias.dtype
-        ctx.activation, ctx.weight_rule = activation, weight_rule
-        ctx.stride, ctx.padding, ctx.pad_value = stride, padding, pad_value
-        weight = _with_gain(_binary_weight(weight, weight_rule, scale), gain)
-        return _convolve(signs, weight, bias, stride, padding, pad_value, dtype)
+        signs = x if how.x_gradient is None else binary_sign(x)
+        kept = x if how.x_gradient is None else how.x_gradient.keep(x, signs)
+        ctx.save_for_backward(kept, weight, gain, x_step, x_centre, step, centre)
+        ctx.how, ctx.x_dtype, ctx.bias_dtype = how, x.dtype, None if bias is None else bias.dtype
+        values = _with_gain(_binary_weight(weight, how, step, centre), gain)
+        return _convolve(_place(_padded(signs, how), x_step, x_centre), values, bias, how)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        kept, weight, scale, gain = ctx.saved_tensors
-        signs = kept_sign(kept, ctx.dtype) if ctx.activation is not None else kept.to(ctx.dtype)
-        binary = _binary_weight(weight, ctx.weight_rule, scale)
-        wants_x, wants_weight, wants_bias, wants_gain = ctx.needs_input_grad[:4]
+        kept, weight, gain, x_step, x_centre, step, centre = ctx.saved_tensors
+        how: _Settings = ctx.how
+        binary = _binary_weight(weight, how, step, centre)
+        wants_x, wants_weight, wants_bias, wants_gain, *wants_levels = ctx.needs_input_grad[:8]
         grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
             grad,
-            _padded(signs, ctx.padding, ctx.pad_value),
-            _with_gain(binary, gain).to(ctx.dtype),
+            _place(_signs(kept, how), x_step, x_centre),
+            _with_gain(binary, gain).to(how.dtype),
             None if ctx.bias_dtype is None else [weight.shape[0]],
-            ctx.stride,
-            (0, 0) if ctx.pad_value else ctx.padding,
+            how.stride,
+            (0, 0) if how.pad_value else how.padding,
             (1, 1),
             False,
             (0, 0),
             1,
-            [wants_x, wants_weight or wants_gain, wants_bias],
+            [wants_x or any(wants_levels[:2]), wants_weight or wants_gain or any(wants_levels[2:]), wants_bias],
         )
+        grad_levels: list[Tensor | None] = [None] * 4
+        if wants_levels[0]:
+            grad_levels[0] = _sum_like(grad_x * _signs(kept, how), x_step)
+        if wants_levels[1]:
+            grad_levels[1] = _sum_like(grad_x, x_centre)
         if wants_x:
-            grad_x = _cropped(grad_x, ctx.padding, ctx.pad_value).to(ctx.x_dtype)
-            if ctx.activation is not None:
-                grad_x = pull_back(grad_x, kept, ctx.activation.gradient)
-        grad_weight, grad_gain = _pull_back_weight(ctx, grad_weight, weight, binary, scale, gain)
-        if wants_bias:
-            grad_bias = grad_bias.to(ctx.bias_dtype)
-        return grad_x, grad_weight, grad_bias, grad_gain, None, None, None, None, None, None
+            grad_x = _cropped(grad_x, how).to(ctx.x_dtype)
+            if how.x_gradient is not None:
+                grad_x = grad_x * x_step if how.scale_x_gradient and x_step is not None else grad_x
+                grad_x = how.x_gradient.pull_back(grad_x, kept)
+        grad_gain = None
+        if wants_gain:
+            grad_gain = (grad_weight.to(gain.dtype) * binary).sum((1, 2, 3)).view_as(gain)
+        if wants_weight or any(wants_levels[2:]):
+            grad_weight = _with_gain(grad_weight.to(weight.dtype), gain)
+        if wants_levels[2]:
+            grad_levels[2] = _sum_like(grad_weight * binary_sign(weight), step)
+        if wants_levels[3]:
+            grad_levels[3] = _sum_like(grad_weight, centre)
+        if wants_weight and how.weight_gradient is not None:
+            if how.scale_weight_gradient and step is not None:
+                grad_weight = grad_weight.mul_(step)
+            grad_weight = how.weight_gradient.pull_back(grad_weight, weight)
+        return (
+            grad_x if wants_x else None,
+            grad_weight if wants_weight else None,
+            grad_bias.to(ctx.bias_dtype) if wants_bias else None,
+            grad_gain,
+            *grad_levels,
+            None,
+        )
 
 
-def _pull_back_weight(
-    ctx: Any, grad: Tensor | None, weight: Tensor, binary: Tensor, scale: Tensor | None, gain: Tensor | None
-) -> tuple[Tensor | None, Tensor | None]:
-    """Gradients of the given weights and of the gain, from that of gain * binary weights."""
-    _, wants_weight, _, wants_gain = ctx.needs_input_grad[:4]
-    grad_gain = None
-    if wants_gain:
-        assert grad is not None
-        assert gain is not None
-        grad_gain = (grad.to(gain.dtype) * binary).sum((1, 2, 3)).view_as(gain)
-    if not wants_weight:
-        return None, grad_gain
-    assert grad is not None
-    grad = _with_gain(grad.to(weight.dtype), gain)
-    if ctx.weight_rule is not None:
-        if ctx.weight_rule.scale_gradient and scale is not None:
-            grad = grad.mul_(scale)
-        grad = pull_back(grad, weight, ctx.weight_rule.gradient)
-    return grad, grad_gain
+def _place(signs: Tensor, step: Tensor | None, centre: Tensor | None) -> Tensor:
+    """centre + step * signs; the signs are overwritten."""
+    signs = signs if step is None else signs.mul_(step.to(signs.dtype))
+    return signs if centre is None else signs.add_(centre.to(signs.dtype))
 
 
-def _convolve(
-    signs: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    pad_value: float,
-    dtype: torch.dtype,
-) -> Tensor:
-    signs = _padded(signs.to(dtype), padding, pad_value)
-    bias = None if bias is None else bias.to(dtype)
-    return torch.conv2d(signs, weight.to(dtype), bias, stride, (0, 0) if pad_value else padding)
+def _sum_like(grad: Tensor, level: Tensor) -> Tensor:
+    """The gradient of a level, which was broadcast: ``grad`` summed to its shape, in its dtype."""
+    return grad.to(level.dtype).sum_to_size(level.shape)
 
 
-def _scale(weight: Tensor, rule: SignRule | None) -> Tensor | None:
-    return filter_scale(weight) if rule is not None and rule.scaled else None
+def _convolve(values: Tensor, weight: Tensor, bias: Tensor | None, how: _Settings) -> Tensor:
+    bias = None if bias is None else bias.to(how.dtype)
+    return torch.conv2d(values, weight.to(how.dtype), bias, how.stride, (0, 0) if how.pad_value else how.padding)
 
 
-def _binary_weight(weight: Tensor, rule: SignRule | None, scale: Tensor | None) -> Tensor:
-    if rule is None:
-        return weight
-    signs = binary_sign(weight)
-    return signs if scale is None else signs.mul_(scale)
+def _signs(kept: Tensor, how: _Settings) -> Tensor:
+    """The bits of the input again, with their border, or the input itself where it is real."""
+    return _padded(kept if how.x_gradient is None else kept_sign(kept, how.dtype), how)
+
+
+def _binary_weight(weight: Tensor, how: _Settings, step: Tensor | None, centre: Tensor | None) -> Tensor:
+    return weight if how.weight_gradient is None else _place(binary_sign(weight), step, centre)
 
 
 def _with_gain(weight: Tensor, gain: Tensor | None) -> Tensor:
@@ -128,19 +139,18 @@ def _with_gain(weight: Tensor, gain: Tensor | None) -> Tensor:
     return weight if gain is None else weight * gain.unsqueeze(1)
 
 
-def _padded(signs: Tensor, padding: tuple[int, ...], value: float) -> Tensor:
-    """The map with its border, where that is not zero (zeros are the convolution's own business)."""
-    if not value:
-        return signs
-    return pad(signs, (padding[1], padding[1], padding[0], padding[0]), value=value)
+def _padded(signs: Tensor, how: _Settings) -> Tensor:
+    """The map as it is computed with, and its border where that is not zero: zeros are the convolution's business."""
+    signs, (rows, columns) = signs.to(how.dtype), how.padding
+    return pad(signs, (columns, columns, rows, rows), value=how.pad_value) if how.pad_value else signs
 
 
-def _cropped(grad: Tensor, padding: tuple[int, ...], value: float) -> Tensor:
+def _cropped(grad: Tensor, how: _Settings) -> Tensor:
     """The gradient of :func:`_padded`: the border is a constant."""
-    if not value:
+    if not how.pad_value:
         return grad
-    height, width = grad.shape[-2:]
-    return grad[..., padding[0] : height - padding[0], padding[1] : width - padding[1]]
+    (rows, columns), (height, width) = how.padding, grad.shape[-2:]
+    return grad[..., rows : height - rows, columns : width - columns]
 
 
 def binary_conv2d(
@@ -148,26 +158,26 @@ def binary_conv2d(
     weight: Tensor,
     bias: Tensor | None = None,
     gain: Tensor | None = None,
-    activation: SignRule | None = None,
-    weight_rule: SignRule | None = None,
+    activation: Binarizer | None = None,
+    weight_binarizer: Binarizer | None = None,
     stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int] = (0, 0),
     pad_value: float = 0.0,
 ) -> Tensor:
-    """g conv2d(sign(x), s sign(w)) + b with pseudo-gradients, keeping as little as possible for the backward.
+    """g conv2d(a(x), b(w)) + bias with pseudo-gradients, keeping as little as possible for the backward.
 
-    Under autocast the convolution runs in the autocast dtype; gradients have the dtypes of x, w, b and g.
+    Under autocast the convolution runs in the autocast dtype; gradients have the dtypes of x, w, bias and g.
 
     Args:
         x: (N, C, H, W).
         weight: (O, C, k, k).
         bias: (O,) or None.
-        gain: Factor g of each output channel, (O, 1, 1), or None: learned, unlike s.
-        activation: How x becomes binary; None leaves it real.
-        weight_rule: How the weights become binary; None leaves them real.
+        gain: Factor g of each output channel, (O, 1, 1), or None: learned.
+        activation: a, how x becomes binary; None leaves it real.
+        weight_binarizer: b, how the weights become binary; None leaves them real.
         stride: By rows and columns.
         padding: Border by rows and columns; it follows the sign.
-        pad_value: What the border holds: 0 (all published code), +1 or -1.
+        pad_value: What the border holds: 0 (all published code), or the bit +1 or -1.
 
     Returns:
         (N, O, H', W') as of :func:`torch.conv2d`.
@@ -175,11 +185,22 @@ def binary_conv2d(
     if x.dim() != 4:
         raise ValueError(f'a binary convolution takes a batch (N, C, H, W), not a tensor of {tuple(x.shape)}')
     dtype = _compute_dtype(x)
-    if not torch.is_grad_enabled():  # nothing is to be kept
-        signs = binary_sign(x) if activation is not None else x
-        weight = _with_gain(_binary_weight(weight, weight_rule, _scale(weight, weight_rule)), gain)
-        return _convolve(signs, weight, bias, stride, padding, pad_value, dtype)
-    return _BinaryConv.apply(x, weight, bias, gain, activation, weight_rule, stride, padding, pad_value, dtype)
+    x, x_gradient, x_levels = _taken_apart(activation, x)
+    weight, gradient, levels = _taken_apart(weight_binarizer, weight)
+    scaled = x_levels.scale_gradient, levels.scale_gradient
+    how = _Settings(x_gradient, gradient, *scaled, stride, padding, pad_value, dtype)
+    if torch.is_grad_enabled():
+        return _BinaryConv.apply(x, weight, bias, gain, *x_levels[:2], *levels[:2], how)
+    # nothing is to be kept
+    values = _place(_padded(x if x_gradient is None else binary_sign(x), how), *x_levels[:2])
+    return _convolve(values, _with_gain(_binary_weight(weight, how, *levels[:2]), gain), bias, how)
+
+
+def _taken_apart(binarizer: Binarizer | None, x: Tensor) -> tuple[Tensor, PseudoGradient | None, Levels]:
+    """What the convolution takes in the place of ``x``, and the sign and levels that it still has to take of it."""
+    if binarizer is None or binarizer.gradient is None:
+        return x if binarizer is None else binarizer.prepare(x), None, Levels()
+    return binarizer.prepare(x), binarizer.gradient, binarizer.levels(x)
 
 
 def _compute_dtype(x: Tensor) -> torch.dtype:

@@ -1,17 +1,21 @@
-"""Numbers of a loss that a hook may move while training."""
+"""Numbers of a loss or a binarizer that a hook may move while training."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from binssl.registry import ConfigError
 
 
 class Scheduled(nn.Module):
     """A module that keeps such numbers, each with its bounds.
+
+    They move with the module and are never cast: ``half()`` of a network leaves them the float64 that they are, and
+    only a device without float64 (mps) holds them in float32.
 
     Attributes:
         scheduled_bounds: lowest and highest value of each by its name, and whether the lowest itself is left out.
@@ -45,3 +49,13 @@ class Scheduled(nn.Module):
         if not is_number or not (low < value if open_low else low <= value) or not value <= high:
             allowed = f'{"above" if open_low else "at least"} {low:g} and at most {high:g}'
             raise ConfigError(f'{name} {value} of {type(self).__name__} must be {allowed}')
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Scheduled:
+        kept = {name: self._buffers.pop(name) for name in self.scheduled_bounds if name in self._buffers}
+        super()._apply(fn, recurse)
+        for name, value in kept.items():
+            assert value is not None
+            # fn moves and casts all that a module holds: take from it where to, not what as
+            device = fn(torch.empty(0, device=value.device)).device
+            self._buffers[name] = value.to(device, torch.float32 if device.type == 'mps' else torch.float64)
+        return self

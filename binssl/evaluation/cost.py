@@ -19,7 +19,10 @@ Counted for one image, as the papers do. FLOPs: multiply-adds of convolutions an
 biases, BatchNorms, activations, pools, shifts and shortcuts without a convolution are free. BOPs: those of them whose
 input and weights are both binary; where only one of the two is, they are FLOPs. OPs = FLOPs + BOPs / 64.
 A binary convolution's scale (mean|w| of each filter, ChannelScale) folds into the BatchNorm behind it: no operation.
-Bytes are of parameters. Packed: 1 bit for a weight that is binary, 32 for each mean|w| and every other parameter;
+Where its weights are centre +- step (AdaBin), the sum of the bits below a filter is one filter more, and each output
+takes a multiply-add of it and the centre; the inputs' centre adds a constant, as a bias does.
+Bytes are of parameters. Packed: 1 bit for a weight that is binary, 32 for each filter's mean|w|, step or centre and for
+every other parameter;
 running statistics fold into the scale and offset of their BatchNorm."""
 
 #: (binary input, binary weights) -> what the table calls such a layer
@@ -165,18 +168,21 @@ def _layer_cost(name: str, layer: nn.Module, multiply_adds: int) -> LayerCost:
     parameters = sum(parameter.numel() for parameter in layer.parameters(recurse=False))
     if not isinstance(layer, (nn.Conv2d, nn.Linear)):
         return LayerCost(name, type(layer).__name__, 0, 0, parameters, 4 * parameters)
-    # a binarizer without a rule is a real function in the place of a sign
-    input_rule, weight_rule = (
-        getattr(getattr(layer, part, None), 'rule', None) for part in ('activation', 'weight_binarizer')
-    )
-    kind = PRECISIONS[input_rule is not None, weight_rule is not None]
-    bops = multiply_adds if kind == 'binary' else 0
-    packed = 4 * parameters
-    if weight_rule is not None:
+    binary_input, binary_weights = (getattr(layer, bits, 32) == 1 for bits in ('input_bits', 'weight_bits'))
+    kind = PRECISIONS[binary_input, binary_weights]
+    flops, bops, packed = multiply_adds, 0, 4 * parameters
+    if binary_weights:
         weights = layer.weight.numel()
-        scales = layer.weight.shape[0] if weight_rule.scaled else 0
-        packed = -(-weights // 8) + 4 * (parameters - weights + scales)  # a last byte may be half full
-    return LayerCost(name, kind, multiply_adds - bops, bops, parameters, packed)
+        binarizer: Any = layer.weight_binarizer
+        step, centre, _ = binarizer.levels(layer.weight)
+        levels = sum(level.numel() for level in (step, centre) if level is not None)
+        packed = -(-weights // 8) + 4 * (parameters - weights + levels)  # a last byte may be half full
+        if binary_input:
+            flops, bops = 0, multiply_adds
+            if centre is not None:
+                flops = multiply_adds // layer.weight[0].numel()
+                bops += multiply_adds // layer.weight.shape[0]
+    return LayerCost(name, kind, flops, bops, parameters, packed)
 
 
 def _add_up(name: str, kind: str, layers: Sequence[LayerCost]) -> LayerCost:

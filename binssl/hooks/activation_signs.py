@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from mmengine.dist import is_main_process
 from torch import Tensor
 
-from binssl.hooks.watch import WatchHook, check_share, has_window, trained_binary_convs
+from binssl.hooks.watch import WatchHook, check_share, range_of, trained_binary_convs
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -17,8 +18,8 @@ from binssl.registry import HOOKS, ConfigError
 class ActivationSignHook(WatchHook):
     """Looks at the inputs of every binary convolution in one iteration of ``interval``.
 
-    - ``saturated_activations``: share of the inputs with |x| > 1, where the pseudo-gradient of the sign ends there;
-      mean over the layers.
+    - ``saturated_activations``: share of the inputs outside the window of the pseudo-gradient, [-1, 1] in most; mean
+      over the layers that have one.
     - ``positive_bits``: share of +1 among the bits, mean over the layers; ``positive_bits_worst``: of the layer that is
       farthest from 0.5.
 
@@ -51,7 +52,7 @@ class ActivationSignHook(WatchHook):
 
     def before_train(self, runner: Any) -> None:
         layers = trained_binary_convs(runner.model)
-        convs = [(name, conv) for name, conv in layers if getattr(conv.activation, 'rule', None)]
+        convs = [(name, conv) for name, conv in layers if conv.input_bits == 1]
         if convs and runner.cfg.get('compile'):
             runner.logger.info('ActivationSignHook: the backbone is compiled, its activations are not watched')
             convs = []
@@ -68,7 +69,8 @@ class ActivationSignHook(WatchHook):
     @torch.no_grad()
     def _count(self, index: int, conv: Any, inputs: tuple[Tensor, ...]) -> None:
         x = conv.activation.prepare(inputs[0][: self.images])
-        shares = torch.stack([torch.count_nonzero(x.abs() > 1), torch.count_nonzero(x >= 0)]) / x.numel()
+        outside = torch.count_nonzero(x.abs() > conv.activation.gradient.window)
+        shares = torch.stack([outside, torch.count_nonzero(x >= 0)]) / x.numel()
         self._seen.setdefault(index, []).append(shares)
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
@@ -84,7 +86,8 @@ class ActivationSignHook(WatchHook):
         self._report(runner, layers, outside, positive)
 
     def _report(self, runner: Any, layers: list[tuple[str, Any]], outside: list[float], positive: list[float]) -> None:
-        windowed = [share for (_, conv), share in zip(layers, outside, strict=True) if has_window(conv.activation)]
+        windows = [conv.activation.gradient.window for _, conv in layers]
+        windowed = [share for window, share in zip(windows, outside, strict=True) if math.isfinite(window)]
         worst = max(range(len(positive)), key=lambda index: abs(positive[index] - 0.5))
         self.report(positive_bits=sum(positive) / len(positive), positive_bits_worst=positive[worst])
         if windowed:
@@ -94,7 +97,7 @@ class ActivationSignHook(WatchHook):
             runner,
             'saturated',
             saturated > self.most_saturated,
-            f'{saturated:.0%} of the inputs of binary convolutions lie outside [-1, 1] (above '
+            f'{saturated:.0%} of the inputs of binary convolutions lie outside {range_of(windows)} (above '
             f'{self.most_saturated:.0%}), where the pseudo-gradient of their sign is 0: the activations run away and '
             'the layers before them hardly learn. Try a lower learning rate, weight decay (paramwise_cfg.decay="all" '
             'takes norms and shifts in), or a BatchNorm before the sign',

@@ -10,7 +10,7 @@ from typing import Any
 
 from binssl.registry import ConfigError
 
-CURVES = ('cosine', 'linear', 'exponential', 'step', 'constant')
+CURVES = ('cosine', 'linear', 'exponential', 'geometric', 'step', 'constant')
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Schedule:
     - linear: ``start + (end - start) p`` (S2-BNN's learning rate)
     - exponential: ``A exp(p) + B`` with A = (end - start) / (e - 1), B = start - A (ReCU's tau,
       arXiv:2103.12369)
+    - geometric: ``start (end / start)^p``, both above 0 (the sharpness of IR-Net's gradient, arXiv:1909.10788)
     - step: ``start * gamma ** (number of milestones passed)``, milestones in epochs
     - constant: ``start``
 
@@ -73,7 +74,7 @@ class Schedule:
         for field in ('by', 'warmup_by'):
             if getattr(self, field) not in ('iter', 'epoch'):
                 raise ConfigError(f"{name}: `{field}` is {getattr(self, field)!r}; it must be 'iter' or 'epoch'")
-        if self.curve in ('cosine', 'linear', 'exponential') and self.end is None:
+        if self.curve in ('cosine', 'linear', 'exponential', 'geometric') and self.end is None:
             raise ConfigError(f'{name}: a {self.curve} curve needs `end`')
         if self.curve == 'step' and not self.milestones:
             raise ConfigError(f'{name}: a step curve needs `milestones`, in epochs')
@@ -99,6 +100,8 @@ class Schedule:
             raise ConfigError(
                 f'{name}: milestones are {self.milestones!r}; they must be epochs in rising order, such as [60, 80]'
             )
+        if self.curve == 'geometric' and not (self.start or 1) > 0 < (self.end or 0):
+            raise ConfigError(f'{name}: a geometric curve goes from a number above 0 to another; give such ends')
         if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
             raise ConfigError(f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]')
 
@@ -127,6 +130,8 @@ class Schedule:
         if self.curve == 'exponential':
             scale = (end - start) / (math.e - 1)
             return scale * math.exp(progress) + start - scale
+        if self.curve == 'geometric':
+            return start * (end / start) ** progress
         if self.curve == 'step':
             return start * self.gamma ** sum(epoch >= milestone for milestone in self.milestones)
         return start

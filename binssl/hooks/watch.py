@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -88,7 +88,6 @@ def trained_binary_convs(model: nn.Module) -> Iterator[tuple[str, Any]]:
             yield name, module
 
 
-def has_window(binarizer: Any) -> bool:
-    """Whether the binarizer's pseudo-gradient is known to be 0 outside [-1, 1]."""
-    rule = getattr(binarizer, 'rule', None)
-    return rule is not None and rule.gradient in ('clip', 'triangle')
+def range_of(windows: Iterable[float]) -> str:
+    """Outside of what pseudo-gradients of these windows are 0, as a warning has it."""
+    return ' or '.join(f'[-{window:g}, {window:g}]' for window in sorted(set(windows)) if math.isfinite(window))

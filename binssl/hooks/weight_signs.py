@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from mmengine.dist import is_main_process
 from torch import Tensor
 
 from binssl.hooks.anneal import scheduled_groups
-from binssl.hooks.watch import WatchHook, check_share, has_window, trained_binary_convs
+from binssl.hooks.watch import WatchHook, check_share, range_of, trained_binary_convs
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -20,10 +21,10 @@ class WeightSignHook(WatchHook):
     - ``flip_rate``: share of the weights whose sign differs, over the optimiser steps in between. A weight that flipped
       and flipped back is not seen, so this is a lower bound; weights without any memory would give 0.5 / steps.
     - ``dead_weights``: share whose sign was the same in each of the last ``dead_after`` comparisons.
-    - ``saturated_weights``: share with |w| > 1, where the pseudo-gradient ends there.
+    - ``saturated_weights``: share outside the window of the pseudo-gradient, [-1, 1] in most, where it has one.
 
-    The sign is that of the weight as its binarizer prepares it: in ReCU's layers the filter's mean is taken from it
-    first. One bit and one count, a byte each, are kept for a weight. Real weights and frozen ones are not watched.
+    Both are read in the weight as its binarizer prepares it: in ReCU's layers the filter's mean is taken from it first.
+    One bit and one count, a byte each, are kept for a weight. Real weights and frozen ones are not watched.
     After a resume the first comparison waits for a whole interval.
 
     Args:
@@ -62,7 +63,7 @@ class WeightSignHook(WatchHook):
         self._signs: Tensor | None = None
 
     def before_train(self, runner: Any) -> None:
-        convs = [conv for _, conv in trained_binary_convs(runner.model) if conv.weight_binarizer is not None]
+        convs = [conv for _, conv in trained_binary_convs(runner.model) if conv.weight_bits == 1]
         self._convs = convs if is_main_process() else []
         self._signs = None
         if self._convs and runner.iter % self.interval == 0:
@@ -78,18 +79,20 @@ class WeightSignHook(WatchHook):
             self._compare(runner, steps)
 
     def _start(self, steps: int) -> None:
-        self._signs = self._current_signs()
+        self._signs = _signs(self._prepared())
         self._since_flip = torch.zeros_like(self._signs, dtype=torch.uint8)
         self._steps, self._comparisons = steps, 0
 
     @torch.no_grad()
     def _compare(self, runner: Any, steps: int) -> None:
         assert self._signs is not None
-        signs = self._current_signs()
+        prepared = self._prepared()
+        signs = _signs(prepared)
         flipped = signs ^ self._signs
         self._since_flip.clamp_(max=254).add_(1).masked_fill_(flipped, 0)
-        windowed = [conv.weight for conv in self._convs if has_window(conv.weight_binarizer)]
-        outside = [torch.count_nonzero(weight.abs() > 1) for weight in windowed]
+        windows = [conv.weight_binarizer.gradient.window for conv in self._convs]
+        windowed = [pair for pair in zip(prepared, windows, strict=True) if math.isfinite(pair[1])]
+        outside = [torch.count_nonzero(weight.abs() > window) for weight, window in windowed]
         dead = torch.count_nonzero(self._since_flip >= self.dead_after)
         counts = torch.stack([torch.count_nonzero(flipped), dead, *outside]).tolist()  # waits for the device, once
         self._comparisons += 1
@@ -98,19 +101,17 @@ class WeightSignHook(WatchHook):
         if self._comparisons >= self.dead_after:
             self.report(dead_weights=counts[1] / signs.numel())
         if windowed:
-            self.report(saturated_weights=sum(counts[2:]) / sum(weight.numel() for weight in windowed))
+            self.report(saturated_weights=sum(counts[2:]) / sum(weight.numel() for weight, _ in windowed))
         measurable = self.least_flip_rate * signs.numel() * (steps - self._steps) >= 1
         self._signs, self._steps = signs, steps
-        self._warn(runner, share, measurable)
+        self._warn(runner, share, measurable, range_of(windows))
 
     @torch.no_grad()
-    def _current_signs(self) -> Tensor:
-        """All signs in one row of bits: of the weights as they are prepared, or of what a function makes of them."""
-        binarizers = ((conv.weight_binarizer, conv.weight) for conv in self._convs)
-        values = (part.prepare(weight) if part.rule else part(weight) for part, weight in binarizers)
-        return torch.cat([(value >= 0).flatten() for value in values])
+    def _prepared(self) -> list[Tensor]:
+        """The weights of each layer as its binarizer takes their signs."""
+        return [conv.weight_binarizer.prepare(conv.weight) for conv in self._convs]
 
-    def _warn(self, runner: Any, flipped: float, measurable: bool) -> None:
+    def _warn(self, runner: Any, flipped: float, measurable: bool, reach: str) -> None:
         rate, dead, saturated = (
             self.values.get(name, 0.0) for name in ('flip_rate', 'dead_weights', 'saturated_weights')
         )
@@ -144,10 +145,15 @@ class WeightSignHook(WatchHook):
             runner,
             'saturated',
             saturated > self.most_saturated,
-            f'{saturated:.0%} of the binary weights lie outside [-1, 1] (above {self.most_saturated:.0%}), where their '
+            f'{saturated:.0%} of the binary weights lie outside {reach} (above {self.most_saturated:.0%}), where their '
             'pseudo-gradient is 0: they no longer learn. Try a lower learning rate or more weight decay, or a '
             "pseudo-gradient without a window (weight=dict(type='ScaledSign', ste='identity'))",
         )
+
+
+def _signs(prepared: list[Tensor]) -> Tensor:
+    """All of them in one row of bits."""
+    return torch.cat([(weight >= 0).flatten() for weight in prepared])
 
 
 def _relative_rate(runner: Any) -> float:

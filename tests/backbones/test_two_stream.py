@@ -17,7 +17,7 @@ def small(**changes):
 
 
 def signs_of(conv):
-    return conv.activation.rule is not None
+    return conv.input_bits == 1
 
 
 def test_the_defaults_are_bireal_50():

@@ -92,19 +92,20 @@ def test_binary_times_binary_is_integers_times_the_scale():
     torch.testing.assert_close(sums, sums.round(), rtol=0, atol=1e-12)
 
 
-class HalfSign(Binarizer):
-    """A binarizer that states no rule."""
+class Half(Binarizer):
+    """A real function: it takes no sign."""
 
-    def forward(self, x):
+    def prepare(self, x):
         return x / 2
 
 
-def test_binarizer_without_a_rule_is_called_as_a_module():
-    BINARIZERS.register_module(module=HalfSign, force=True)
+def test_binarizer_without_a_sign_gives_real_values():
+    BINARIZERS.register_module(module=Half, force=True)
     try:
-        conv = BinaryConv2d(3, 4, 3, activation={'type': 'HalfSign'}, weight={'type': 'HalfSign'})
+        conv = BinaryConv2d(3, 4, 3, activation={'type': 'Half'}, weight={'type': 'Half'})
     finally:
-        BINARIZERS.module_dict.pop('HalfSign')
+        BINARIZERS.module_dict.pop('Half')
+    assert (conv.input_bits, conv.weight_bits) == (32, 32)
     x = torch.randn(2, 3, 5, 5)
     torch.testing.assert_close(conv(x), conv2d(x, conv.weight) / 4)
 
@@ -214,7 +215,7 @@ def test_compiles_into_one_graph(activation):
     [
         ({**BINARY, 'pad_value': 2}, 'the border of a binary map is 0, 1 or -1'),
         ({'type': 'BinaryConv2d', 'pad_value': 1}, 'needs binary inputs'),
-        ({'type': 'BinaryConv2d', 'activation': {'type': 'ScaledSign'}}, 'not for its activation; there take Appr'),
+        ({'type': 'BinaryConv2d', 'activation': {'type': 'ScaledSign'}}, 'not for its activation; there take Adapt'),
         ({'type': 'BinaryConv2d', 'activation': {'type': 'AproxSign'}}, "did you mean 'ApproxSign'"),
         ({'type': 'BinaryConv2d', 'wieght': None}, "did you mean 'weight'"),
         ({'type': 'BinaryConv2d', 'stride': 2}, "conv_cfg sets \\['stride'\\]"),

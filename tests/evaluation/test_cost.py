@@ -110,15 +110,32 @@ WEIGHTS, TWICE = 5 * 5 * 9, 2 * 5 * 5 * 9 * 36
     [
         (dict(activation=BINARY['activation'], weight=BINARY['weight']), 'binary', 0, TWICE, 29 + 4 * 5 + 4 * 5),
         (dict(activation=dict(type='BoxSign'), weight=dict(type='BoxSign')), 'binary', 0, TWICE, 29 + 4 * 5),
+        (
+            dict(activation=dict(type='AdaptiveActivationSign'), weight=dict(type='AdaptiveWeightSign')),
+            'binary',
+            2 * 5 * 36,  # the sum of the bits times each filter's centre
+            TWICE + 2 * 5 * 9 * 36,  # and that sum, as of a filter of ones
+            29 + 4 * 5 + 4 * 5 + 4 * 5,
+        ),
+        (
+            dict(activation=dict(type='Clip'), weight=dict(type='AdaptiveWeightSign')),
+            'binary weights',
+            TWICE,
+            0,
+            29 + 4 * 5 + 4 * 5 + 4 * 5,
+        ),
         (dict(activation=BINARY_INPUT['activation']), 'binary input', TWICE, 0, 4 * (WEIGHTS + 5)),
         (dict(weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
         (dict(activation=dict(type='Clip'), weight=BINARY['weight']), 'binary weights', TWICE, 0, 29 + 4 * 5 + 4 * 5),
         (dict(), 'real', TWICE, 0, 4 * (WEIGHTS + 5)),
     ],
-    ids=['scaled', 'plain signs', 'step 1', 'weights only', 'real stand-in', 'real'],
+    ids=['scaled', 'plain signs', 'AdaBin', 'AdaBin weights', 'step 1', 'weights only', 'real stand-in', 'real'],
 )
 def test_a_layer_is_binary_where_both_factors_are(second, kind, flops, bops, packed):
-    first, norm, layer = measure_cost(Pair(**second), 6).layers
+    first, norm, layer, *learned = measure_cost(Pair(**second), 6).layers
+    assert sum(part.bytes_packed for part in learned) == (
+        8 if second.get('activation', {}).get('type') == 'AdaptiveActivationSign' else 0
+    )
     assert (layer.name, layer.kind, layer.flops, layer.bops) == ('second', kind, flops, bops)
     assert (layer.parameters, layer.bytes_32_bit, layer.bytes_packed) == (WEIGHTS + 5, 4 * (WEIGHTS + 5), packed)
     assert (first.kind, first.flops, first.ops, first.bytes_packed) == ('real', 3 * 5 * 36, 3 * 5 * 36, 4 * 15)

@@ -7,7 +7,7 @@ import torch
 from hooks.stand_in import StandIn
 from torch import Tensor, nn
 
-from binssl.binary import Binarizer, BinaryConv2d, SignRule
+from binssl.binary import Binarizer, BinaryConv2d
 from binssl.hooks import ActivationSignHook
 from binssl.registry import ConfigError
 
@@ -92,14 +92,21 @@ def test_real_inputs_and_frozen_layers_are_not_watched():
 
 def test_bits_are_those_of_the_prepared_input():
     class AboveOne(Binarizer):
-        rule = SignRule('clip')
-
         def prepare(self, x: Tensor) -> Tensor:
             return x - 1
 
     model = Layers(APPROX)
-    model.convs[0].activation = AboveOne()
+    model.convs[0].activation = AboveOne('clip')
     hook, _ = seen(model, ([0.5, 0.5, 2.0, 2.5, -0.5],))
+    assert hook.values == pytest.approx(dict(positive_bits=0.4, positive_bits_worst=0.4, saturated_activations=0.4))
+
+
+def test_learned_levels_move_the_bits_and_the_window():
+    model = Layers(dict(type='AdaptiveActivationSign'))
+    with torch.no_grad():
+        model.convs[0].activation.beta.fill_(1)
+        model.convs[0].activation.alpha.fill_(2)
+    hook, _ = seen(model, ([-1.5, 0.5, 0.5, 2.0, 3.5],))
     assert hook.values == pytest.approx(dict(positive_bits=0.4, positive_bits_worst=0.4, saturated_activations=0.4))
 
 
@@ -114,7 +121,7 @@ def test_recu_saturates_by_the_deviation_of_the_sample(training, saturated):
     assert hook.values == dict(positive_bits=0.5, positive_bits_worst=0.5, saturated_activations=saturated)
 
 
-def test_real_stand_ins_are_not_watched():
+def test_real_functions_in_a_signs_place_are_not_watched():
     hook, runner = seen(Layers(dict(type='Clip'), dict(type='ReLU')), (TEN, TEN))
     assert (hook.values, runner.warnings) == ({}, [])
 

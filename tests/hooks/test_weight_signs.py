@@ -129,13 +129,19 @@ def test_real_and_frozen_weights_are_not_watched():
     assert hook.values['flip_rate'] == 10 / 20
 
 
-def test_binarizer_without_a_rule_is_asked_for_its_signs():
+def test_binarizer_of_ones_own_is_asked_for_its_signs():
     @BINARIZERS.register_module(force=True)
     class AboveOne(Binarizer):
-        def forward(self, x: Tensor) -> Tensor:
-            return (x - 1).sign()
+        def __init__(self) -> None:
+            super().__init__('identity')
 
-    model = network(dict(type='AboveOne'))
+        def prepare(self, x: Tensor) -> Tensor:
+            return x - 1
+
+    try:
+        model = network(dict(type='AboveOne'))
+    finally:
+        BINARIZERS.module_dict.pop('AboveOne')
     hook, runner = started(model, interval=1)
     with torch.no_grad():
         model[0].weight.view(-1)[:8] = torch.tensor([0.9, -0.9, -9.0, 0.0, 0.1, 1.1, 2.0, 3.0])
@@ -155,6 +161,21 @@ def test_a_sign_is_that_of_the_prepared_weight():
         model[0].weight.neg_()
     runner.iterate(hook)
     assert hook.values == dict(flip_rate=1)
+
+
+def test_weights_of_other_levels_are_watched_in_their_preparation():
+    model = network(dict(type='AdaptiveWeightSign', gradient='clip'))  # mean and deviation of each filter are taken out
+    filters = torch.tensor([-2.0, -1, 0, 1, 2]).repeat(4, 1).view(4, 5, 1, 1)  # deviation 1.41: the ends lie outside
+    with torch.no_grad():
+        model[0].weight.copy_(0.01 * filters + 7)
+    hook, runner = started(model, interval=1)
+    with torch.no_grad():
+        model[0].weight[0] = 14 - model[0].weight[0]  # all of a filter but its middle change sides
+    runner.iterate(hook)
+    assert hook.values['saturated_weights'] == pytest.approx(8 / 20)
+    assert hook.values['flip_rate'] == pytest.approx(
+        4 / 20, abs=1.01 / 20
+    )  # the middle lies at the rounding of its mean
 
 
 # words
