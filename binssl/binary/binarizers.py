@@ -160,9 +160,6 @@ class ScaledSign(Binarizer):
     Args:
         ste: g, the name or config of one of GRADIENTS.
         scale_gradient: Multiply the gradient by s.
-
-    Raises:
-        ConfigError: There is no such pseudo-gradient.
     """
 
     fits = ('weight',)

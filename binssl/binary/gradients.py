@@ -45,15 +45,7 @@ class PseudoGradient(Scheduled):
     window: float = math.inf
 
     def keep(self, x: Tensor, sign: Tensor) -> Tensor:
-        """What the backward has to know of ``x``: by default x itself.
-
-        Args:
-            x: The input of the sign, any shape.
-            sign: ``binary_sign(x)``.
-
-        Returns:
-            x, or int8 numbers of the sign's sign, which are a quarter of the memory.
-        """
+        """What the backward has to know of ``x``: x itself, or int8 numbers with the signs of ``sign``."""
         return x
 
     def pull_back(self, grad: Tensor, kept: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class Schedule:
             raise ConfigError(
                 f'{name}: milestones are {self.milestones!r}; they must be epochs in rising order, such as [60, 80]'
             )
-        if self.curve == 'geometric' and not (self.start or 1) > 0 < (self.end or 0):
+        if self.curve == 'geometric' and min(1 if self.start is None else self.start, self.end or 0) <= 0:
             raise ConfigError(f'{name}: a geometric curve goes from a number above 0 to another; give such ends')
         if self.warmup_epochs < 0 or not 0 <= self.warmup_ratio <= 1:
             raise ConfigError(f'{name}: warmup_epochs must not be negative and warmup_ratio must lie in [0, 1]')

@@ -1,4 +1,8 @@
-"""IR-Net's ResNet-20 (arXiv:1909.10788) on the digits."""
+"""IR-Net's weights and gradients (arXiv:1909.10788) in ReCU's ResNet-20, on the digits: 100 epochs by ReCU's recipe.
+
+Each filter standardised, its sign shifted by a power of two; forward signs, backward the slope of a tanh whose sharpness
+t grows from 0.1 to 10 by epoch (k = max(1 / t, 1)). 6.75e4 OPs for an image of 8 x 8 px. Test images: not yet measured.
+"""
 
 _base_ = ['../recu/resnet20_digits.py']
 _TANH = dict(type='TanhGradient', sharpness=0.1)
