@@ -65,7 +65,6 @@ def test_constant_stays():
         (dict(by='step'), "'iter' or 'epoch'"),
         (dict(target='head.kl_weight'), '`start` is missing'),
         (dict(curve='step'), 'milestones'),
-        (dict(curve='geometric'), 'needs `end`'),
         (dict(target='head.x', curve='geometric', start=0, end=1.0), 'above 0'),
         (dict(curve='geometric', end=0.0), 'above 0'),
         (dict(warmup_ratio=2), 'warmup_ratio'),
