@@ -38,8 +38,10 @@ def test_tests_of_the_tables_rows_are_steps_too(recipe):
 
 def test_steps_may_be_shared_and_their_configs_begin_as_the_recipe_says(tmp_path):
     (tmp_path / 'base.py').write_text("steps = [dict(name='step1', config='_step1.py')]\n")
-    (tmp_path / 'child.py').write_text("_base_ = ['./base.py']\nconfigs = 'configs/a'\n")
-    assert read_recipe(tmp_path / 'child.py').steps['step1'].config == 'configs/a_step1.py'
+    (tmp_path / 'student_step1.py').write_text('"""A config."""\n')
+    path = tmp_path / 'child.py'
+    path.write_text(f"_base_ = ['./base.py']\nconfigs = '{tmp_path}/student'\n")
+    assert read_recipe(path).steps['step1'].config == f'{tmp_path}/student_step1.py'
 
 
 def own_test(folder: Path, rows: str, evaluator: str = '') -> Path:
