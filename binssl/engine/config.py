@@ -9,7 +9,7 @@ import os
 import re
 import traceback
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,41 +20,10 @@ from binssl.registry import ConfigError, nearest_names
 
 #: every top-level key that something reads; helper variables of a config start with `_` or are UPPER_CASE
 KNOWN_KEYS = frozenset(
-    {
-        'model',
-        'work_dir',
-        'train_dataloader',
-        'val_dataloader',
-        'test_dataloader',
-        'train_cfg',
-        'val_cfg',
-        'test_cfg',
-        'val_evaluator',
-        'test_evaluator',
-        'optim_wrapper',
-        'param_scheduler',
-        'auto_scale_lr',
-        'default_hooks',
-        'custom_hooks',
-        'custom_imports',
-        'load_from',
-        'resume',
-        'launcher',
-        'env_cfg',
-        'log_level',
-        'visualizer',
-        'default_scope',
-        'randomness',
-        'experiment_name',
-        'compile',
-        'device',
-        'model_wrapper_cfg',
-        'schedules',
-        'global_batch_size',
-        'sync_bn',
-        'pretrained',
-        'how_to_get',
-    }
+    'model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg val_evaluator '
+    'test_evaluator optim_wrapper param_scheduler auto_scale_lr default_hooks custom_hooks custom_imports load_from '
+    'resume launcher env_cfg log_level visualizer default_scope randomness experiment_name compile device '
+    'model_wrapper_cfg schedules global_batch_size sync_bn pretrained how_to_get'.split()
 )
 
 #: what a top-level key may be, beside None
@@ -81,18 +50,10 @@ DEFAULT_HOOKS: dict[str, dict] = dict(
 
 #: what makes two runs the same experiment; logging, workers and the like may differ on resume
 EXPERIMENT_KEYS = (
-    'model',
-    'train_dataloader',
-    'optim_wrapper',
-    'schedules',
-    'train_cfg',
-    'global_batch_size',
-    'sync_bn',
-    'randomness',
-    'param_scheduler',
-    'custom_hooks',
+    'model train_dataloader optim_wrapper schedules train_cfg global_batch_size sync_bn randomness param_scheduler '
+    'custom_hooks'.split()
 )
-RUNTIME_KEYS = frozenset({'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'checkpoint'})
+RUNTIME_KEYS = 'num_workers persistent_workers pin_memory prefetch_factor checkpoint'.split()
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -120,12 +81,13 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     cfg.default_hooks = {**DEFAULT_HOOKS, **(cfg.get('default_hooks') or {})}
     for key in ('randomness', 'auto_scale_lr', 'env_cfg'):
         cfg.setdefault(key, {})
-    for key in options or {}:
+    options = dict(options or {})
+    for key in options:
         _check_option(cfg, key)
     try:
-        cfg.merge_from_dict(dict(options or {}))
+        cfg.merge_from_dict(options)
     except (KeyError, TypeError) as error:  # a dict over a number, an index beyond a list
-        raise ConfigError(f'--cfg-options {dict(options or {})}: {error}') from error
+        raise ConfigError(f'--cfg-options {options}: {error}') from error
     _check_top_level(cfg)
     _import_custom_modules(cfg.get('custom_imports') or {}, file)
     return cfg
@@ -133,8 +95,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 def _import_custom_modules(wanted: Mapping[str, Any], file: Path) -> None:
     """Import what ``custom_imports`` names, so that its parts are registered; errors inside keep their traceback."""
-    listed = wanted.get('imports') or []
-    for name in [listed] if isinstance(listed, str) else listed:
+    for name in listed(wanted.get('imports')):
         try:
             import_module(name)
         except ImportError as error:
@@ -153,11 +114,10 @@ def _config_file(path: Path) -> Path:
     for candidate in (path, path.with_name(path.name + '.py')):
         if candidate.is_file():
             return candidate
-    folder = path.parent
-    if not folder.is_dir():
-        raise ConfigError(f'no config {path}: the folder {folder} does not exist')
-    known = [file.stem for file in folder.glob('*.py')]
-    raise ConfigError(f'no config {path}; in {folder}: {nearest_names(path.stem, known)}')
+    if not path.parent.is_dir():
+        raise ConfigError(f'no config {path}: the folder {path.parent} does not exist')
+    known = [file.stem for file in path.parent.glob('*.py')]
+    raise ConfigError(f'no config {path}; in {path.parent}: {nearest_names(path.stem, known)}')
 
 
 def _check_top_level(cfg: Config) -> None:
@@ -231,12 +191,12 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
-def plain(value: Any) -> Any:
-    """``value`` as data that JSON can hold: dicts, lists, numbers, strings, None."""
+def plain(value: Any, leave_out: Collection[str] = ()) -> Any:
+    """``value`` as data that JSON can hold (dicts, lists, numbers, strings, None), without the keys ``leave_out``."""
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): plain(item, leave_out) for key, item in value.items() if key not in leave_out}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [plain(item, leave_out) for item in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise ConfigError(f'a config holds plain data (numbers, strings, lists, dicts), not {value!r}')
@@ -249,18 +209,10 @@ def known_part(cfg: Config) -> dict[str, Any]:
 
 def experiment(cfg: Config) -> dict[str, Any]:
     """The part of ``cfg`` that decides what is trained, as plain data (see ``EXPERIMENT_KEYS``)."""
-    parts = {key: _without_runtime(plain(cfg.get(key))) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
+    parts = {key: plain(cfg[key], RUNTIME_KEYS) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
     if parts.get('global_batch_size'):  # then the number of processes decides how many batches make a step
         parts.get('optim_wrapper', {}).pop('accumulative_counts', None)
     return parts
-
-
-def _without_runtime(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _without_runtime(v) for k, v in value.items() if k not in RUNTIME_KEYS}
-    if isinstance(value, list):
-        return [_without_runtime(item) for item in value]
-    return value
 
 
 def config_hash(data: Any) -> str:
@@ -280,6 +232,11 @@ def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
 
 def metric_config(cfg: Config, section: str, name: str) -> dict[str, Any] | None:
     """The config of the first metric called ``name`` in ``section``, one metric or a list of them; None without one."""
-    listed = cfg.get(section) or []
-    metrics = listed if isinstance(listed, (list, tuple)) else [listed]
-    return next((dict(metric) for metric in metrics if metric.get('type') == name), None)
+    return next((dict(metric) for metric in listed(cfg.get(section)) if metric.get('type') == name), None)
+
+
+def listed(value: Any) -> list[Any]:
+    """A list of what a config gives alone or in a list; [] for None."""
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -15,6 +15,7 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from binssl.core.processes import processes_here
 from binssl.registry import ConfigError, TrainingError
 
 #: in what gloo raises where another process has left the group
@@ -22,6 +23,12 @@ _OTHER_IS_GONE = ('Connection closed by peer', 'Connection reset by peer')
 _SECONDS_TO_SPEAK = 20.0  # twice what a process waits for the first to tell the error of all
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+#: what torch calls a process's place, and what the other launchers call it
+_PLACE = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'LOCAL_WORLD_SIZE')
+_THEIR_NAMES = {
+    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'SLURM_NTASKS_PER_NODE'),
+    'mpi': [f'OMPI_COMM_WORLD_{name}' for name in ('RANK', 'SIZE', 'LOCAL_RANK', 'LOCAL_SIZE')],
+}
 
 
 def add_launch_flags(parser: argparse.ArgumentParser, what: str = '') -> None:
@@ -42,10 +49,8 @@ def check_devices(processes: int, device: str = 'auto') -> str | None:
     if device == 'cpu':
         return None
     if gpus and processes > gpus:
-        return (
-            f'{processes} processes were asked for and this machine has {gpus} GPU(s): ask for at most '
-            f'{gpus}, or use --device cpu'
-        )
+        remedy = f'ask for at most {gpus}, or use --device cpu'
+        return f'{processes} processes were asked for and this machine has {gpus} GPU(s): {remedy}'
     if not gpus and device == 'cuda':
         return (
             'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use --device cpu'
@@ -63,14 +68,6 @@ def uses_gpu(device: str = 'auto') -> bool:
     return device != 'cpu' and torch.cuda.is_available()
 
 
-def local_processes(launcher: str) -> int:
-    """How many processes of this run share this machine."""
-    if launcher == 'none':
-        return 1
-    names = ('LOCAL_WORLD_SIZE', 'SLURM_NTASKS_PER_NODE', 'OMPI_COMM_WORLD_LOCAL_SIZE', 'MPI_LOCALNRANKS')
-    return next((int(os.environ[name]) for name in names if os.environ.get(name)), 1)
-
-
 @contextmanager
 def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: float = 30) -> Iterator[torch.device]:
     """The process group of a run, and this process's device; nccl on GPUs, gloo on CPUs.
@@ -83,12 +80,12 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
         ConfigError: a launcher whose environment is not there, or more processes than devices.
         TrainingError: another process has ended, in place of what the exchange with it raised.
     """
-    problem = check_devices(local_processes(launcher), device)
-    if problem:
+    if launcher != 'none':
+        _map_environment(launcher)
+    if problem := check_devices(1 if launcher == 'none' else processes_here(), device):
         raise ConfigError(problem)
     on_gpu = uses_gpu(device)
     if launcher != 'none':
-        _map_environment(launcher)
         for library in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
             os.environ.setdefault(library, '1')  # mmengine would, with a warning from each process
         if on_gpu:
@@ -111,23 +108,19 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
 def _map_environment(launcher: str) -> None:
     """Give torch's names to what SLURM or MPI says of this process."""
     if launcher == 'slurm':
-        names = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
         first_node = os.environ.get('MASTER_ADDR') or _first_slurm_node(os.environ.get('SLURM_NODELIST', ''))
         os.environ.setdefault('MASTER_ADDR', first_node)
         # steps of one job differ in nothing else that every process knows: spread jobs over ports
         os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
     elif launcher == 'mpi':
-        names = dict(
-            RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK'
-        )
+        if 'MPI_LOCALNRANKS' in os.environ:  # Intel's and MPICH's
+            os.environ.setdefault('LOCAL_WORLD_SIZE', os.environ['MPI_LOCALNRANKS'])
         os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
         os.environ.setdefault('MASTER_PORT', '29500')
-    else:
-        names = {}
-    for ours, theirs in names.items():
-        if theirs in os.environ:
+    for ours, theirs in zip(_PLACE, _THEIR_NAMES.get(launcher, ()), strict=False):
+        if os.environ.get(theirs):
             os.environ[ours] = os.environ[theirs]
-    missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if name not in os.environ]
+    missing = [name for name in _PLACE[:3] if name not in os.environ]
     if missing:
         raise ConfigError(
             f'--launcher {launcher}: {", ".join(missing)} not set in the environment; start through '

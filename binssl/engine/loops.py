@@ -41,13 +41,9 @@ class EpochLoop(EpochBasedTrainLoop):
         self.epoch_length = whole_steps(runner.cfg, len(self.dataloader.dataset), get_world_size())
         self._max_iters = self._max_epochs * self.epoch_length
 
-    @property
-    def _unwrapped_model(self) -> Any:
-        return unwrap(self.runner.model)
-
     def _check_run(self) -> None:
         """Ask whether model, data and hooks fit together, as ``--check`` does before any process starts."""
-        model, data = self._unwrapped_model, self.dataloader.dataset
+        model, data = unwrap(self.runner.model), self.dataloader.dataset
         check_views(model, data)
         if model.needs_labels:
             classes = getattr(model.head, 'out_channels', None)
@@ -89,7 +85,7 @@ class EpochLoop(EpochBasedTrainLoop):
         sampler.set_epoch(self._epoch)
         sampler.start_at(start * self.dataloader.batch_size)
         batches = islice(self.dataloader, self.epoch_length - start)
-        return prefetch(batches, self._unwrapped_model.data_preprocessor.device)
+        return prefetch(batches, unwrap(self.runner.model).data_preprocessor.device)
 
 
 def batch_per_process(cfg: Config, world_size: int) -> int:

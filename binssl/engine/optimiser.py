@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from fnmatch import fnmatchcase
 from types import NoneType
 from typing import Any
@@ -46,12 +46,16 @@ class OptimWrapper(_OptimWrapper):
         clip_grad: dict | None = None,
         precision: str | None = None,
     ) -> None:
-        if accumulative_counts < 1:
-            raise ConfigError(f'accumulative_counts is {accumulative_counts}; it must be at least 1')
         if precision is not None and precision not in PRECISIONS:
             raise ConfigError(f'precision {precision!r} is none of {sorted(PRECISIONS)} or None')
         super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
-        self._check_clip_grad()
+        if self.clip_grad_kwargs:
+            try:
+                inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
+            except TypeError as error:
+                raise ConfigError(
+                    f'optim_wrapper.clip_grad: {error}; it holds arguments of {self.clip_func.__name__}'
+                ) from error
         self.base_param_settings = None  # every group has a learning rate of its own to log
         self.before_step: list[Callable[[], None]] = []
         self.last_gradient_norm: Tensor | None = None
@@ -62,24 +66,13 @@ class OptimWrapper(_OptimWrapper):
         self._autocast_dtype = PRECISIONS.get(precision or '')
         self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
 
-    def _check_clip_grad(self) -> None:
-        if not self.clip_grad_kwargs:
-            return
-        try:
-            inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
-        except TypeError as error:
-            raise ConfigError(
-                f'optim_wrapper.clip_grad: {error}; it holds arguments of {self.clip_func.__name__}'
-            ) from error
-
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        with super().optim_context(model):
-            if self._autocast_dtype is None:
-                yield
-                return
-            with torch.autocast(self._device, self._autocast_dtype):
-                yield
+        precision = (
+            nullcontext() if self._autocast_dtype is None else torch.autocast(self._device, self._autocast_dtype)
+        )
+        with super().optim_context(model), precision:
+            yield
 
     def scale_loss(self, loss: Tensor) -> Tensor:
         return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
@@ -138,15 +131,8 @@ def build_lars(
         from timm.optim.lars import Lars
     except ImportError as error:
         raise ConfigError('LARS is timm\'s, which is not installed: pip install "binssl[lars]"') from error
-    return Lars(
-        params,
-        lr,
-        momentum,
-        weight_decay=weight_decay,
-        trust_coeff=trust_coeff,
-        nesterov=nesterov,
-        always_adapt=always_adapt,
-    )
+    rule = dict(trust_coeff=trust_coeff, nesterov=nesterov, always_adapt=always_adapt)
+    return Lars(params, lr, momentum, weight_decay=weight_decay, **rule)
 
 
 def as_dict(name: str, value: Any) -> dict[str, Any]:

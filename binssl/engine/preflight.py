@@ -12,6 +12,7 @@ from mmengine.config import Config
 
 from binssl.core.console import quiet
 from binssl.datasets import build_dataset
+from binssl.engine.config import listed
 from binssl.engine.launch import check_devices
 from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
 from binssl.engine.optimiser import OptimWrapper
@@ -44,20 +45,9 @@ SECTIONS: dict[str, tuple[str, ...]] = dict(
     visualizer=('type', 'name', 'vis_backends', 'save_dir'),
 )
 LOADER_KEYS = (
-    'dataset',
-    'batch_size',
-    'sampler',
-    'collate_fn',
-    'num_workers',
-    'drop_last',
-    'pin_memory',
-    'persistent_workers',
-    'prefetch_factor',
-    'timeout',
-    'multiprocessing_context',
+    'dataset batch_size sampler collate_fn num_workers drop_last pin_memory persistent_workers prefetch_factor timeout '
+    'multiprocessing_context'.split()
 )
-
-LOADERS = ('train_dataloader', 'val_dataloader')
 
 Part = tuple[Registry, Any, tuple[str, ...]]
 
@@ -98,7 +88,8 @@ def _section_problems(cfg: Config) -> Iterator[str]:
         lacking = ', '.join(key for key in validation if key not in there)
         yield f'{", ".join(there)} without {lacking}: set all three, or None for no validation'
     sync_bn = cfg.get('sync_bn')
-    if not (sync_bn in (None, True, False) or isinstance(sync_bn, (list, tuple))):
+    is_list = isinstance(sync_bn, (list, tuple)) and all(isinstance(prefix, str) for prefix in sync_bn)
+    if sync_bn not in (None, True, False) and not is_list:
         yield f'sync_bn is {sync_bn!r}; it must be True, False or a list of name prefixes'
 
 
@@ -117,8 +108,10 @@ def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
     missing = [key for key in ('dataset', 'batch_size', 'sampler') if key not in loader]
     if missing:
         yield f'{name} needs {", ".join(missing)}'
-    for key, least in (('batch_size', 1), ('num_workers', 0)):
+    for key, least in (('batch_size', 1), ('num_workers', 0), ('prefetch_factor', 1)):
         value = loader.get(key, least)
+        if key == 'prefetch_factor' and value is None:  # torch's own
+            continue
         if not isinstance(value, int) or value < least:
             yield f'{name}.{key} is {value!r}; it must be an integer of at least {least}'
     collate = loader.get('collate_fn')
@@ -135,7 +128,7 @@ def _parts(cfg: Config) -> Iterator[Part]:
         if loader:
             yield DATASETS, loader.dataset, ()
             yield DATA_SAMPLERS, loader.sampler, ('dataset', 'seed')
-        for metric in _listed(cfg.get(f'{split}_evaluator')):
+        for metric in listed(cfg.get(f'{split}_evaluator')):
             yield METRICS, metric, ()
     for split, loop in (('val', 'ValLoop'), ('test', 'TestLoop')):
         if cfg.get(f'{split}_cfg') is not None:
@@ -146,23 +139,19 @@ def _parts(cfg: Config) -> Iterator[Part]:
         wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('constructor', 'paramwise_cfg')}
         yield OPTIM_WRAPPERS, {'type': 'OptimWrapper', **wrapper}, ()
         yield OPTIMIZERS, wrapper.get('optimizer'), ('params',)
-    for scheduler in _listed(cfg.get('param_scheduler')):
+    for scheduler in listed(cfg.get('param_scheduler')):
         yield PARAM_SCHEDULERS, scheduler, ('optimizer',)
-    for hook in [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]:
-        if hook is not None:
-            yield HOOKS, _without_priority(hook), ()
+    for hook in _hooks(cfg):
+        if isinstance(hook, Mapping):
+            hook = {key: value for key, value in hook.items() if key != 'priority'}
+        yield HOOKS, hook, ()
     for backend in (cfg.get('visualizer') or {}).get('vis_backends') or []:
         yield VISBACKENDS, backend, ('save_dir',)
 
 
-def _listed(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _without_priority(hook: Any) -> Any:
-    return {k: v for k, v in hook.items() if k != 'priority'} if isinstance(hook, Mapping) else hook
+def _hooks(cfg: Config) -> list[Any]:
+    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    return [hook for hook in hooks if hook is not None]
 
 
 def problems_of(cfg: Config) -> list[str]:
@@ -254,15 +243,13 @@ def _way_to_make(name: str, path: Path) -> str | None:
 def trial_problems(cfg: Config, here: int, everywhere: int, device: str, build_model: bool) -> list[str]:
     """What stands in the way of a run's parts once they are built, each as a sentence.
 
-    Data, model, optimiser and schedules are built, in one process; the start and the teacher's file are loaded; one
-    sample is read where there are workers.
+    Data, model, optimiser and schedules are built in one process, the files to start from loaded, and one sample read
+    where there are workers.
 
     Args:
-        cfg: the run's config, of which :func:`problems_of` says nothing where ``build_model``.
         here: processes of the run on this machine; 0 where all run on others, of which nothing is known.
         everywhere: processes of the whole run.
-        device: 'auto', 'cuda' or 'cpu'.
-        build_model: whether to build that too, if nothing else is wrong; no use where a file is known to be missing.
+        build_model: whether to build that too, if nothing else is wrong; no use where :func:`problems_of` has answered.
     """
     if everywhere < 1:
         return [f'a run has at least 1 process, not {everywhere}']
@@ -282,7 +269,9 @@ def trial_problems(cfg: Config, here: int, everywhere: int, device: str, build_m
 
 def _build_data(cfg: Config, datasets: dict[str, Any]) -> None:
     """Build the data of training and validation into ``datasets``, and look at their labels."""
-    datasets.update({name: build_dataset(cfg[name].dataset) for name in LOADERS if cfg.get(name)})
+    for name in ('train_dataloader', 'val_dataloader'):
+        if cfg.get(name):
+            datasets[name] = build_dataset(cfg[name].dataset)
     if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False):
         classes = (cfg.model.get('head') or {}).get('num_classes')
         check_labels(datasets['train_dataloader'], classes, datasets.get('val_dataloader'))
@@ -302,10 +291,8 @@ def _build_model(cfg: Config, dataset: Any, processes: int) -> None:
     if cfg.get('schedules'):
         _check_schedules(cfg, model)
     if any(parameter.requires_grad for parameter in model.parameters()):
-        settings = cfg.optim_wrapper.to_dict()
-        kind = settings.pop('constructor', 'DefaultOptimWrapperConstructor')
-        groups = dict(type=kind, optim_wrapper_cfg=settings, paramwise_cfg=settings.pop('paramwise_cfg', None))
-        OPTIM_WRAPPER_CONSTRUCTORS.build(groups)(model)
+        settings = {'constructor': 'DefaultOptimWrapperConstructor', **cfg.optim_wrapper.to_dict()}
+        groups = dict(type=settings.pop('constructor'), paramwise_cfg=settings.pop('paramwise_cfg', None))
+        OPTIM_WRAPPER_CONSTRUCTORS.build(dict(groups, optim_wrapper_cfg=settings))(model)
     check_views(model, dataset)
-    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
-    model.check_run(batch_per_process(cfg, processes), processes, {hook['type'] for hook in hooks if hook})
+    model.check_run(batch_per_process(cfg, processes), processes, {hook['type'] for hook in _hooks(cfg)})

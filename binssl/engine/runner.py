@@ -6,13 +6,14 @@ import copy
 import inspect
 import os
 import random
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dist import barrier, broadcast_object_list, get_world_size, is_main_process
+from mmengine.dist import barrier, get_world_size, is_main_process
 from mmengine.logging import MMLogger
 from mmengine.model import MMDistributedDataParallel
 from mmengine.runner import Runner as _Runner
@@ -21,14 +22,14 @@ from torch.utils.data import DataLoader
 
 from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from binssl.core.console import quieten, say
-from binssl.core.processes import processes_here, unwrap
+from binssl.core.processes import by_the_first, processes_here, unwrap
 from binssl.datasets import build_dataset
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.launch import uses_gpu
 from binssl.engine.loops import accumulation, batch_per_process
 from binssl.engine.preflight_data import loader_problems
-from binssl.engine.training_state import latest_checkpoint, resume_training, training_checkpoint
+from binssl.engine.training_state import checkpoint_to_resume, latest_checkpoint, resume_training, training_checkpoint
 from binssl.engine.weights import start_from, start_from_trunk
 from binssl.registry import ALGORITHMS, HOOKS, RUNNERS, ConfigError, nearest_names
 
@@ -59,7 +60,9 @@ class Runner(_Runner):
         cfg = copy.deepcopy(cfg)
         cfg.setdefault('default_scope', 'binssl')
         cfg.randomness = dict(dict(seed=0), **(cfg.get('randomness') or {}))
-        seed_was_drawn = _settle_seed(cfg)
+        seed_is_drawn = cfg.randomness.seed is None
+        if seed_is_drawn:
+            cfg.randomness.seed = by_the_first(partial(_first_seed, cfg))
         cfg.env_cfg = cfg.get('env_cfg') or {}
         if cfg.get('optim_wrapper'):
             cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
@@ -67,11 +70,13 @@ class Runner(_Runner):
             cfg.train_dataloader.batch_size = batch_per_process(cfg, get_world_size())
             known_part(cfg)  # what a checkpoint records: better refused now than at the first one
         if not uses_gpu(cfg.get('device', 'auto')):
-            _forget_pinning(cfg)
-        _settle_launcher(cfg)
+            for split in ('train', 'val', 'test'):  # pinned memory is for the way to a GPU: torch warns without one
+                (cfg.get(f'{split}_dataloader') or {}).pop('pin_memory', None)
+        # mmengine asks only whether the run is distributed: our process group stands by now
+        cfg.launcher = 'pytorch' if torch.distributed.is_initialized() else 'none'
         runner = super().from_cfg(cfg)
         assert isinstance(runner, cls)
-        if seed_was_drawn:
+        if seed_is_drawn:
             runner.say('no seed is given: this run has seed %d', runner.seed)
         return runner
 
@@ -117,8 +122,12 @@ class Runner(_Runner):
             self.logger.info(f'{count} BatchNorms share their statistics over {get_world_size()} processes')
         if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get('optim_wrapper'):
             return self._compiled(model)  # an evaluation: nothing to reduce
+        options = dict(_LEAVE_BUFFERS, **(model_wrapper_cfg or {}))
+        known = set(inspect.signature(nn.parallel.DistributedDataParallel).parameters) - {'module', 'device_ids'}
+        for key in options:
+            if key not in known:
+                raise ConfigError(f'model_wrapper_cfg does not take {key!r}; {nearest_names(key, known)}')
         devices = [torch.cuda.current_device()] if on_gpu else None
-        options = dict(_LEAVE_BUFFERS, **_wrapper_options(model_wrapper_cfg or {}))
         return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
 
     def _compiled(self, model: nn.Module) -> nn.Module:
@@ -151,9 +160,10 @@ class Runner(_Runner):
     def register_default_hooks(self, hooks: dict[str, Any] | None = None) -> None:
         """Ours, each of which the config may change by name, or remove with None."""
         chosen: dict[str, Any] = {**DEFAULT_HOOKS, **(hooks or {})}
-        if any(hasattr(part, 'restart') for part in self._bare_model.children()):  # a momentum teacher
+        model = unwrap(self.model)
+        if any(hasattr(part, 'restart') for part in model.children()):  # a momentum teacher
             chosen.setdefault('momentum', dict(type='MomentumUpdateHook'))
-        if getattr(self._bare_model, 'frozen', ()):
+        if getattr(model, 'frozen', ()):
             chosen.setdefault('frozen', dict(type='FrozenHook'))
         if self.cfg.get('schedules'):
             chosen.setdefault('anneal', dict(type='AnnealHook', schedules=self.cfg.schedules.to_dict()))
@@ -170,24 +180,21 @@ class Runner(_Runner):
 
     def scale_lr(self, optim_wrapper: Any, auto_scale_lr: dict | None = None) -> None:
         """The linear rule: rates times (images a step) / ``base_batch_size``, when ``enable`` is true."""
-        if not auto_scale_lr or not auto_scale_lr.get('enable'):
+        settings = auto_scale_lr or {}
+        if not settings.get('enable'):
             return
-        if 'base_batch_size' not in auto_scale_lr:
+        base = settings.get('base_batch_size')
+        if base is None:
             raise ConfigError(
                 '--auto-scale-lr needs auto_scale_lr.base_batch_size in the config: the images per step that '
                 'its learning rate is meant for'
             )
         images = self.train_dataloader.batch_size * get_world_size() * self.accumulative_counts
-        factor = images / auto_scale_lr['base_batch_size']
+        factor = images / base
         for group in optim_wrapper.param_groups:
             group['lr'] *= factor
             group['initial_lr'] *= factor
-        self.say(
-            'learning rates times %.4g: %d images a step, %d in the config',
-            factor,
-            images,
-            auto_scale_lr['base_batch_size'],
-        )
+        self.say('learning rates times %.4g: %d images a step, %d in the config', factor, images, base)
 
     def _maybe_compile(self, target: str) -> None:
         """The backbone is compiled already; mmengine would compile the whole step with the optimiser too."""
@@ -202,35 +209,19 @@ class Runner(_Runner):
         if self._has_loaded:
             return
         self._has_loaded = True
-        path = self._checkpoint_to_resume()
+        path = by_the_first(partial(checkpoint_to_resume, self.cfg))
         if path:
-            epoch, iteration = resume_training(self, path)
-            self.train_loop._epoch, self.train_loop._iter = epoch, iteration
+            if not path.is_file():
+                raise CheckpointError(f'there is no checkpoint {path} (all nodes must share the work folder)')
+            self.train_loop._epoch, self.train_loop._iter = epoch, iteration = resume_training(self, path)
             self.say('resumed from %s: %d epochs, %d iterations done', path, epoch, iteration)
             return
         if self._resume:
             self.say('no checkpoint in %s to go on from: starting at the beginning', self.work_dir)
-        if self._load_from:
-            self.say('%s: %s', self._load_from, start_from(self._bare_model, self._load_from))
-        elif self.cfg.get('pretrained'):
-            self.say('%s: %s', self.cfg.pretrained, start_from_trunk(self._bare_model, self.cfg.pretrained))
-
-    def _checkpoint_to_resume(self) -> Path | None:
-        """The first process's answer, for all of them.
-
-        Raises:
-            CheckpointError: this process does not see that file.
-        """
-        path = self.last_checkpoint() if self._resume == 'auto' else self._resume or None
-        answer = [str(path) if path else None]
-        broadcast_object_list(answer)
-        if answer[0] and not Path(answer[0]).is_file():
-            raise CheckpointError(f'there is no checkpoint {answer[0]} (all nodes must share the work folder)')
-        return Path(answer[0]) if answer[0] else None
-
-    @property
-    def _bare_model(self) -> Any:
-        return unwrap(self.model)
+        for start, file in ((start_from, self._load_from), (start_from_trunk, self.cfg.get('pretrained'))):
+            if file:
+                self.say('%s: %s', file, start(unwrap(self.model), file))
+                return
 
     def last_checkpoint(self) -> Path | None:
         """The newest checkpoint of this run's folder."""
@@ -242,7 +233,7 @@ class Runner(_Runner):
         BatchNorm statistics that processes keep apart are averaged first, on all of them, so that a resumed
         run, which gives every process the same file, is the run that was not interrupted.
         """
-        average_batch_norm(self._bare_model)
+        average_batch_norm(unwrap(self.model))
         content = training_checkpoint(self, epoch, iteration) if is_main_process() else {}
         self.call_hook('before_save_checkpoint', checkpoint=content)
         if is_main_process():
@@ -256,45 +247,8 @@ class Runner(_Runner):
             self.cfg.dump(str(Path(self.work_dir) / name))
 
 
-def _settle_seed(cfg: Config) -> bool:
-    """Put a seed into ``cfg.randomness`` where it is None, the same one on all processes.
-
-    A run that goes on takes its checkpoint's, so that it stays the run that it was; another draws one of 32 bits.
-
-    Returns:
-        Whether there was none.
-    """
-    if cfg.randomness.get('seed', 0) is not None:
-        return False
-    seed = [_first_seed(cfg) if is_main_process() else None]
-    broadcast_object_list(seed)
-    cfg.randomness.seed = seed[0]
-    return True
-
-
 def _first_seed(cfg: Config) -> int:
-    resume = cfg.get('resume')
-    path = latest_checkpoint(cfg.work_dir) if resume in ('auto', True) else Path(resume) if resume else None
+    """The seed of a run that is given none: its checkpoint's if it goes on, as it stays the same run, or a new one."""
+    path = checkpoint_to_resume(cfg)
     recorded = read_checkpoint(path).get('meta', {}).get('seed') if path and path.is_file() else None
     return int.from_bytes(os.urandom(4), 'little') if recorded is None else recorded
-
-
-def _wrapper_options(given: dict) -> dict:
-    """The arguments of DistributedDataParallel in ``model_wrapper_cfg``, checked."""
-    known = set(inspect.signature(nn.parallel.DistributedDataParallel).parameters) - {'module', 'device_ids'}
-    for key in given:
-        if key not in known:
-            raise ConfigError(f'model_wrapper_cfg does not take {key!r}; {nearest_names(key, known)}')
-    return dict(given)
-
-
-def _forget_pinning(cfg: Config) -> None:
-    """Pinned memory is for the way to a GPU; without one, torch warns of it."""
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        if cfg.get(name):
-            cfg[name].pop('pin_memory', None)
-
-
-def _settle_launcher(cfg: Config) -> None:
-    """mmengine asks ``launcher`` only whether the run is distributed: our process group stands by then."""
-    cfg.launcher = 'pytorch' if torch.distributed.is_initialized() else 'none'

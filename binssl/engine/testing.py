@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from mmengine.dist import is_main_process
 
 from binssl.checkpoints import load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
-from binssl.core.files import file_sha256
+from binssl.core.files import file_sha256, write_json
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
@@ -22,19 +21,9 @@ from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import ConfigError
 
 #: what of a config a test needs; the model comes from the checkpoint
-TEST_KEYS = (
-    'model',
-    'test_dataloader',
-    'test_cfg',
-    'test_evaluator',
-    'work_dir',
-    'randomness',
-    'default_scope',
-    'visualizer',
-    'env_cfg',
-    'custom_imports',
-    'log_level',
-    'device',
+TEST_KEYS = frozenset(
+    'model test_dataloader test_cfg test_evaluator work_dir randomness default_scope visualizer env_cfg custom_imports '
+    'log_level device'.split()
 )
 
 
@@ -69,7 +58,8 @@ def test(args: argparse.Namespace) -> None:
     if lacks:
         raise ConfigError(f'{config} describes no test: it has no {", ".join(lacks)}')
     cfg.model = inference_config(read_trained(checkpoint).model)
-    problems = check_parts(Config({key: value for key, value in cfg.items() if key in TEST_KEYS}))
+    cfg = Config({key: value for key, value in cfg.items() if key in TEST_KEYS}, filename=cfg.filename)
+    problems = check_parts(cfg)
     problems += [problem for problem in [check_devices(args.check or 1, args.device)] if problem]
     if problems:
         raise ConfigError('\n  - '.join(['this test cannot start:', *problems]))
@@ -84,7 +74,6 @@ def test(args: argparse.Namespace) -> None:
 
 
 def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
-    cfg = Config({key: value for key, value in cfg.items() if key in TEST_KEYS}, filename=cfg.filename)
     network = load_model(checkpoint)
     runner = Runner.from_cfg(cfg)
     load_weights(runner.model, network.state_dict())
@@ -93,8 +82,7 @@ def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
     record = dict(metrics=metrics, checkpoint=str(checkpoint), sha256=file_sha256(checkpoint), config=str(cfg.filename))
     for path in [Path(cfg.work_dir) / 'results.json', *([Path(out)] if out else [])]:
         if is_main_process():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(record, indent=1) + '\n')
+            write_json(path, record)
 
 
 def in_order(files: Sequence[str]) -> tuple[str, str]:

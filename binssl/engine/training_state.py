@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from binssl.checkpoints import FORMAT_VERSION, CheckpointError, load_weights, read_checkpoint
@@ -69,6 +70,13 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
             'on from: --resume PATH'
         )
     return target
+
+
+def checkpoint_to_resume(cfg: Config) -> Path | None:
+    """The file that ``cfg.resume`` names, or the newest of the run's folder; None where the run starts anew."""
+    if cfg.get('resume') in ('auto', True):
+        return latest_checkpoint(cfg.work_dir)
+    return Path(cfg.resume) if cfg.get('resume') else None
 
 
 def resume_training(runner: Any, path: Path) -> tuple[int, int]:

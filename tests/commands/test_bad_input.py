@@ -93,6 +93,8 @@ def assert_nothing_began(folder: Path) -> None:
         ('val_cfg={}', 'set all three'),
         ('global_batch_size=100', 'must be a multiple of'),
         ('sync_bn=5', 'sync_bn'),
+        ('sync_bn=[5]', 'sync_bn is [5]'),
+        ('train_dataloader.prefetch_factor=x', "prefetch_factor is 'x'; it must be an integer"),
         ('visualizer=dict(type="Visualizer", vis_backends=[dict(type="Tensorboard")])', "'TensorboardVisBackend'"),
         ('param_scheduler=dict(type="CosineLR", by_epoch=True)', 'did you mean'),
     ],
