@@ -68,9 +68,8 @@ class OptimWrapper(_OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        precision = (
-            nullcontext() if self._autocast_dtype is None else torch.autocast(self._device, self._autocast_dtype)
-        )
+        dtype = self._autocast_dtype
+        precision = torch.autocast(self._device, dtype) if dtype else nullcontext()
         with super().optim_context(model), precision:
             yield
 
