@@ -130,7 +130,7 @@ def build_lars(
         from timm.optim.lars import Lars
     except ImportError as error:
         raise ConfigError('LARS is timm\'s, which is not installed: pip install "binssl[lars]"') from error
-    rule = dict(trust_coeff=trust_coeff, nesterov=nesterov, always_adapt=always_adapt)
+    rule: dict[str, Any] = dict(trust_coeff=trust_coeff, nesterov=nesterov, always_adapt=always_adapt)
     return Lars(params, lr, momentum, weight_decay=weight_decay, **rule)
 
 
