@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from mmengine.config import Config
 from PIL import Image
 from torch import Tensor
 
+from binssl.core.files import write_json
 from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_sheet, fit, tile_side
 from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.download import download_data
@@ -36,19 +36,9 @@ def browse(
 ) -> list[Path]:
     """Write contact sheets of a config's data, ``contact_sheet_NN.png``, and ``contact_sheet.json``.
 
-    A sample's row has its original and its views, as they reach the network in that epoch (what the model augments on
+    A sample's row has its original and its views, as they reach the network in ``epoch`` (what the model augments on
     the device included, normalisation undone). The JSON names for each sample its file, label and class, its sheet, and
-    there the boxes of its pictures.
-
-    Args:
-        config: path of a config.
-        out: a folder; made if need be.
-        images: how many, spread evenly over the set, the first and the last included.
-        split: whose loader: ``train``, ``val`` or ``test``.
-        epoch: which epoch's augmentation.
-        options: as given to ``--cfg-options``.
-        download: fetch a set that is not there.
-        force: overwrite sheets that are there.
+    there the boxes of its pictures. The ``images`` samples are spread evenly over the set of the ``split``'s loader.
 
     Returns:
         The pictures written.
@@ -101,68 +91,46 @@ class _Views:
     """Samples of a data set with the views that a network gets."""
 
     def __init__(self, cfg: Config, split: str, dataset: ImageDataset, epoch: int) -> None:
-        self.dataset, self.epoch = dataset, epoch
-        self.training = split == 'train'
-        model = cfg.get('model') or {}
-        self.preprocessor: Any = None
-        if isinstance(model, Mapping) and model.get('data_preprocessor'):
-            self.preprocessor = ALGORITHMS.build(model['data_preprocessor'])
+        self.dataset, self.epoch, self.training = dataset, epoch, split == 'train'
+        config = (cfg.get('model') or {}).get('data_preprocessor')
+        self.preprocessor: Any = ALGORITHMS.build(config) if config else None
 
     def batch(self, indices: Sequence[int]) -> tuple[list[list[Image.Image]], list[int]]:
         """For each of ``indices`` its views, and its label."""
         batch = self.dataset.batch([(index, self.epoch) for index in indices])
         if hasattr(self.preprocessor, 'std'):
             batch = self.preprocessor(batch, self.training)
-        views = [_pixels(view, self.preprocessor) for view in batch['images']]
-        pictures = [
-            [Image.fromarray(view[row].permute(1, 2, 0).numpy()) for view in views] for row in range(len(indices))
-        ]
+        # (N, C, H, W) -> (N, H, W, C)
+        views = [self._pixels(view).permute(0, 2, 3, 1).numpy() for view in batch['images']]
+        pictures = [[Image.fromarray(picture) for picture in sample] for sample in zip(*views, strict=True)]
         return pictures, batch['labels'].tolist()
 
-
-def _pixels(view: Tensor, preprocessor: Any) -> Tensor:
-    """Views as uint8, a normalisation undone."""
-    if view.is_floating_point():
-        view = view * preprocessor.std + preprocessor.mean
-    return view.round().clamp(0, 255).to(torch.uint8).cpu()
+    def _pixels(self, view: Tensor) -> Tensor:
+        """Views as uint8, a normalisation undone."""
+        if view.is_floating_point():
+            view = view * self.preprocessor.std + self.preprocessor.mean
+        return view.round().clamp(0, 255).to(torch.uint8).cpu()
 
 
 def _write(out: Path, shown: _Views, pages: Sequence[Sequence[int]], record: dict[str, Any]) -> list[Path]:
-    rows: list[dict[str, Any]] = []
-    files: list[Path] = []
+    data, rows, files = shown.dataset, list[dict[str, Any]](), list[Path]()
     for page in pages:
         pictures, labels = shown.batch(page)
         side = tile_side(pictures[0])
-        originals = [_small(shown.dataset.original(index), side) for index in page]
-        told = [_describe(shown.dataset, *facts) for facts in zip(page, labels, originals, strict=True)]
-        samples = [
-            Sample(facts['file'], _note(facts), [original, *views])
-            for facts, original, views in zip(told, originals, pictures, strict=True)
-        ]
+        samples, told = [], []
+        for index, label, views in zip(page, labels, pictures, strict=True):
+            original = data.original(index)
+            name, class_name, readable = data.name(index), data.class_name(label), original is not None
+            told.append(dict(index=index, file=name, label=label, class_name=class_name, readable=readable))
+            note = ', '.join(['no label' if label < 0 else f'label {label}', *([class_name] if class_name else [])])
+            if original is None:
+                note = f'cannot be read: another image stands in for it ({note})'
+            else:
+                original = fit(original, side)  # a sheet's originals at full size may not fit in memory
+            samples.append(Sample(name, note, [original, *views]))
         sheet, boxes = draw_sheet(samples, side)
         files.append(out / f'contact_sheet_{len(files) + 1:02d}.png')
         sheet.save(files[-1])
         rows += [dict(facts, sheet=files[-1].name, boxes=tiles) for facts, tiles in zip(told, boxes, strict=True)]
-    text = json.dumps(dict(record, images=len(shown.dataset), samples=rows), indent=1)
-    (out / 'contact_sheet.json').write_text(text + '\n', encoding='utf-8')
+    write_json(out / 'contact_sheet.json', dict(record, images=len(data), samples=rows))
     return files
-
-
-def _small(original: Image.Image | None, side: int) -> Image.Image | None:
-    return None if original is None else fit(original, side)  # a sheet's originals at full size may not fit in memory
-
-
-def _describe(data: ImageDataset, index: int, label: int, original: Image.Image | None) -> dict[str, Any]:
-    return dict(
-        index=index,
-        file=data.name(index),
-        label=label,
-        class_name=data.class_name(label),
-        readable=original is not None,
-    )
-
-
-def _note(facts: Mapping[str, Any]) -> str:
-    label = 'no label' if facts['label'] < 0 else f'label {facts["label"]}'
-    named = f'{label}, {facts["class_name"]}' if facts['class_name'] else label
-    return named if facts['readable'] else f'cannot be read: another image stands in for it ({named})'

@@ -18,11 +18,9 @@ Box = tuple[int, int, int, int]
 
 @dataclass
 class Sample:
-    """What a sheet shows of a sample.
+    """What a sheet shows of a sample: two lines of text, ``name`` and ``note``, above its pictures.
 
     Attributes:
-        name: the first line above it.
-        note: the second.
         pictures: the original, None where it cannot be read, then the views.
         titles: what stands above each picture; None: which is the original and which view.
     """
@@ -35,13 +33,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands on a sheet.
-
-    Args:
-        samples: on this sheet.
-        tiles: pictures of a sample, 1 + views.
-        side: of a square tile, px.
-    """
+    """Where everything stands on a sheet of so many ``samples``, each of ``tiles`` pictures, ``side`` px square."""
 
     samples: int
     tiles: int
@@ -104,28 +96,20 @@ def draw_sheet(samples: Sequence[Sample], side: int) -> tuple[Image.Image, list[
         draw.text((left, top), shorten(sample.name, width, font), _INK, font)
         draw.text((left, top + _LINE), shorten(sample.note, width, font), _INK, font)
         titles = sample.titles or ['original', *(f'view {place}' for place in range(1, len(sample.pictures)))]
-        boxes.append(
-            [
-                _draw_tile(sheet, draw, picture, layout.tile(number, place), titles[place])
-                for place, picture in enumerate(sample.pictures)
-            ]
-        )
+        row: list[Box] = []
+        for place, (picture, title) in enumerate(zip(sample.pictures, titles, strict=True)):
+            left, top, right, bottom = layout.tile(number, place)
+            draw.text((left, top - _LINE), shorten(title, side, font), _PALE, font)
+            draw.rectangle((left, top, right - 1, bottom - 1), fill=_VOID)
+            if picture is None:
+                draw.text((left + _GAP, top + _GAP), 'cannot be read', _INK, font)
+            else:
+                shown = fit(picture, side)
+                sheet.paste(shown, (left, top))
+                right, bottom = left + shown.width, top + shown.height
+            row.append((left, top, right, bottom))
+        boxes.append(row)
     return sheet, boxes
-
-
-def _draw_tile(
-    sheet: Image.Image, draw: ImageDraw.ImageDraw, picture: Image.Image | None, tile: Box, title: str
-) -> Box:
-    left, top, right, _ = tile
-    font = ImageFont.load_default()
-    draw.text((left, top - _LINE), shorten(title, right - left, font), _PALE, font)
-    draw.rectangle((left, top, right - 1, top + (right - left) - 1), fill=_VOID)
-    if picture is None:
-        draw.text((left + _GAP, top + _GAP), 'cannot be read', _INK, font)
-        return tile
-    shown = fit(picture, right - left)
-    sheet.paste(shown, (left, top))
-    return left, top, left + shown.width, top + shown.height
 
 
 def shorten(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:

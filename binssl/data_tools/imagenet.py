@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import tarfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -51,13 +52,6 @@ class Member(NamedTuple):
         except OSError:
             return False
 
-    def place(self, folder: Path) -> bool:
-        """Put it there, if it is not; true, for it is there now."""
-        if not self.is_in(folder):
-            (folder / self.path).parent.mkdir(exist_ok=True)
-            replace_file(folder / self.path, self.copy, durable=False)
-        return True
-
     def copy(self, path: Path) -> None:
         """Write its bytes to ``path``."""
         content = self.open()
@@ -94,11 +88,11 @@ def unpack(
     if not archive.is_file():
         raise DataError(f'there is no archive {os.fspath(archive)!r}; image-net.org has it as {name}')
     if folder.exists():
-        done, (found, other) = 'kept', _for_each_member(split, archive, wnids, lambda member: member.is_in(folder))
-        if other:
+        done, (found, lacking) = 'kept', _go_through(split, archive, wnids, folder)
+        if lacking:
             raise DataError(
-                f'{os.fspath(folder)!r} is there, but lacks {len(other):,} of the {sum(found.values()):,} images of '
-                f'{os.fspath(archive)!r} or has them in another size, such as {other[0]!r}; move it away to have it '
+                f'{os.fspath(folder)!r} is there, but lacks {len(lacking):,} of the {found.total():,} images of '
+                f'{os.fspath(archive)!r} or has them in another size, such as {lacking[0]!r}; move it away to have it '
                 'made again, or choose another place with --out'
             )
     else:
@@ -108,29 +102,21 @@ def unpack(
         with gathering(folder) as part:
             if checksum:
                 check_md5(archive, md5, part / _CHECKED)
-            done, (found, _) = 'made', _for_each_member(split, archive, wnids, lambda member: member.place(part))
+            done, (found, _) = 'made', _go_through(split, archive, wnids, part, place=True)
             (part / _CHECKED).unlink(missing_ok=True)
-    images, (most_classes, most_images) = sum(found.values()), PUBLISHED[split]
-    lines = [f'{done} {os.fspath(folder)!r}: {images:,} images in {len(found):,} classes']
-    if (len(found), images) != PUBLISHED[split]:
-        lines.append(
-            f'warning: {split} of ILSVRC 2012 has {most_images:,} images in {most_classes:,} classes; '
-            'this archive is not all of it'
-        )
+    lines = [f'{done} {os.fspath(folder)!r}: {found.total():,} images in {len(found):,} classes']
+    classes, images = PUBLISHED[split]
+    if (len(found), found.total()) != (classes, images):
+        all_of_it = f'{split} of ILSVRC 2012 has {images:,} images in {classes:,} classes'
+        lines.append(f'warning: {all_of_it}; this archive is not all of it')
     return lines
 
 
 def check_md5(file: Path, md5: str, marker: Path | None = None) -> None:
-    """Compare the MD5 of ``file`` with ``md5``.
+    """Raises a DataError where ``file`` has not the published MD5; 150 GB of it take some ten minutes.
 
-    Args:
-        file: 150 GB of it take some ten minutes.
-        md5: the published one.
-        marker: a small file that remembers a comparison which held, for a run after an interruption. It counts
-            while size and time of ``file`` stay what they were.
-
-    Raises:
-        DataError: they differ.
+    ``marker``, a small file, remembers a comparison which held, for a run after an interruption: it counts while size
+    and time of ``file`` stay what they were.
     """
     state = file.stat()
     seen = json.dumps([md5, state.st_size, state.st_mtime_ns])
@@ -147,7 +133,7 @@ def check_md5(file: Path, md5: str, marker: Path | None = None) -> None:
 
 
 def md5_of(file: Path) -> str:
-    """The MD5 of a file's bytes, in hexadecimal."""
+    """The MD5 of a file's bytes, as 32 hex digits."""
     digest = hashlib.md5(usedforsecurity=False)
     with open(file, 'rb') as content, progress_bar(f'checksum of {file.name}', file.stat().st_size) as advance:
         while block := content.read(1 << 22):
@@ -156,25 +142,29 @@ def md5_of(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _for_each_member(
-    split: str, archive: Path, wnids: Mapping[int, str] | None, work: Callable[[Member], bool]
-) -> tuple[dict[str, int], list[str]]:
-    """Images by class, and the paths of those for which ``work`` was false."""
-    found: dict[str, int] = {}
-    other: list[str] = []
+def _go_through(
+    split: str, archive: Path, wnids: Mapping[int, str] | None, folder: Path, place: bool = False
+) -> tuple[Counter[str], list[str]]:
+    """Images of an archive by class, and the paths of those that ``folder`` lacks, unless they are to be put there."""
+    found: Counter[str] = Counter()
+    lacking: list[str] = []
     try:
         with tarfile.open(archive, 'r:') as tar, progress_bar(f'{split} images', archive.stat().st_size) as advance:
             for member in _train_members(tar) if split == 'train' else _val_members(tar, wnids or {}):
-                wnid = member.path.partition('/')[0]
-                found[wnid] = found.get(wnid, 0) + 1
-                if not work(member):
-                    other.append(member.path)
+                path = folder / member.path
+                found[path.parent.name] += 1
+                if not member.is_in(folder):
+                    if place:
+                        path.parent.mkdir(exist_ok=True)
+                        replace_file(path, member.copy, durable=False)
+                    else:
+                        lacking.append(member.path)
                 advance(member.size_bytes)
     except tarfile.TarError as error:
         raise DataError(f'{os.fspath(archive)!r} is cut off or no tar file ({error}); fetch it again') from error
     if not found:
         raise DataError(f'{os.fspath(archive)!r} holds no image; fetch it again')
-    return found, other
+    return found, lacking
 
 
 def _train_members(tar: tarfile.TarFile) -> Iterator[Member]:
@@ -247,10 +237,8 @@ def _parse_list(lines: list[str], source: Path) -> dict[int, str]:
         match = _LINE.fullmatch(line.strip())
         image = int(match[1]) if match and match[1] else len(wnids) + 1
         if match is None or image in wnids:
-            raise DataError(
-                f'{os.fspath(source)!r}, line {number}: {line[:80]!r} '
-                + ('should be WNID, or ILSVRC2012_val_NUMBER.JPEG WNID' if match is None else f'is image {image} again')
-            )
+            problem = f'is image {image} again' if match else 'should be WNID, or ILSVRC2012_val_NUMBER.JPEG WNID'
+            raise DataError(f'{os.fspath(source)!r}, line {number}: {line[:80]!r} {problem}')
         wnids[image] = match[2]
     if not wnids:
         raise DataError(f'{os.fspath(source)!r} names no image')
@@ -270,16 +258,13 @@ def _parse_devkit(contents: Mapping[str, bytes], source: Path) -> dict[int, str]
         synsets = np.atleast_1d(loadmat(io.BytesIO(contents[_META]), squeeze_me=True)['synsets'])
         wnid_of = {int(synset['ILSVRC2012_ID']): str(synset['WNID']) for synset in synsets}
     except Exception as error:  # a damaged file may raise anything
-        message = f'{meta} has no ILSVRC2012_ID and WNID in each synset ({error}); fetch {DEVKIT} again'
-        raise DataError(message) from error
+        rule = 'has no ILSVRC2012_ID and WNID in each synset'
+        raise DataError(f'{meta} {rule} ({error}); fetch {DEVKIT} again') from error
     if wrong := [wnid for wnid in wnid_of.values() if not _WNID.fullmatch(wnid)]:  # they become names of folders
         raise DataError(f'{meta}: the WNID {wrong[0]!r} should be n and eight digits; fetch {DEVKIT} again')
-    wnids: dict[int, str] = {}
-    for number, line in enumerate(contents[_TRUTH].decode('utf-8', 'replace').splitlines(), start=1):
+    lines = contents[_TRUTH].decode('utf-8', 'replace').splitlines()
+    for number, line in enumerate(lines, start=1):
         if not line.strip().isdecimal() or int(line) not in wnid_of:
-            raise DataError(
-                f'{_TRUTH} of {os.fspath(source)!r}, line {number}: {line[:40]!r} is none of the {len(wnid_of)} '
-                f'classes of {_META}'
-            )
-        wnids[number] = wnid_of[int(line)]
-    return wnids
+            place = f'{_TRUTH} of {os.fspath(source)!r}, line {number}'
+            raise DataError(f'{place}: {line[:40]!r} is none of the {len(wnid_of)} classes of {_META}')
+    return {number: wnid_of[int(line)] for number, line in enumerate(lines, start=1)}

@@ -43,12 +43,10 @@ def write_lists(root: Path, splits: Sequence[str] | None = None, overwrite: bool
     Raises:
         DataError: no split is there, their classes differ, or another list is.
     """
-    indexes = _index_splits(root, splits)
-    classes = _same_classes(root, indexes)
+    indexes, classes = _index_splits(root, splits)
     files = {'class_ids': [f'{name} {label}' for label, name in enumerate(classes)]}
     for split, index in indexes.items():
-        names = [index.names[place] for place in range(len(index))]
-        files[split] = names
+        files[split] = names = [index.names[place] for place in range(len(index))]
         files[f'{split}_labeled'] = [f'{name} {label}' for name, label in zip(names, index.labels, strict=True)]
     return [_write_list(root / 'meta' / f'{name}.txt', lines, overwrite) for name, lines in files.items()]
 
@@ -64,44 +62,37 @@ def link_by_id(root: Path, out: Path, splits: Sequence[str] | None = None) -> li
     Raises:
         DataError: no split is there, their classes differ, or something else is at a link's place.
     """
-    indexes = _index_splits(root, splits)
-    classes = _same_classes(root, indexes)
+    indexes, classes = _index_splits(root, splits)
     digits = len(str(len(classes) - 1))
     for split in indexes:
         (out / split).mkdir(parents=True, exist_ok=True)
         for label, name in enumerate(classes):
-            _link(out / split / f'{label:0{digits}d}', root / split / name)
+            link, folder = out / split / f'{label:0{digits}d}', root / split / name
+            target = folder.resolve()
+            if not link.is_symlink() and not link.exists():
+                # relative, so that the two folders can be moved together
+                link.symlink_to(os.path.relpath(target, link.parent.resolve()), target_is_directory=True)
+            elif link.resolve() != target:
+                raise DataError(f'{os.fspath(link)!r} is there and is no link to {os.fspath(folder)!r}; move it away')
     return [f'linked {len(classes):,} classes of {split} in {os.fspath(out / split)!r}' for split in indexes]
 
 
-def _link(link: Path, folder: Path) -> None:
-    target = folder.resolve()
-    if link.is_symlink() or link.exists():
-        if link.resolve() != target:
-            raise DataError(f'{os.fspath(link)!r} is there and is no link to {os.fspath(folder)!r}; move it away')
-        return
-    # relative, so that the two folders can be moved together
-    link.symlink_to(os.path.relpath(target, link.parent.resolve()), target_is_directory=True)
-
-
-def _index_splits(root: Path, splits: Sequence[str] | None) -> dict[str, FileIndex]:
+def _index_splits(root: Path, splits: Sequence[str] | None) -> tuple[dict[str, FileIndex], list[str]]:
+    """An index of each split, and the classes, which all of them have."""
     asked = SPLITS if splits is None else splits
     there = [split for split in asked if (root / split).is_dir()]
     missing = [split for split in asked if split not in there]
     if not there or (missing and splits is not None):
         raise DataError(f'{os.fspath(root)!r} holds no {" and no ".join(missing)}; expected is SPLIT/CLASS/IMAGE in it')
-    return {split: index_folder(root / split) for split in there}
-
-
-def _same_classes(root: Path, indexes: dict[str, FileIndex]) -> list[str]:
-    (first, index), *others = indexes.items()
-    for split, other in others:
-        if different := sorted(set(index.classes or ()) ^ set(other.classes or ())):
+    indexes = {split: index_folder(root / split) for split in there}
+    classes = indexes[there[0]].classes or ()
+    for split in there[1:]:
+        if different := sorted(set(classes) ^ set(indexes[split].classes or ())):
             raise DataError(
-                f'{first} and {split} of {os.fspath(root)!r} have different class folders, so one id would mean two '
+                f'{there[0]} and {split} of {os.fspath(root)!r} have different class folders, so one id would mean two '
                 f'classes: only one of them has {different[0]!r}'
             )
-    return list(index.classes or ())
+    return indexes, list(classes)
 
 
 def write_subset(
@@ -139,14 +130,8 @@ def write_subset(
     lines = [f'{index.names[place]} {index.labels[place]}' for place in places]
     path = root / 'meta' / f'train_labeled_{percent:g}percent.txt'
     text = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
-    made = dict(
-        source=source,
-        percent=percent,
-        images=len(lines),
-        of=len(index),
-        classes=len(set(index.labels[places].tolist())),
-        sha256=hashlib.sha256(text).hexdigest(),
-    )
+    made = dict(source=source, percent=percent, images=len(lines), of=len(index))
+    made |= dict(classes=len(set(index.labels[places].tolist())), sha256=hashlib.sha256(text).hexdigest())
     done = [
         _write_list(path, lines, overwrite),
         _write_list(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite),
@@ -232,13 +217,12 @@ def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[st
     Raises:
         DataError: neither year is there, one is not whole, or another list is there.
     """
-    parts = [(year, split) for year, split in PUBLISHED if set_file(devkit, year, split).is_file()]
-    if not parts:
+    lists = {part: read_split(devkit, *part) for part in PUBLISHED if set_file(devkit, *part).is_file()}
+    if not lists:
         raise DataError(
             f'{os.fspath(devkit)!r} holds no VOC2007/ImageSets/Main/trainval.txt, nor one of VOC2012; expected is the '
             'folder VOCdevkit that the archives of host.robots.ox.ac.uk extract to'
         )
-    lists = {(year, split): read_split(devkit, year, split) for year, split in parts}
     lines = [
         f'warning: {split} of {year} names {len(paths):,} images, the published one {PUBLISHED[year, split]:,}'
         for (year, split), (paths, _) in lists.items()
@@ -248,31 +232,19 @@ def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[st
     trainvals = [entry for (_, split), entry in lists.items() if split == 'trainval']
     if len(trainvals) == 2:
         images, targets = zip(*trainvals, strict=True)
-        named['voc0712_trainval'] = ([name for part in images for name in part], np.concatenate(targets))
+        named['voc0712_trainval'] = ([*images[0], *images[1]], np.concatenate(targets))
     lines.append(_write_list(out / 'classes.txt', list(CLASSES), overwrite))
     for name, (paths, rows) in named.items():
         lines.append(_write_list(out / f'{name}.txt', paths, overwrite))
         content = io.BytesIO()
         np.save(content, rows)
         lines.append(_write_file(out / f'{name}_targets.npy', content.getvalue(), overwrite))
-    missing = [f'{year} {split}' for year, split in PUBLISHED if (year, split) not in parts]
-    return lines + [f'note: no {name} there, so no list of it' for name in missing]
+    missing = [part for part in PUBLISHED if part not in lists]
+    return lines + [f'note: no {year} {split} there, so no list of it' for year, split in missing]
 
 
 def _write_list(path: Path, lines: list[str], overwrite: bool = False) -> str:
-    """Write a list file. Names that are not UTF-8 keep their bytes.
-
-    Args:
-        path: its folder is made.
-        lines: without their ends.
-        overwrite: whether another file there may go.
-
-    Returns:
-        A line that says whether it was written, or was there already with the same content.
-
-    Raises:
-        DataError: another file is there, or a name holds a line break.
-    """
+    """Write a list file, as :func:`_write_file`; names that are not UTF-8 keep their bytes."""
     if broken := [line for line in lines if '\n' in line or '\r' in line]:
         raise DataError(f'{broken[0]!r} holds a line break, so no list can name it; rename it')
     content = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
@@ -280,12 +252,11 @@ def _write_list(path: Path, lines: list[str], overwrite: bool = False) -> str:
 
 
 def _write_file(path: Path, content: bytes, overwrite: bool = False) -> str:
-    """Write a small file; as :func:`_write_list`."""
-    if path.exists():
-        if path.read_bytes() == content:
-            return f'kept {os.fspath(path)!r}'
-        if not overwrite:
-            raise DataError(f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite')
+    """Write a small file; says whether it was written, or was there already with the same content."""
+    if path.exists() and path.read_bytes() == content:
+        return f'kept {os.fspath(path)!r}'
+    if path.exists() and not overwrite:
+        raise DataError(f'{os.fspath(path)!r} is there already, and another one; move it away, or give --overwrite')
     path.parent.mkdir(parents=True, exist_ok=True)
     replace_file(path, lambda beside: beside.write_bytes(content))
     return f'wrote {os.fspath(path)!r}'

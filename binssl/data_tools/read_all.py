@@ -56,27 +56,29 @@ def analyze(
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if workers < 0 or min_side < 1:
         raise ConfigError(f'--workers {workers} must be at least 0 and --min-side {min_side} at least 1')
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
+    folder = None if out is None else Path(out)
+    if folder and folder.exists() and not folder.is_dir():
         raise ConfigError(f'--out {out} is a file; it must be a folder, or one that can be made')
-    there = [name for name in (REPORT, LIST) if out is not None and (Path(out) / name).exists()]
+    there = [name for name in (REPORT, LIST) if folder and (folder / name).exists()]
     if there and not force:
         raise ConfigError(f'{out} already holds {" and ".join(there)}; use --force to overwrite, or another --out')
     cfg = load_config(config, options)
     analyses = [analyze_split(cfg, split, workers, min_side) for split in splits or _different_splits(cfg)]
-    if out is not None:
-        _write(Path(out), analyses)
+    if folder:
+        write_json(folder / REPORT, [analysis.as_data() for analysis in analyses])
+        # a name may be of any bytes
+        lines = b''.join(
+            os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace')
+            for file, problem in bad_list(analyses)
+        )
+        replace_file(folder / LIST, lambda beside: beside.write_bytes(lines))
     return analyses
 
 
 def _different_splits(cfg: Config) -> list[str]:
     """The splits of ``cfg``; of those that read the same data, the first."""
-    seen: list[Any] = []
-    names = []
-    for split in SPLITS:
-        data = (cfg.get(f'{split}_dataloader') or {}).get('dataset')
-        if data is not None and data not in seen:
-            seen.append(data)
-            names.append(split)
+    data = [(cfg.get(f'{split}_dataloader') or {}).get('dataset') for split in SPLITS]
+    names = [split for place, split in enumerate(SPLITS) if data[place] is not None and data[place] not in data[:place]]
     if not names:
         raise ConfigError('the config describes no data: it has neither train_, val_ nor test_dataloader')
     return names
@@ -87,19 +89,10 @@ def analyze_split(cfg: Config, split: str, workers: int, min_side: int) -> Analy
     data = build_split(cfg, split)
     labels, num_classes = data.single_labels(), data.num_classes or 0
     counts, unlabeled, outside = count_labels(labels, num_classes)
-    names = [data.class_name(label) for label in range(len(counts))]
+    names = [name for label in range(len(counts)) if (name := data.class_name(label))]
     files = [(index, path) for index in range(len(data)) if (path := data.path(index)) is not None]
-    found = Analysis(
-        split,
-        data.kind,
-        len(data),
-        len(files),
-        np.zeros((len(data), 2), dtype=np.int32),
-        counts,
-        unlabeled,
-        [str(name) for name in names if name],
-        [],
-    )
+    sizes = np.zeros((len(data), 2), dtype=np.int32)
+    found = Analysis(split, data.kind, len(data), len(files), sizes, counts, unlabeled, names)
     for index in outside.tolist():
         problem = f'label {labels[index]} is none of the {num_classes} classes'
         found.bad.append(BadImage(index, data.path(index) or data.name(index), int(labels[index]), problem))
@@ -108,23 +101,17 @@ def analyze_split(cfg: Config, split: str, workers: int, min_side: int) -> Analy
         if picture is None:
             found.bad.append(BadImage(index, data.name(index), int(labels[index]), 'cannot be decoded'))
         else:
-            found.sizes[index] = picture.size
-    _read_files(found, files, labels, workers, min_side)
-    found.bad.sort(key=lambda image: image.index)
-    return found
-
-
-def _read_files(
-    found: Analysis, files: Sequence[tuple[int, str]], labels: np.ndarray, workers: int, min_side: int
-) -> None:
+            sizes[index] = picture.size
     inspect = functools.partial(inspect_files, min_side=min_side)
     chunks = [files[start : start + _CHUNK] for start in range(0, len(files), _CHUNK)]
     tasks = ([path for _, path in chunk] for chunk in chunks)
-    with progress_bar(found.split, len(files)) as advance:
+    with progress_bar(split, len(files)) as advance:
         for chunk, facts in zip(chunks, in_order(inspect, tasks, workers), strict=True):
             for (index, path), file in zip(chunk, facts, strict=True):
                 found.add(index, path, int(labels[index]), file)
             advance(len(chunk))
+    found.bad.sort(key=lambda image: image.index)
+    return found
 
 
 def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> Iterator[Any]:
@@ -155,12 +142,7 @@ def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> 
 
 
 def inspect_files(paths: Sequence[str], min_side: int = 1) -> list[FileFacts]:
-    """Decode each of ``paths`` whole.
-
-    Args:
-        paths: of image files.
-        min_side: a picture with a shorter side is a problem.
-    """
+    """Decode each of ``paths`` whole; a side shorter than ``min_side``, px, is a problem."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of large pictures and odd metadata: what counts is told as facts
         return [_inspect(path, min_side) for path in paths]
@@ -216,12 +198,3 @@ def _reason(path: str, error: Exception) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
         return 'an empty file' if not os.path.getsize(path) else 'no image of a known format'
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _write(out: Path, analyses: Sequence[Analysis]) -> None:
-    write_json(out / REPORT, [analysis.as_data() for analysis in analyses])
-    # a name may be of any bytes
-    lines = [
-        os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace') for file, problem in bad_list(analyses)
-    ]
-    replace_file(out / LIST, lambda beside: beside.write_bytes(b''.join(lines)))

@@ -69,7 +69,7 @@ class Analysis:
     counts: list[int]
     unlabeled: int
     class_names: list[str]
-    bad: list[BadImage]
+    bad: list[BadImage] = field(default_factory=list)
     modes: Counter[str] = field(default_factory=Counter)
     kinds: Counter[str] = field(default_factory=Counter)
     remarks: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
@@ -105,11 +105,10 @@ class Analysis:
     def __str__(self) -> str:
         how = f'{self.files:,} files decoded' if self.files else 'in memory'
         lines = [f'{self.split}: {self.dataset}, {self.images:,} images, {how}']
-        lines += [
-            f'  {name:8} {_counted(counter)}'
-            for name, counter in (('mode', self.modes), ('format', self.kinds))
-            if counter
-        ]
+        for name, counter in (('mode', self.modes), ('format', self.kinds)):
+            if counter:
+                counts = ', '.join(f'{kind} {count:,}' for kind, count in counter.most_common())
+                lines.append(f'  {name:8} {counts}')
         for name, lengths in (('width', self.sizes[:, 0]), ('height', self.sizes[:, 1])):
             if spread := _spread(lengths):
                 lines.append(f'  {name:8} {spread["least"]} to {spread["most"]} px, median {spread["median"]:g}')
@@ -121,10 +120,9 @@ class Analysis:
 
     def _label_lines(self) -> list[str]:
         lines = [f'  labels   {self.unlabeled:,} images without one'] if self.unlabeled else []
-        there = [label for label, count in enumerate(self.counts) if count]
+        there = sorted((label for label, count in enumerate(self.counts) if count), key=self.counts.__getitem__)
         if not there:
             return lines
-        there.sort(key=lambda label: self.counts[label])
         least, most, images = self.counts[there[0]], self.counts[there[-1]], sum(self.counts)
         lines.append(f'  labels   {images:,} images of {len(there):,} classes, {least:,} to {most:,} each')
         if empty := len(self.counts) - len(there):
@@ -132,8 +130,8 @@ class Analysis:
         if len(there) <= _MOST_CLASSES:
             return lines + [self._bar(label, most) for label in sorted(there)]
         rarest, commonest = there[: _MOST_CLASSES // 2], there[-_MOST_CLASSES // 2 :]
-        bars = [[self._bar(label, most) for label in labels] for labels in (rarest, commonest)]
-        return [*lines, *bars[0], '           ...', *bars[1]]
+        bars = [self._bar(label, most) for label in (*rarest, *commonest)]
+        return [*lines, *bars[: len(rarest)], '           ...', *bars[len(rarest) :]]
 
     def _bar(self, label: int, most: int) -> str:
         name = f' {self.class_names[label]}' if self.class_names else ''
@@ -175,10 +173,6 @@ def _spread(lengths: np.ndarray) -> dict[str, float]:
     if not len(known):
         return {}
     return dict(least=int(known.min()), median=float(np.median(known)), most=int(known.max()))
-
-
-def _counted(counter: Counter[str]) -> str:
-    return ', '.join(f'{name} {count:,}' for name, count in counter.most_common())
 
 
 def all_good(analyses: Sequence[Analysis]) -> bool:

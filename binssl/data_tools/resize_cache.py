@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
 from binssl.core.console import progress_bar
-from binssl.core.files import replace_file, write_text
+from binssl.core.files import read_json, replace_file, write_json
 from binssl.data_tools.placing import copy_file, gathering
 from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import IMAGE_SUFFIXES
@@ -26,7 +26,6 @@ NOTE = (
     'numbers are of originals; say so beside a number that was trained from a cache'
 )
 _CHUNK = 256
-_LIST_SUFFIXES = ('.txt', '.csv')
 #: the line of a bad file: name, tab, reason. A name may hold tabs and line breaks, but ends as images do
 _BAD_LINE = re.compile(rf'(.+?(?:{"|".join(map(re.escape, IMAGE_SUFFIXES))}))\t([^\t\n]*)\n', re.DOTALL | re.IGNORECASE)
 
@@ -57,16 +56,21 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
     if size < 1 or not 1 <= quality <= 95 or workers < 1:
         raise ConfigError(f'size {size} and workers {workers} must be at least 1, quality {quality} between 1 and 95')
     names, texts = find_files(source, out)
-    settings = json.dumps(dict(size=size, quality=quality, resize='bilinear, antialiased', note=NOTE), indent=1) + '\n'
+    settings = dict(size=size, quality=quality, resize='bilinear, antialiased', note=NOTE)
     if out.exists():
         _check_settings(out, settings)
-        _check_names(source, out, names)
+        bad = _read_bad(out)
+        if missing := [name for name in names if name not in bad and not (out / name).is_file()]:
+            raise DataError(
+                f'{os.fspath(out)!r} is there, but lacks {len(missing):,} of {len(names):,} images of '
+                f'{os.fspath(source)!r}, such as {missing[0]!r}; move it away to have it made again'
+            )
         return [f'kept {os.fspath(out)!r}: {len(names):,} images', NOTE]
     with gathering(out) as part:
         if not (part / SETTINGS).exists():
-            write_text(part / SETTINGS, settings)
+            write_json(part / SETTINGS, settings)
         _check_settings(part, settings)
-        bad = _resize_all(names, partial(_resize_one, source, part, size, quality), source, part, workers)
+        bad = _resize_all(names, source, part, size, quality, workers)
         for name in texts:
             copy_file(source / name, part / name)
     lines = [f'made {os.fspath(out)!r}: {len(names):,} images', NOTE]
@@ -82,12 +86,9 @@ def find_files(source: Path, out: Path) -> tuple[list[str], list[str]]:
     inner, outer = source.resolve(), out.resolve()
     if inner == outer or inner in outer.parents or outer in inner.parents:
         raise DataError(f'{os.fspath(source)!r} and {os.fspath(out)!r} lie one in the other; choose another --out')
-    images, texts = [], []
-    for name in _walk(source):
-        if name.lower().endswith(IMAGE_SUFFIXES):
-            images.append(name)
-        elif name.endswith(_LIST_SUFFIXES):
-            texts.append(name)
+    names = list(_walk(source))
+    images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
+    texts = [name for name in names if name.endswith(('.txt', '.csv'))]
     if not images:
         raise DataError(f'{os.fspath(source)!r} holds no image ({", ".join(IMAGE_SUFFIXES)})')
     return images, texts
@@ -101,10 +102,11 @@ def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
 
 
 def _resize_all(
-    names: Sequence[str], resize: Callable[[str], str | None], source: Path, part: Path, workers: int
+    names: Sequence[str], source: Path, part: Path, size: int, quality: int, workers: int
 ) -> dict[str, str]:
     """Place all that is not there; returns names of the bad files and why, written down before they are copied."""
     bad = _read_bad(part)
+    resize = partial(_resize_one, source, part, size, quality)
     with ThreadPoolExecutor(workers) as pool, progress_bar('images', len(names)) as advance:
         # in chunks: a million futures at once would take a gigabyte, and Ctrl-C would wait for all
         for start in range(0, len(names), _CHUNK):
@@ -142,9 +144,8 @@ def _resize_one(source: Path, part: Path, size: int, quality: int, name: str) ->
 def _read_bad(folder: Path) -> dict[str, str]:
     """Names of bad files, and why they are."""
     listing = folder / BAD_FILES
-    if not listing.exists():
-        return {}
-    return dict(_BAD_LINE.findall(listing.read_bytes().decode('utf-8', 'surrogateescape')))
+    content = listing.read_bytes() if listing.exists() else b''
+    return dict(_BAD_LINE.findall(content.decode('utf-8', 'surrogateescape')))
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -163,19 +164,9 @@ def _leads_up(here: str, name: str) -> bool:
     return os.path.commonpath([here, target]) == target
 
 
-def _check_settings(folder: Path, settings: str) -> None:
-    file = folder / SETTINGS
-    if not file.is_file() or file.read_text(encoding='utf-8') != settings:
+def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    if read_json(folder / SETTINGS) != settings:
         raise DataError(
             f'{os.fspath(folder)!r} is no cache, or was made with another size or quality (see {SETTINGS} in it); move '
             'it away, or choose another --out'
-        )
-
-
-def _check_names(source: Path, out: Path, names: Sequence[str]) -> None:
-    bad = _read_bad(out)
-    if missing := [name for name in names if name not in bad and not (out / name).is_file()]:
-        raise DataError(
-            f'{os.fspath(out)!r} is there, but lacks {len(missing):,} of {len(names):,} images of '
-            f'{os.fspath(source)!r}, such as {missing[0]!r}; move it away to have it made again'
         )
