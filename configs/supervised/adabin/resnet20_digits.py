@@ -1,7 +1,7 @@
 """AdaBin's levels (arXiv:2208.08084) in ReCU's ResNet-20, on the digits: 100 epochs by ReCU's recipe.
 
 Weights are mean +- deviation of their filter, activations two learned values a layer. 7.97e4 OPs for an image of 8 x 8
-px, the centres' share included. Test images: not yet measured.
+px, the centres' share included. Here: not yet measured.
 """
 
 _base_ = ['../recu/resnet20_digits.py']
