@@ -11,6 +11,7 @@ from mmengine.dist import all_reduce, get_world_size
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from binssl.checkpoints.match import in_parts
 from binssl.registry import ConfigError
 
 
@@ -85,20 +86,16 @@ def synchronise_batch_norm(model: nn.Module, where: bool | Sequence[str], on_gpu
     Raises:
         ConfigError: a prefix under which there is no BatchNorm.
     """
-    prefixes = [''] if where is True else list(where or [])
     layers = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
+    prefixes = [] if where is True else where or []
     for prefix in prefixes:
-        if layers and not any(_is_under(name, prefix) for name in layers):
+        if layers and not any(in_parts(name, [prefix]) for name in layers):
             raise ConfigError(f'sync_bn: the model has no BatchNorm under {prefix!r}')
-    chosen = {name: layer for name, layer in layers.items() if any(_is_under(name, prefix) for prefix in prefixes)}
+    chosen = {name: layer for name, layer in layers.items() if where is True or in_parts(name, prefixes)}
     for name, layer in chosen.items():
         parent, _, leaf = name.rpartition('.')
         setattr(model.get_submodule(parent), leaf, _synchronised(layer, on_gpu))
     return len(chosen)
-
-
-def _is_under(name: str, prefix: str) -> bool:
-    return not prefix or name == prefix or name.startswith(prefix + '.')
 
 
 def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:

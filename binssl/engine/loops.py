@@ -125,10 +125,7 @@ def accumulation(cfg: Config, world_size: int) -> int:
 def whole_steps(cfg: Config, images: int, world_size: int) -> int:
     """Iterations of an epoch: batches of a process, as many as fill whole optimiser steps.
 
-    Args:
-        cfg: the run's config.
-        images: of the training set.
-        world_size: processes of the whole run; each takes ceil(images / world_size) images (EpochSampler).
+    Each of the ``world_size`` processes takes ceil(images / world_size) images (EpochSampler).
 
     Raises:
         ConfigError: there are too few images for one step, or a step takes no number of batches.

@@ -14,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper as _OptimWrapper
 from torch import Tensor, nn
 
+from binssl.checkpoints.match import in_parts
 from binssl.core.processes import unwrap
 from binssl.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, ConfigError
 
@@ -194,9 +195,9 @@ class ParameterGroups:
         groups: dict[tuple[float, bool, bool], dict[str, Any]] = {}
         for name, parameter in trained:
             decayed = self._is_decayed(name, parameter)
-            base = next((rate for part, rate in own.items() if name.startswith(part + '.')), self.optimizer_cfg['lr'])
+            base = next((rate for part, rate in own.items() if in_parts(name, [part])), self.optimizer_cfg['lr'])
             rate = base * self._factor(name)
-            fixed = any(name.startswith(prefix + '.') for prefix in self.fixed_lr)
+            fixed = in_parts(name, self.fixed_lr)
             group = groups.setdefault((rate, decayed, fixed), dict(params=[], lr=rate, fixed_lr=fixed))
             group['params'].append(parameter)
             if not decayed:
@@ -219,7 +220,7 @@ class ParameterGroups:
                 'optim_wrapper.clip_grad has one norm for all gradients, so that classifiers of several '
                 'learning rates would not learn as each would alone: leave it out'
             )
-        shared = [name for name in trained if not name.startswith(tuple(f'{part}.' for part in rates))]
+        shared = [name for name in trained if not in_parts(name, rates)]
         if rates and shared:
             raise ConfigError(
                 f'classifiers of several learning rates share what learns ({shared[0]}, ...): set '
@@ -230,7 +231,7 @@ class ParameterGroups:
     def _check_names(self, names: Sequence[str]) -> None:
         for key, prefixes in (('lr_mult', self.lr_mult), ('fixed_lr', self.fixed_lr)):
             for prefix in prefixes:
-                if not any(name.startswith(prefix + '.') for name in names):
+                if not any(in_parts(name, [prefix]) for name in names):
                     raise ConfigError(f'paramwise_cfg.{key}: no trainable parameter is under {prefix!r}')
         for pattern in self.decay if not isinstance(self.decay, str) else ():
             if not any(fnmatchcase(name, pattern) for name in names):
@@ -240,7 +241,7 @@ class ParameterGroups:
                 raise ConfigError(f'paramwise_cfg.lr_mult of {prefix!r} is {factor}; freeze the part instead')
 
     def _factor(self, name: str) -> float:
-        fitting = [prefix for prefix in self.lr_mult if name.startswith(prefix + '.')]
+        fitting = [prefix for prefix in self.lr_mult if in_parts(name, [prefix])]
         return self.lr_mult[max(fitting, key=len)] if fitting else 1.0
 
     def _is_decayed(self, name: str, parameter: Tensor) -> bool:

@@ -40,9 +40,9 @@ class CudaLane:
         """The current stream waits for the copies, and their memory is not given away before it is done with them."""
         current = torch.cuda.current_stream(self.device)
         current.wait_stream(self.stream)
-        for tensor in tensors(batch):
-            if tensor.device.type == 'cuda':
-                tensor.record_stream(current)
+        for part in leaves(batch):
+            if isinstance(part, Tensor) and part.device.type == 'cuda':
+                part.record_stream(current)
 
 
 def prefetch(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
@@ -76,13 +76,12 @@ def move(batch: Any, device: torch.device) -> Any:
     return batch
 
 
-def tensors(batch: Any) -> Iterator[Tensor]:
-    """All tensors of a batch."""
-    if isinstance(batch, Tensor):
-        yield batch
-    elif isinstance(batch, Mapping):
-        for part in batch.values():
-            yield from tensors(part)
-    elif isinstance(batch, Sequence) and not isinstance(batch, str):
+def leaves(batch: Any) -> Iterator[Any]:
+    """All parts of a batch, or of a sample, that hold no others: tensors, numbers, words."""
+    if isinstance(batch, Mapping):
+        batch = list(batch.values())
+    if isinstance(batch, Sequence) and not isinstance(batch, str):
         for part in batch:
-            yield from tensors(part)
+            yield from leaves(part)
+    else:
+        yield batch

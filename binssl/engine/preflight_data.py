@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch.multiprocessing import get_sharing_strategy
 
 from binssl.core.console import quiet
 from binssl.datasets import ImageDataset, build_dataset, check_same_classes
+from binssl.engine.prefetch import leaves
 from binssl.registry import ConfigError
 
 SHARED_MEMORY = '/dev/shm'
@@ -62,12 +63,7 @@ def check_views(model: Any, dataset: ImageDataset) -> None:
 
 
 def check_labels(dataset: ImageDataset, classes: int | None, validation: ImageDataset | None = None) -> None:
-    """Compare the labels of a training set with a head, and with those of the validation.
-
-    Args:
-        dataset: built.
-        classes: the head's; None where unknown.
-        validation: the set of the validation, built; None for none.
+    """Compare the labels of a training set with a head's ``classes``, where known, and with those of the validation.
 
     Raises:
         ConfigError: images without labels, all of one class, of more classes than the head has, or of others than
@@ -102,16 +98,14 @@ def loader_problems(name: str, loader: Mapping[str, Any], dataset: Any, processe
     tensor, and one more batch that is being used.
 
     Args:
-        name: what the config calls the loader.
-        loader: its config.
-        dataset: what it loads, built.
+        loader: its config, which the config calls ``name``.
         processes: of the run, on this machine.
     """
     workers = loader.get('num_workers') or 0
     if not workers or not len(dataset):
         return []
     prefetched = loader.get('prefetch_factor') or PREFETCH_FACTOR
-    sizes = list(_leaf_bytes(dataset[0]))
+    sizes = [leaf.nbytes if isinstance(leaf, Tensor) else _NUMBER_BYTES for leaf in leaves(dataset[0])]
     batch_bytes = loader.get('batch_size', 1) * sum(sizes)
     load = f'{workers} workers x {prefetched} batches'
     problems = [
@@ -142,31 +136,16 @@ def _files_problem(name: str, load: str, worker_files: int) -> str | None:
     # the other way of sharing memory goes by names
     if get_sharing_strategy() != 'file_descriptor' or allowed == resource.RLIM_INFINITY or needed <= allowed:
         return None
-    by_hand = most != resource.RLIM_INFINITY and needed > most
-    remedy = (
-        f'ask the administrator for more than {most} (nofile in /etc/security/limits.conf, docker run --ulimit '
-        f'nofile={needed}), or lower'
-        if by_hand
-        else f'run `ulimit -n {needed}` first, or lower'
-    )
+    remedy = f'run `ulimit -n {needed}` first'
+    if most != resource.RLIM_INFINITY and needed > most:
+        remedy = (
+            f'ask the administrator for more than {most} (nofile in /etc/security/limits.conf, docker run --ulimit '
+            f'nofile={needed})'
+        )
     return (
-        f'{name}: {load} need {needed} open files in each process, and {allowed} are allowed (ulimit -n): {remedy} '
-        f'{name}.num_workers or prefetch_factor'
+        f'{name}: {load} need {needed} open files in each process, and {allowed} are allowed (ulimit -n): {remedy}, or '
+        f'lower {name}.num_workers or prefetch_factor'
     )
-
-
-def _leaf_bytes(sample: Any) -> Iterator[int]:
-    """Bytes of each part of a sample that becomes a tensor of the batch."""
-    if isinstance(sample, Tensor):
-        yield sample.nbytes
-    elif isinstance(sample, Mapping):
-        for part in sample.values():
-            yield from _leaf_bytes(part)
-    elif isinstance(sample, Sequence) and not isinstance(sample, str):
-        for part in sample:
-            yield from _leaf_bytes(part)
-    else:
-        yield _NUMBER_BYTES
 
 
 def _megabytes(count: int) -> str:

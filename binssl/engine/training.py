@@ -15,7 +15,7 @@ from binssl.core.files import file_sha256
 from binssl.core.locks import only_training
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
-from binssl.engine.launch import LAUNCHERS, processes
+from binssl.engine.launch import add_launch_flags, processes
 from binssl.engine.preflight import problems_of, trial_problems
 from binssl.engine.preflight_data import settle_classes
 from binssl.engine.runner import Runner
@@ -62,10 +62,7 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
         metavar='key=value',
         help='change the config: a.b=1 c="[1, 2]"',
     )
-    parser.add_argument('--launcher', choices=LAUNCHERS, default='none')
-    parser.add_argument('--device', choices=('auto', 'cuda', 'cpu'), default='auto')
-    parser.add_argument('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    parser.add_argument('--check', type=int, metavar='N', help='only check the run, for N processes on this machine')
+    add_launch_flags(parser, ' the run')
     parser.add_argument(
         '--check-cluster', type=int, metavar='N', help='only check the run, for N processes on other machines'
     )
@@ -142,9 +139,8 @@ def training_config(args: argparse.Namespace) -> Config:
 
 def default_work_dir(config: str) -> Path:
     """``configs/selfsup/burn/stage1.py`` -> ``work_dirs/selfsup/burn/stage1``."""
-    path = Path(config).with_suffix('') if config.endswith('.py') else Path(config)
-    parts = path.parts
-    inside = parts[len(parts) - 1 - parts[::-1].index('configs') + 1 :] if 'configs' in parts else parts[-1:]
+    parts = Path(config.removesuffix('.py')).parts
+    inside = parts[len(parts) - parts[::-1].index('configs') :] if 'configs' in parts else parts[-1:]
     return Path('work_dirs', *inside)
 
 
