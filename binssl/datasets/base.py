@@ -5,21 +5,23 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from logging import WARNING
+from pathlib import Path
 from typing import Any
 
 import mmengine.registry as roots
 import numpy as np
 import torch
+from mmengine.logging import print_log
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
-from binssl.core.randomness import split_keys
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError
-
-UNKNOWN = -1  # the label of an image that has none
+from binssl.core.randomness import hash_counters, split_keys
+from binssl.datasets.file_index import UNKNOWN
+from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError, nearest_names
 
 
 @roots.FUNCTIONS.register_module()  # the Runner looks collate functions up in the root, whatever the scope
@@ -43,6 +45,7 @@ class ImageDataset(Dataset):
 
     Attributes:
         views: what makes each view of a sample, one an entry.
+        seed: what is drawn depends on (seed, epoch, index) and the view's place in the list.
         split: which part of a published set this is; '' where there are none.
         labels: int64 (N,), -1 where unknown, or int8 (N, C) of C classes that an image may have together: 1, -1 for a
             class that is not there, 0 for neither. None where no image has one label, or several of so many.
@@ -52,6 +55,7 @@ class ImageDataset(Dataset):
     """
 
     views: Sequence[Any] = (None,)
+    seed: int = 0
     split: str = ''
     labels: np.ndarray | None = None
     num_classes: int | None = None
@@ -92,6 +96,10 @@ class ImageDataset(Dataset):
         for index in indices[(indices < 0) | (indices >= len(self))]:
             raise IndexError(f'index {index} is not among the {len(self)} samples')
         return indices, epochs
+
+    def draw_keys(self, indices: np.ndarray, epochs: np.ndarray) -> list[np.ndarray]:
+        """The counter keys of each view, V x uint64 (N,)."""
+        return [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
 
     def name(self, index: int) -> str:
         """What an original is called: its file, or set, split and place, as in ``Digits fit 17``."""
@@ -151,6 +159,15 @@ class ImageDataset(Dataset):
         return fingerprint_of(images=self.images, labels=self.labels)
 
 
+def make_batch(
+    images: Sequence[Tensor], labels: np.ndarray | Tensor, indices: np.ndarray, keys: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """A whole batch; ``keys`` are V x uint64 (N,)."""
+    return dict(
+        images=list(images), labels=torch.as_tensor(labels), indices=torch.from_numpy(indices), keys=stack_keys(keys)
+    )
+
+
 def stack_keys(keys: Sequence[np.ndarray]) -> Tensor:
     """The counter keys of a batch, for what is drawn later: V x uint64 (N,) -> int64 (N, V) with the same bits."""
     return torch.from_numpy(np.stack(keys, axis=1).view(np.int64))
@@ -170,6 +187,39 @@ class BatchedDataset(ImageDataset):
         int64 (N, V).
         """
         raise NotImplementedError
+
+
+class DerivedDataset(ImageDataset):
+    """A data set whose samples are those of others, its ``parts``."""
+
+    parts: tuple[ImageDataset, ...]
+
+    def locate(self, index: int) -> tuple[ImageDataset, int]:
+        """The part that has a sample, and its place there."""
+        return self.parts[0], index
+
+    @property
+    def num_views(self) -> int:
+        return self.parts[0].num_views
+
+    def name(self, index: int) -> str:
+        part, place = self.locate(index)
+        return part.name(place)
+
+    def path(self, index: int) -> str | None:
+        part, place = self.locate(index)
+        return part.path(place)
+
+    def original(self, index: int) -> Image.Image | None:
+        part, place = self.locate(index)
+        return part.original(place)
+
+    def refuse_bad(self) -> None:
+        for part in self.parts:
+            part.refuse_bad()
+
+    def fingerprint(self) -> str:
+        return fingerprint_of(*(part.fingerprint() for part in self.parts))
 
 
 class PlainDataset(ImageDataset):
@@ -241,17 +291,20 @@ def build_any_dataset(config: Any, seed: int | None = None) -> Any:
 def check_same_classes(first: ImageDataset, second: ImageDataset, first_name: str, second_name: str) -> None:
     """Compare the ``classes`` of two data sets, or else their ``num_classes``; what one of them lacks is not compared.
 
-    Args:
-        first: a data set.
-        second: another.
-        first_name: what the config calls the first, for the error.
-        second_name: the same of the second.
-
     Raises:
-        ConfigError: they differ. From the first difference on, a label would not mean the same in both.
+        ConfigError: they differ, told by the names that the config has for them. From the first difference on, a label
+            would not mean the same in both.
     """
     if first.classes and second.classes:
-        _check_names(first.classes, second.classes, first_name, second_name)
+        for label, pair in enumerate(zip_longest(first.classes, second.classes)):
+            if pair[0] != pair[1]:
+                one, other = ('none' if name is None else repr(name) for name in pair)
+                raise ConfigError(
+                    f'{first_name} and {second_name} have different class folders ({len(first.classes)} and '
+                    f'{len(second.classes)}), so their labels would not mean the same: label {label} is {one} in '
+                    f'{first_name} and {other} in {second_name}. Give both the same class folders, or the labels by '
+                    "lists of images (type='ImageList')"
+                )
     elif first.num_classes and second.num_classes and first.num_classes != second.num_classes:
         raise ConfigError(
             f'{first_name} has {first.num_classes} classes and {second_name} {second.num_classes}, so their labels '
@@ -260,15 +313,23 @@ def check_same_classes(first: ImageDataset, second: ImageDataset, first_name: st
         )
 
 
-def _check_names(first: Sequence[str], second: Sequence[str], first_name: str, second_name: str) -> None:
-    for label, (one, other) in enumerate(zip_longest(first, second)):
-        if one != other:
-            told = ['none' if name is None else repr(name) for name in (one, other)]
-            raise ConfigError(
-                f'{first_name} and {second_name} have different class folders ({len(first)} and {len(second)}), so '
-                f'their labels would not mean the same: label {label} is {told[0]} in {first_name} and {told[1]} in '
-                f"{second_name}. Give both the same class folders, or the labels by lists of images (type='ImageList')"
-            )
+def check_split(owner: str, split: str, known: Iterable[str]) -> None:
+    """Raise a ConfigError unless ``split`` is one of the ``known`` ones of the data set ``owner``."""
+    if split not in known:
+        raise ConfigError(f'{owner} has no split {split!r}; {nearest_names(split, known)}')
+
+
+def warn_of_size(
+    owner: str, root: Path, split: str, found: int, published: int, remedy: str = 'remove it and use --download'
+) -> None:
+    """Log a warning where a split has another number of images than was published: made smaller, or cut off."""
+    if found != published:
+        print_log(
+            f'{owner}: {split} in {os.fspath(root)!r} has {found:,} images, the published one {published:,}. If it was '
+            f'not made smaller on purpose, it is cut off: {remedy}',
+            logger='current',
+            level=WARNING,
+        )
 
 
 def fingerprint_of(*parts: Any, **arrays: Any) -> str:

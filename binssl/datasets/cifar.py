@@ -10,20 +10,18 @@ from __future__ import annotations
 import io
 import os
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from binssl.core.files import BROKEN_TAR, read_tar
-from binssl.datasets.in_memory import InMemoryImages
-from binssl.datasets.splits import check_split, warn_of_size
+from binssl.datasets.base import warn_of_size
+from binssl.datasets.in_memory import PublishedImages
 from binssl.registry import DATASETS, DataError
 
 SITE = 'https://www.cs.toronto.edu/~kriz'
-SPLITS = ('train', 'test', 'fit', 'held_out')
 IMAGES = dict(train=50_000, test=10_000)  # of either set
 _PIXELS = 3 * 32 * 32
 
@@ -59,12 +57,11 @@ class ArrayUnpickler(pickle.Unpickler):
         return _PLAIN[module, name]
 
 
-class _CIFAR(InMemoryImages):
+class _CIFAR(PublishedImages):
     """What both sets do.
 
     Attributes:
         full_name: as the set is called by its author.
-        default_root: where it is looked for.
         num_classes: labels lie below it.
         files: of ``train`` and ``test``, without suffix.
         label_bytes: of a binary record; the last one counts.
@@ -72,30 +69,13 @@ class _CIFAR(InMemoryImages):
         versions: binary, then Python.
     """
 
+    splits = ('train', 'test', 'fit', 'held_out')
     full_name: str
-    default_root: str
     num_classes: int
     files: dict[str, tuple[str, ...]]
     label_bytes: int
     label_key: bytes
     versions: tuple[Version, Version]
-
-    def __init__(
-        self,
-        split: str = 'train',
-        root: str | Path | None = None,
-        views: Sequence | None = None,
-        seed: int = 0,
-        device: str = 'cpu',
-    ) -> None:
-        check_split(type(self).__name__, split, SPLITS)
-        self.split, self.root = split, Path(self.default_root if root is None else root)
-        whole = 'test' if split == 'test' else 'train'
-        images, labels = self._read(whole)
-        warn_of_size(type(self).__name__, self.root, whole, len(labels), IMAGES[whole])
-        fit = len(labels) * 4 // 5
-        part = dict(fit=slice(fit), held_out=slice(fit, None)).get(split, slice(None))
-        super().__init__(torch.from_numpy(images[part]), torch.from_numpy(labels[part]), views, seed, device)
 
     @classmethod
     def find(cls, root: Path) -> tuple[Version, Path] | None:
@@ -107,36 +87,42 @@ class _CIFAR(InMemoryImages):
         archives = ((version, root / version.archive) for version in cls.versions)
         return next((found for found in archives if found[1].is_file()), None)
 
-    def _read(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """The images uint8 (N, 3, 32, 32) and labels int64 (N,) of ``train`` or ``test``."""
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
         found = self.find(self.root)
         if found is None:
             raise DataError(self._nothing_found())
         version, place = found
-        remedy = f'extract {version.archive} again, or remove it and use --download ({version.url}, MD5 {version.md5})'
-        whole = [f'{name}{version.suffix}' for names in self.files.values() for name in names]
+        whole = 'test' if self.split == 'test' else 'train'
+        try:
+            images, labels = self._read(version, place, whole)
+        except ValueError as error:
+            raise DataError(
+                f'{os.fspath(place)!r}: {error}; extract {version.archive} again, or remove it and use --download '
+                f'({version.url}, MD5 {version.md5})'
+            ) from error
+        warn_of_size(self.kind, self.root, whole, len(labels), IMAGES[whole])
+        fit = len(labels) * 4 // 5
+        part = dict(fit=slice(fit), held_out=slice(fit, None)).get(self.split, slice(None))
+        return images[part], labels[part]
+
+    def _read(self, version: Version, place: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """All of ``train`` or ``test``; a ValueError says what is wrong with the files in ``place``."""
+        names = {split: [f'{name}{version.suffix}' for name in files] for split, files in self.files.items()}
+        whole = [name for files in names.values() for name in files]
         try:
             if place.is_dir():
                 contents = {name: (place / name).read_bytes() for name in whole if (place / name).is_file()}
             else:
                 contents = read_tar(place, whole)
         except BROKEN_TAR as error:
-            raise DataError(
-                f'{os.fspath(place)!r} cannot be read ({error}): cut off, or another file; {remedy}'
-            ) from error
+            raise ValueError(f'cannot be read ({error}): cut off, or another file') from error
         if missing := [name for name in whole if name not in contents]:
-            raise DataError(f'{os.fspath(place)!r} lacks {", ".join(missing)} of {self.full_name}; {remedy}')
-        parts = []
-        for name in (f'{name}{version.suffix}' for name in self.files[split]):
-            try:
-                parts.append(self._parse(contents[name], pickled=not version.suffix))
-            except ValueError as error:
-                raise DataError(f'{name} of {os.fspath(place)!r} {error}; {remedy}') from error
+            raise ValueError(f'lacks {", ".join(missing)} of {self.full_name}')
+        parts = [self._parse(name, contents[name], pickled=not version.suffix) for name in names[split]]
         lengths = [len(labels) for _, labels in parts]
         if len(set(lengths)) > 1:
-            raise DataError(
-                f'the files of {os.fspath(place)!r} hold {lengths} images, and the published ones equally many: the '
-                f'shorter are cut off; {remedy}'
+            raise ValueError(
+                f'its files hold {lengths} images, and the published ones equally many: the shorter are cut off'
             )
         images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return images.reshape(-1, 3, 32, 32), labels.astype(np.int64)
@@ -151,7 +137,7 @@ class _CIFAR(InMemoryImages):
             'train_dataloader.dataset.root=... (likewise for val_dataloader and test_dataloader)'
         )
 
-    def _parse(self, content: bytes, pickled: bool) -> tuple[np.ndarray, np.ndarray]:
+    def _parse(self, name: str, content: bytes, pickled: bool) -> tuple[np.ndarray, np.ndarray]:
         """Rows uint8 (N, 3072) and labels (N,) of a file; a ValueError says what is wrong with it."""
         if pickled:
             try:
@@ -159,21 +145,24 @@ class _CIFAR(InMemoryImages):
                 rows, labels = np.asarray(batch[b'data']), np.asarray(batch[self.label_key])
             except Exception as error:  # a damaged pickle may raise anything
                 form = f"dictionary with b'data' and {self.label_key!r}"
-                raise ValueError(f'cannot be unpickled as a {form} ({error!r}): cut off, or another file') from error
+                raise ValueError(
+                    f'{name} cannot be unpickled as a {form} ({error!r}): cut off, or another file'
+                ) from error
         else:
             length, others = self.label_bytes + _PIXELS, 3 - self.label_bytes + _PIXELS
             if len(content) % length:
                 guess = 'cut off' if len(content) % others else 'they look like records of the other CIFAR'
-                raise ValueError(f"has {len(content):,} bytes, no multiple of {self.full_name}'s {length:,}: {guess}")
+                rule = f"no multiple of {self.full_name}'s {length:,}"
+                raise ValueError(f'{name} has {len(content):,} bytes, {rule}: {guess}')
             records = np.frombuffer(content, dtype=np.uint8).reshape(-1, length)
             rows, labels = records[:, self.label_bytes :], records[:, self.label_bytes - 1]
         fits = labels.shape == rows.shape[:1] and rows.shape[1:] == (_PIXELS,)
         if not fits or rows.dtype != np.uint8 or labels.dtype.kind not in 'iu':
             have = f'data {rows.dtype} {rows.shape} and labels {labels.dtype} {labels.shape}'
-            raise ValueError(f'has {have}, and not one row of {_PIXELS} bytes and one number for each image')
+            raise ValueError(f'{name} has {have}, and not one row of {_PIXELS} bytes and one number for each image')
         if not len(labels) or not 0 <= labels.min() <= labels.max() < self.num_classes:
             have = f'labels from {labels.min()} to {labels.max()}' if len(labels) else 'no image: cut off'
-            raise ValueError(f'has {have}; labels of {self.full_name} lie between 0 and {self.num_classes - 1}')
+            raise ValueError(f'{name} has {have}; labels of {self.full_name} lie between 0 and {self.num_classes - 1}')
         return rows, labels
 
 
@@ -181,14 +170,9 @@ class _CIFAR(InMemoryImages):
 class CIFAR10(_CIFAR):
     """60,000 photos of 10 classes, 32 x 32: 50,000 to train on, 10,000 to test.
 
-    Args:
-        split: ``train``, ``test``, or ``fit`` and ``held_out``, the first 80 % and the last 20 % of train, to choose
-            settings on.
-        root: the folder that holds the published folder or archive. None: data/cifar10.
-        views, seed, device: as in :class:`InMemoryImages`.
-
-    Raises:
-        DataError: if the set is not there, is another one, or is not whole.
+    Arguments: :class:`PublishedImages`; ``split`` is ``train``, ``test``, or ``fit`` and ``held_out``, the first 80 %
+    and the last 20 % of train, to choose settings on; ``root`` holds the published folder or archive, and is
+    data/cifar10 if None.
     """
 
     full_name, default_root, num_classes = 'CIFAR-10', 'data/cifar10', 10

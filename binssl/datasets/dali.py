@@ -21,8 +21,8 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.core.randomness import derive_keys, hash_counters
-from binssl.datasets.base import BatchedDataset, build_dataset, fingerprint_of, stack_keys
+from binssl.core.randomness import derive_keys
+from binssl.datasets.base import BatchedDataset, DerivedDataset, build_dataset, make_batch
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError
@@ -82,7 +82,7 @@ class CroppedView:
 
 
 @DATASETS.register_module()
-class DaliImages(BatchedDataset):
+class DaliImages(DerivedDataset, BatchedDataset):
     """The photos of another data set, with its views and its seeds, made by DALI a batch at a time.
 
     A view starts with ``PhotoCrop``, which is DALI's; flips, colours and blur follow on the batch, where DALI leaves
@@ -117,7 +117,7 @@ class DaliImages(BatchedDataset):
         photos = build_dataset(dataset, seed)
         if not isinstance(photos, ImageFiles):
             raise ConfigError(f'DaliImages reads image files; {dataset["type"]} has none, and needs no decoder')
-        self.dataset = photos
+        self.dataset, self.parts = photos, (photos,)
         self.views = [CroppedView(view) for view in photos.views]
         self.device, self.threads, self.seed = device, threads, self.dataset.seed
         self.index, self.labels = photos.index, photos.labels
@@ -133,11 +133,10 @@ class DaliImages(BatchedDataset):
         return dict(self.__dict__, _pipeline=None)  # a process builds its own
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """The batch of ``keys``."""
         if self.device == 'gpu' and get_worker_info() is not None:
             raise ConfigError("DaliImages(device='gpu') works in the training process: set num_workers=0")
         indices, epochs = self.split_keys(keys)
-        streams = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
+        streams = self.draw_keys(indices, epochs)
         samples = list(zip(indices.tolist(), epochs.tolist(), strict=True))
         photos = [self._open(*sample) for sample in samples]
         try:
@@ -149,25 +148,7 @@ class DaliImages(BatchedDataset):
             photos = [self._open(*sample) for sample in samples]
             images = self._make_views(photos, streams)
         images = [view.finish(*made) for view, *made in zip(self.views, images, streams, strict=True)]
-        labels = self.labels[[photo.source for photo in photos]]
-        return dict(
-            images=images, labels=torch.from_numpy(labels), indices=torch.from_numpy(indices), keys=stack_keys(streams)
-        )
-
-    def name(self, index: int) -> str:
-        return self.dataset.name(index)
-
-    def path(self, index: int) -> str:
-        return self.dataset.path(index)
-
-    def original(self, index: int) -> Image.Image | None:
-        return self.dataset.original(index)
-
-    def refuse_bad(self) -> None:
-        self.dataset.refuse_bad()
-
-    def fingerprint(self) -> str:
-        return fingerprint_of(self.dataset.fingerprint())
+        return make_batch(images, self.labels[[photo.source for photo in photos]], indices, streams)
 
     def _make_views(self, photos: Sequence[EncodedPhoto], keys: Sequence[np.ndarray]) -> list[Tensor]:
         forked = CropPipeline.used_by != os.getpid()
@@ -198,7 +179,7 @@ class DaliImages(BatchedDataset):
             raise error
 
     def _open(self, index: int, epoch: int) -> EncodedPhoto:
-        """The file's own bytes where DALI makes of them what we do."""
+        """The file's own bytes where DALI makes of them what we do, else the photo by way of the data set."""
         if not (self.odd[index] or self.dataset.bad[index]):
             try:
                 content = np.fromfile(self.index.path(index), dtype=np.uint8)
@@ -207,11 +188,8 @@ class DaliImages(BatchedDataset):
                     if (image.format, image.mode, orientation) == ('JPEG', 'RGB', _UPRIGHT):
                         return EncodedPhoto(content, image.height, image.width, index)
             except UNREADABLE:
-                pass  # the data set says so, below
-        return self._decode(index, epoch)
-
-    def _decode(self, index: int, epoch: int) -> EncodedPhoto:
-        """The photo as the data set decodes or replaces it, without loss in a format that costs nothing."""
+                pass  # the data set says so
+        # as the data set decodes or replaces it, without loss in a format that costs nothing
         image, _, source = self.dataset.read(index, epoch)
         pixels = np.asarray(image)
         _, content = cv2.imencode('.bmp', pixels[..., ::-1])
@@ -219,13 +197,7 @@ class DaliImages(BatchedDataset):
 
 
 class CropPipeline:
-    """DALI's pipeline from encoded photos to the views.
-
-    Args:
-        views: what to make of each photo.
-        most: photos that a batch may have.
-        device: 'gpu' or 'cpu'.
-        threads: of DALI.
+    """DALI's pipeline from the encoded photos of a batch, ``most`` at a time, to the views.
 
     Raises:
         ConfigError: the process that this one was forked from has used DALI, whose threads did not come along.
@@ -275,11 +247,7 @@ class CropPipeline:
 
 
 def import_dali() -> ModuleType:
-    """The module ``nvidia.dali``.
-
-    Raises:
-        ConfigError: it is not installed; it runs on Linux alone.
-    """
+    """The module ``nvidia.dali``; a ConfigError where it is not installed."""
     try:
         import nvidia.dali
         import nvidia.dali.fn

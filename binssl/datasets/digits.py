@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.core.randomness import hash_counters
-from binssl.datasets.base import BatchedDataset, stack_keys
-from binssl.datasets.splits import check_split
+from binssl.datasets.base import BatchedDataset, check_split, make_batch
 from binssl.registry import DATASETS, ConfigError
 from binssl.views.build import DIGITS_BATCH, build_views
 
@@ -43,7 +41,7 @@ class Digits(BatchedDataset):
         split: ``train`` (the first 1,437), ``test`` (the last 360; harder than a random split), or ``fit``
             and ``held_out``, the first 80 % and the last 20 % of train, to choose settings on.
         views: one config of a batch transform (``DigitsAugment``) per view. None: one view, the plain image.
-        seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
+        seed: of the augmentation.
     """
 
     num_classes = 10
@@ -52,9 +50,8 @@ class Digits(BatchedDataset):
 
     def __init__(self, split: str = 'train', views: Sequence[dict] | None = None, seed: int = 0) -> None:
         check_split('Digits', split, SPLITS)
-        images, labels = _read_digits()
         self.split, self.seed = split, seed
-        self.images, self.labels = (part[slice(*SPLITS[split])] for part in (images, labels))
+        self.images, self.labels = (part[slice(*SPLITS[split])] for part in _read_digits())
         plain = [dict(type='DigitsAugment')]
         self.views = build_views(plain if views is None else views, owner='Digits', takes=DIGITS_BATCH)
 
@@ -62,14 +59,7 @@ class Digits(BatchedDataset):
         return len(self.images)
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """See :class:`BatchedDataset`."""
         indices, epochs = self.split_keys(keys)
-        originals = self.images[indices]
-        counters = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
-        views = [torch.from_numpy(view(originals, own)) for view, own in zip(self.views, counters, strict=True)]
-        return dict(
-            images=[view[:, None].repeat(1, 3, 1, 1) for view in views],
-            labels=torch.from_numpy(self.labels[indices]),
-            indices=torch.from_numpy(indices),
-            keys=stack_keys(counters),
-        )
+        originals, drawn = self.images[indices], self.draw_keys(indices, epochs)
+        views = [torch.from_numpy(view(originals, own)) for view, own in zip(self.views, drawn, strict=True)]
+        return make_batch([view[:, None].repeat(1, 3, 1, 1) for view in views], self.labels[indices], indices, drawn)

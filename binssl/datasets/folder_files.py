@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -171,3 +171,16 @@ def index_tree(folder: str | Path) -> FileIndex:
 def _check_folder(folder: str | Path) -> None:
     if not os.path.isdir(folder):
         raise DataError(f'there is no image folder {os.fspath(folder)!r}')
+
+
+def find_root(title: str, places: Sequence[str | Path], layout: str) -> Path:
+    """The first of the ``places`` that is a folder.
+
+    Raises:
+        DataError: none is; ``layout`` says what is expected of the data set ``title``.
+    """
+    for place in places:
+        if os.path.isdir(place):
+            return Path(place)
+    tried = ', '.join(os.fspath(place) for place in places)
+    raise DataError(f'no {title}: there is no folder {tried} (in {os.getcwd()!r}); {layout}')

@@ -6,16 +6,22 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from binssl.datasets.base import check_split
 from binssl.datasets.file_index import FileIndex
-from binssl.datasets.folder_files import class_folders, index_folder
+from binssl.datasets.folder_files import class_folders, find_root, index_folder
 from binssl.datasets.images import ImageFiles, ImageFolder
 from binssl.datasets.list_files import index_list, list_has_labels
-from binssl.datasets.splits import check_split
 from binssl.registry import DATASETS, ConfigError, DataError, nearest_names
 
 SOURCES = ('auto', 'folder', 'list')
 #: where a split is looked for: many sets have one of val and test alone
 FOLDERS = {'train': ('train',), 'val': ('val', 'test'), 'test': ('test', 'val')}
+
+
+def _another_folder(name: str) -> str:
+    return f"""
+To use another folder: --cfg-options train_dataloader.dataset.root=/path/to/{name} (likewise for
+val_dataloader and test_dataloader), or link it: ln -s /path/to/{name} data/{name}"""
 
 
 class FoldersOrLists(ImageFiles):
@@ -27,7 +33,7 @@ class FoldersOrLists(ImageFiles):
         source: ``list``, ``folder``, or ``auto``: a list where there is one, else the folder.
         labeled: whether labels are needed. A list without them is then not taken.
         num_classes: labels must lie below it. None: as many as the published set has.
-        views, seed, most_bad_fraction: as in :class:`ImageFiles`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
     Attributes:
         title: what the set is called.
@@ -64,33 +70,25 @@ class FoldersOrLists(ImageFiles):
         check_split(self.title, split, ('train', 'val'))
         if source not in SOURCES:
             raise ConfigError(f'{self.title} has no source {source!r}; {nearest_names(source, SOURCES)}')
-        self.split, self.root = split, self._find_root(root)
-        self.num_classes = self.published_classes if num_classes is None else num_classes
-        super().__init__(self._find_index(source, labeled), views, seed, most_bad_fraction)
+        self.split = split
+        self.root = find_root(self.title, self.usual_roots if root is None else [root], self.layout)
+        most_classes = self.published_classes if num_classes is None else num_classes
+        index = self._find_index(source, labeled, most_classes)
+        super().__init__(index, views, seed, most_bad_fraction, most_classes)
 
-    def _find_root(self, root: str | Path | None) -> Path:
-        """``root``, if it is a folder, or the first of the usual ones."""
-        tried = [Path(place) for place in (self.usual_roots if root is None else [root])]
-        for place in tried:
-            if place.is_dir():
-                return place
-        names = ', '.join(os.fspath(place) for place in tried)
-        raise DataError(f'no {self.title}: there is no folder {names} (in {os.getcwd()!r}); {self.layout}')
-
-    def _find_index(self, source: str, labeled: bool) -> FileIndex:
+    def _find_index(self, source: str, labeled: bool, num_classes: int) -> FileIndex:
         without, having = self._paths(self.lists), self._paths(self.labeled_lists)
         folder = self.root / self.split
         if source != 'folder':
             for list_file in having + without if labeled else without + having:
                 if list_file.is_file() and (not labeled or list_has_labels(list_file)):
-                    return index_list(list_file, self._paths(self.image_folders), self.num_classes)
+                    return index_list(list_file, self._paths(self.image_folders), num_classes)
         if source != 'list' and folder.is_dir():
-            index = index_folder(folder, self.num_classes)
+            index = index_folder(folder, num_classes)
             if labeled:
                 check_same_folders(self.root / 'train', self.root / 'val')
             return index
-        looked = [] if source == 'folder' else [*without, *having]
-        looked += [] if source == 'list' else [folder]
+        looked = [*([] if source == 'folder' else without + having), *([] if source == 'list' else [folder])]
         names = ', '.join(os.fspath(path.relative_to(self.root)) for path in looked)
         raise DataError(
             f'{self.title} {self.split}{" with labels" if labeled else ""} is not in {os.fspath(self.root)!r}; '
@@ -116,9 +114,7 @@ class ImageNet(FoldersOrLists):
     layout = """expected is a folder with
     train/CLASS/*.JPEG and val/CLASS/*.JPEG, or
     train/ and val/ in any form, and lists of what is in them: meta/train.txt, meta/train_labeled.txt,
-    meta/val_labeled.txt, with lines PATH or PATH LABEL
-To use another folder: --cfg-options train_dataloader.dataset.root=/path/to/imagenet (likewise for
-val_dataloader and test_dataloader), or link it: ln -s /path/to/imagenet data/imagenet"""
+    meta/val_labeled.txt, with lines PATH or PATH LABEL""" + _another_folder('imagenet')
 
 
 @DATASETS.register_module()
@@ -139,9 +135,8 @@ class Places205(FoldersOrLists):
     image_folders = ('{split}', '', 'data/vision/torralba/deeplearning/images256')
     layout = """expected is a folder with
     train/ and val/, and lists of what is in them: meta/train_labeled.txt and meta/val_labeled.txt, or
-    trainvalsplit_places205/ and data/vision/torralba/deeplearning/images256/, as the authors' archives have them
-To use another folder: --cfg-options train_dataloader.dataset.root=/path/to/places205 (likewise for
-val_dataloader and test_dataloader), or link it: ln -s /path/to/places205 data/places205"""
+    trainvalsplit_places205/ and data/vision/torralba/deeplearning/images256/, as the authors' archives have
+    them""" + _another_folder('places205')
 
 
 @DATASETS.register_module()
@@ -151,7 +146,7 @@ class SplitFolder(ImageFolder):
     Args:
         root: the folder.
         split: ``train``; ``val``, which is ``test/`` where there is no ``val/``; or ``test``, likewise.
-        views, seed, most_bad_fraction: as in :class:`ImageFiles`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
     Attributes:
         num_classes: class folders of ``train/``.
@@ -171,12 +166,12 @@ class SplitFolder(ImageFolder):
         check_split('SplitFolder', split, FOLDERS)
         root = Path(root)
         self.split = split
-        train, folder = _find(root, 'train'), _find(root, split)
+        train, folder = _find_split(root, 'train'), _find_split(root, split)
         check_same_folders(train, folder)
         super().__init__(folder, views, len(class_folders(train)), seed, most_bad_fraction)
 
 
-def _find(root: Path, split: str) -> Path:
+def _find_split(root: Path, split: str) -> Path:
     for name in FOLDERS[split]:
         if (root / name).is_dir():
             return root / name

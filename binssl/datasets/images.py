@@ -15,7 +15,7 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from binssl.core.randomness import hash_counters, seeded_generators, uniforms
-from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of, stack_keys
+from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of, make_batch, stack_keys
 from binssl.datasets.decode import UNREADABLE, read_array, read_image
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import index_folder, index_tree
@@ -42,7 +42,7 @@ class ViewedImages(ImageDataset):
         views: for each view a transform's config or a list of them, of PIL images (``torchvision/NAME``, to PIL image
             or uint8 tensor) or all of arrays (``PhotoCrop``, ..., three times as fast or more). None: one plain view,
             ``Resize`` 256 and ``CenterCrop`` 224 of PIL images.
-        seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
+        seed: of the augmentation.
         most_bad_fraction: more bad images than this fraction of the set are an error. One alone never is.
 
     Attributes:
@@ -74,7 +74,7 @@ class ViewedImages(ImageDataset):
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
         indices, epochs = self.split_keys([key])
-        index, drawn = int(indices[0]), self._draw_keys(indices, epochs)
+        index, drawn = int(indices[0]), self.draw_keys(indices, epochs)
         photo, label, _ = self.read(index, int(epochs[0]))
         if self.takes == ARRAY:
             images = [view[0] for view in make_views([photo], self.views, np.stack(drawn, axis=1), self.kind)]
@@ -96,14 +96,9 @@ class ViewedImages(ImageDataset):
                 labels.append(label)
                 yield photo
 
-        drawn = self._draw_keys(indices, epochs)
+        drawn = self.draw_keys(indices, epochs)
         images = make_views(read_all(), self.views, np.stack(drawn, axis=1), self.kind)
-        return dict(
-            images=images,
-            labels=torch.from_numpy(np.array(labels)),
-            indices=torch.from_numpy(indices),
-            keys=stack_keys(drawn),
-        )
+        return make_batch(images, np.array(labels), indices, drawn)
 
     def _make_view(self, image: Image.Image, key: int, stream: int) -> Tensor:
         with seeded_generators(key):
@@ -116,10 +111,6 @@ class ViewedImages(ImageDataset):
                 f'not {getattr(view, "dtype", type(view).__name__)}; the model normalises, not the data set'
             )
         return view
-
-    def _draw_keys(self, indices: np.ndarray, epochs: np.ndarray) -> list[np.ndarray]:
-        """The counter keys of each view, V x uint64 (N,)."""
-        return [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
 
     def read(self, index: int, epoch: int) -> tuple[Any, Any, int]:
         """The picture at ``index``, or the first readable one of those that replace it, with its label and its place.
@@ -180,7 +171,9 @@ class ImageFiles(ViewedImages):
 
     Args:
         index: which files, with which labels.
-        views, seed, most_bad_fraction: as in :class:`ViewedImages`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
+        num_classes: labels lie below it. None: one more than the largest label, and 0, which is to say that nothing is
+            known of them, where there are no labels.
 
     Attributes:
         classes: names of the class folders in the order of their labels; None where a list gives the labels.
@@ -189,10 +182,16 @@ class ImageFiles(ViewedImages):
     labels: np.ndarray
 
     def __init__(
-        self, index: FileIndex, views: Sequence | None = None, seed: int = 0, most_bad_fraction: float = 0.01
+        self,
+        index: FileIndex,
+        views: Sequence | None = None,
+        seed: int = 0,
+        most_bad_fraction: float = 0.01,
+        num_classes: int | None = None,
     ) -> None:
         super().__init__(len(index), views, seed, most_bad_fraction)
         self.index, self.labels, self.classes = index, index.labels, index.classes
+        self.num_classes = int(index.labels.max()) + 1 if num_classes is None else num_classes
 
     def decode(self, index: int, epoch: int) -> tuple[Any, Any]:
         read = read_array if self.takes == ARRAY else read_image
@@ -223,7 +222,7 @@ class ImageFolder(ImageFiles):
 
     Args:
         folder: the folder of class folders.
-        views, seed, most_bad_fraction: as in :class:`ViewedImages`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
         num_classes: more class folders than this are an error. None: as many as there are.
     """
 
@@ -235,9 +234,7 @@ class ImageFolder(ImageFiles):
         seed: int = 0,
         most_bad_fraction: float = 0.01,
     ) -> None:
-        index = index_folder(folder, num_classes)
-        super().__init__(index, views, seed, most_bad_fraction)
-        self.num_classes = int(index.labels.max()) + 1 if num_classes is None else num_classes
+        super().__init__(index_folder(folder, num_classes), views, seed, most_bad_fraction, num_classes)
 
 
 @DATASETS.register_module()
@@ -247,7 +244,7 @@ class ImageList(ImageFiles):
     Args:
         list_file: the list.
         folder: what its paths are relative to.
-        views, seed, most_bad_fraction: as in :class:`ViewedImages`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
         num_classes: labels must lie below it. None: one more than the largest label.
     """
 
@@ -260,10 +257,7 @@ class ImageList(ImageFiles):
         seed: int = 0,
         most_bad_fraction: float = 0.01,
     ) -> None:
-        index = index_list(list_file, [folder], num_classes)
-        super().__init__(index, views, seed, most_bad_fraction)
-        # a list without labels has -1 for all: 0 classes, which is to say that nothing is known of them
-        self.num_classes = int(index.labels.max()) + 1 if num_classes is None else num_classes
+        super().__init__(index_list(list_file, [folder], num_classes), views, seed, most_bad_fraction, num_classes)
 
 
 @DATASETS.register_module()
@@ -275,7 +269,7 @@ class Unlabeled(ImageFiles):
 
     Args:
         folder: the folder.
-        views, seed, most_bad_fraction: as in :class:`ViewedImages`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
     Raises:
         DataError: if the folder is missing, cannot be read or holds no image.
@@ -285,4 +279,3 @@ class Unlabeled(ImageFiles):
         self, folder: str | Path, views: Sequence | None = None, seed: int = 0, most_bad_fraction: float = 0.01
     ) -> None:
         super().__init__(index_tree(folder), views, seed, most_bad_fraction)
-        self.num_classes = 0  # nothing is known of them

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.core.randomness import hash_counters
-from binssl.datasets.base import BatchedDataset, stack_keys
+from binssl.datasets.base import BatchedDataset, check_split, make_batch
 from binssl.registry import ConfigError
 from binssl.views.build import BATCH, build_views
 
@@ -24,7 +24,7 @@ class InMemoryImages(BatchedDataset):
         labels: int64 (N,).
         views: for each view a batch transform's config (``BatchCrop``, ``PhotoFlip``, ...) or a list of them. None: one
             view, the plain image.
-        seed: augmentation depends on (seed, epoch, index) and the view's place in the list.
+        seed: of the augmentation.
         device: where the set is held and augmented. A GPU needs a loader with ``num_workers=0`` and without
             ``pin_memory``, whose batches are there already.
 
@@ -47,7 +47,6 @@ class InMemoryImages(BatchedDataset):
         return len(self.images)
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """See :class:`BatchedDataset`."""
         if self.device.type != 'cpu' and get_worker_info() is not None:
             raise ConfigError(
                 f'{self.kind} is held by device {self.device}, which a worker process cannot use: set num_workers=0 '
@@ -55,13 +54,42 @@ class InMemoryImages(BatchedDataset):
             )
         indices, epochs = self.split_keys(keys)
         originals = self.images.index_select(0, torch.from_numpy(indices).to(self.device))
-        counters = [hash_counters(self.seed, epochs, indices, stream) for stream in range(self.num_views)]
-        return dict(
-            images=[view(originals, own) for view, own in zip(self.views, counters, strict=True)],
-            labels=torch.from_numpy(self.labels[indices]).to(self.device),
-            indices=torch.from_numpy(indices),
-            keys=stack_keys(counters),
-        )
+        drawn = self.draw_keys(indices, epochs)
+        images = [view(originals, own) for view, own in zip(self.views, drawn, strict=True)]
+        return make_batch(images, torch.from_numpy(self.labels[indices]).to(self.device), indices, drawn)
+
+
+class PublishedImages(InMemoryImages):
+    """One split of a published set.
+
+    Args:
+        split: one of ``splits``.
+        root: where the set is. None: ``default_root``.
+        views, seed, device: as of :class:`InMemoryImages`.
+
+    Raises:
+        DataError: the set is not there, is another one, or is not whole.
+    """
+
+    splits: Collection[str]
+    default_root: str
+
+    def __init__(
+        self,
+        split: str = 'train',
+        root: str | Path | None = None,
+        views: Sequence | None = None,
+        seed: int = 0,
+        device: str = 'cpu',
+    ) -> None:
+        check_split(self.kind, split, self.splits)
+        self.split, self.root = split, Path(self.default_root if root is None else root)
+        images, labels = self.read()
+        super().__init__(torch.from_numpy(images), torch.from_numpy(labels), views, seed, device)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray]:
+        """The images uint8 (N, 3, H, W) and labels int64 (N,) of the split."""
+        raise NotImplementedError
 
 
 def _find_device(name: str, owner: str) -> torch.device:

@@ -27,11 +27,13 @@ class ListedImages(NamedTuple):
     """What a list file says, checked for form, but not for the images' being there.
 
     Attributes:
+        file: the list.
         names: N paths.
         labels: int64 (N,), all -1 where the file has none.
         lines: int64 (N,), line numbers, from 1.
     """
 
+    file: str
     names: PackedNames
     labels: np.ndarray
     lines: np.ndarray
@@ -40,19 +42,21 @@ class ListedImages(NamedTuple):
 def index_list(list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None = None) -> FileIndex:
     """The images that a list file names: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN.
 
-    The first line tells which of the two the file has. Blank lines are skipped.
+    The first line tells which of the two the file has. Blank lines are skipped. Images that are named twice are trained
+    on twice; the log says so.
 
     Args:
-        list_file: text.
+        list_file: text, read line by line.
         folders: what the paths may be relative to; the first that holds any of the first images is meant.
         num_classes: labels must lie below it.
 
     Raises:
-        DataError: with line numbers, for a line of another form, a label out of range, or missing images.
+        DataError: with line numbers, for a line of another form than the first, a label that is negative or not below
+            ``num_classes``, two labels of one image, or missing images.
     """
-    listed = read_list(list_file, num_classes)
-    folder = _find_folder(list_file, listed, folders)
-    _check_images_exist(list_file, listed, folder)
+    listed = _read_list(os.fspath(list_file), num_classes)
+    folder = _find_folder(listed, folders)
+    _check_images_exist(listed, folder)
     return FileIndex(folder, listed.names, listed.labels).check_readable()
 
 
@@ -61,48 +65,38 @@ def list_has_labels(list_file: str | Path) -> bool:
     return next(_read_lines(list_file))[2] is not None
 
 
-def read_list(list_file: str | Path, num_classes: int | None = None) -> ListedImages:
-    """The lines of a list file, which is read line by line; blank ones are skipped.
-
-    The first line tells whether the file has labels. Images that are named twice are trained on twice; the log says so.
-
-    Raises:
-        DataError: with line numbers, for a line of another form than the first, a label that is negative or not below
-            ``num_classes``, or two labels of one image.
-    """
+def _read_list(list_file: str, num_classes: int | None) -> ListedImages:
     labels, lines, hashes = array('q'), array('q'), array('q')
     labeled = list_has_labels(list_file)
     most = np.iinfo(np.int64).max if num_classes is None else num_classes - 1
 
     def names() -> Iterator[bytes]:
         for line, path, label in _read_lines(list_file):
-            _check_line(list_file, line, path, label, labeled, most)
+            if (label is not None) != labeled:
+                raise DataError(
+                    f'{_where(list_file, line)}: {os.fsdecode(path)!r} has '
+                    f'{"no label" if labeled else f"the label {label}"}, unlike the first line; lines must all be PATH '
+                    'or all be PATH LABEL'
+                )
+            if label is not None and not 0 <= label <= most:
+                raise DataError(
+                    f'{_where(list_file, line)}: label {label} of {os.fsdecode(path)!r} must lie between 0 and {most}; '
+                    'a list of images without labels has lines PATH alone, and one of other classes needs another '
+                    'num_classes'
+                )
             labels.append(UNKNOWN if label is None else label)
             lines.append(line)
             hashes.append(hash(path))
             yield path
 
     packed = PackedNames(names())
-    listed = ListedImages(packed, np.frombuffer(labels, dtype=np.int64), np.frombuffer(lines, dtype=np.int64))
-    _check_repeated(list_file, listed, np.frombuffer(hashes, dtype=np.int64))
+    known, numbers, digests = (np.frombuffer(values, dtype=np.int64) for values in (labels, lines, hashes))
+    listed = ListedImages(list_file, packed, known, numbers)
+    _check_repeated(listed, digests)
     return listed
 
 
-def _check_line(list_file: str | Path, line: int, path: bytes, label: int | None, labeled: bool, most: int) -> None:
-    where, name = f'{os.fspath(list_file)!r}, line {line}', os.fsdecode(path)
-    if (label is not None) != labeled:
-        raise DataError(
-            f'{where}: {name!r} has {"no label" if labeled else f"the label {label}"}, unlike the first line; lines '
-            'must all be PATH or all be PATH LABEL'
-        )
-    if label is not None and not 0 <= label <= most:
-        raise DataError(
-            f'{where}: label {label} of {name!r} must lie between 0 and {most}; a list of images without labels has '
-            'lines PATH alone, and one of other classes needs another num_classes'
-        )
-
-
-def _check_repeated(list_file: str | Path, listed: ListedImages, hashes: np.ndarray) -> None:
+def _check_repeated(listed: ListedImages, hashes: np.ndarray) -> None:
     """Images that are named more than once: a warning, or an error where their labels differ."""
     order = np.argsort(hashes, kind='stable')
     twins = np.flatnonzero(hashes[order[1:]] == hashes[order[:-1]])
@@ -112,13 +106,13 @@ def _check_repeated(list_file: str | Path, listed: ListedImages, hashes: np.ndar
         labels = listed.labels[[first, second]].tolist()
         if labels[0] != labels[1]:
             raise DataError(
-                f'{_where(list_file, int(listed.lines[second]))}: {listed.names[second]!r} has the label {labels[1]}, '
-                f'and {labels[0]} in line {listed.lines[first]}; an image has one label: remove one of the lines'
+                f'{_where(listed.file, listed.lines[second])}: {listed.names[second]!r} has the label {labels[1]}, and '
+                f'{labels[0]} in line {listed.lines[first]}; an image has one label: remove one of the lines'
             )
     if pairs:
         first, second = pairs[0]
         print_log(
-            f'{os.fspath(list_file)!r} names images more than once, on {len(pairs):,} of its lines, such as '
+            f'{listed.file!r} names images more than once, on {len(pairs):,} of its lines, such as '
             f'{listed.names[first]!r} in lines {listed.lines[first]} and {listed.lines[second]}: an epoch has them as '
             'often. If that is not meant: sort -u LIST > OTHER_LIST',
             logger='current',
@@ -160,7 +154,7 @@ def _where(list_file: str | Path, line: int) -> str:
     return f'{os.fspath(list_file)!r}, line {line}'
 
 
-def _find_folder(list_file: str | Path, listed: ListedImages, folders: Sequence[str | Path]) -> str | Path:
+def _find_folder(listed: ListedImages, folders: Sequence[str | Path]) -> str | Path:
     """The first of the ``folders`` that holds any of the first images."""
     # more than one, so that a missing first image is not taken for another folder
     first = [listed.names[index] for index in range(min(100, len(listed.names)))]
@@ -169,13 +163,13 @@ def _find_folder(list_file: str | Path, listed: ListedImages, folders: Sequence[
             return folder
     tried = ' or '.join(repr(os.fspath(folder)) for folder in folders)
     raise DataError(
-        f'{_where(list_file, int(listed.lines[0]))}: {listed.names[0]!r} is not in {tried}, and nor are the '
-        f'images of the next lines; paths in a list are relative to such a folder, and end before the label, which '
-        'a blank or a tab separates'
+        f'{_where(listed.file, listed.lines[0])}: {first[0]!r} is not in {tried}, and nor are the images of the next '
+        'lines; paths in a list are relative to such a folder, and end before the label, which a blank or a tab '
+        'separates'
     )
 
 
-def _check_images_exist(list_file: str | Path, listed: ListedImages, folder: str | Path) -> None:
+def _check_images_exist(listed: ListedImages, folder: str | Path) -> None:
     """Raises a DataError for listed images that are not in ``folder``, or are links to nothing."""
     missing: list[int] = []
     for parent, members in _by_parent(listed):
@@ -189,7 +183,7 @@ def _check_images_exist(list_file: str | Path, listed: ListedImages, folder: str
         missing.sort()
         named = ', '.join(f'line {listed.lines[place]}: {listed.names[place]!r}' for place in missing[:3])
         raise DataError(
-            f'{os.fspath(list_file)!r} names {len(missing)} of {len(listed.names)} images that are not in '
+            f'{listed.file!r} names {len(missing)} of {len(listed.names)} images that are not in '
             f'{os.fspath(folder)!r}, or are links to nothing: {named}{", ..." if len(missing) > 3 else ""}'
         )
 

@@ -9,17 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch.utils.data import default_collate
 
 from binssl.core.randomness import permutation
-from binssl.datasets.base import ImageDataset, build_dataset, check_same_classes, fingerprint_of
+from binssl.datasets.base import DerivedDataset, ImageDataset, build_dataset, check_same_classes, fingerprint_of
 from binssl.datasets.imagenet import ImageNet
 from binssl.registry import DATASETS, ConfigError, DataError
 
 
 @DATASETS.register_module()
-class BankAndQuery(ImageDataset):
+class BankAndQuery(DerivedDataset):
     """What an evaluation of features reads: the bank's samples to learn from, then the query's, which are scored.
 
     ``indices`` count through both. ``banks`` is True for samples whose labels may be learnt from and False
@@ -35,7 +34,7 @@ class BankAndQuery(ImageDataset):
     """
 
     def __init__(self, bank: dict, query: dict, seed: int = 0) -> None:
-        self.bank, self.query = (build_dataset(part, seed) for part in (bank, query))
+        self.bank, self.query = self.parts = (build_dataset(bank, seed), build_dataset(query, seed))
         self.seed = seed
         if self.bank.num_views != self.query.num_views:
             raise ConfigError(
@@ -44,10 +43,6 @@ class BankAndQuery(ImageDataset):
             )
         check_same_classes(self.bank, self.query, "BankAndQuery's bank", 'its query')
         self.classes = self.bank.classes
-
-    @property
-    def num_views(self) -> int:
-        return self.bank.num_views
 
     @property
     def num_classes(self) -> int:  # type: ignore[override]  # the parts may learn it when they are asked
@@ -65,8 +60,8 @@ class BankAndQuery(ImageDataset):
 
     def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
         (index,), (epoch,) = self.split_keys([key])
-        part, offset = self._find(index)
-        return dict(part[(offset, int(epoch))], indices=int(index), banks=part is self.bank)
+        part, place = self.locate(int(index))
+        return dict(part[(place, int(epoch))], indices=int(index), banks=part is self.bank)
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
         """The batch of ``keys``: made whole where a part makes whole batches, else sample by sample."""
@@ -78,33 +73,13 @@ class BankAndQuery(ImageDataset):
         batch = part.batch(_pairs(indices - first, epochs))
         return dict(batch, indices=torch.from_numpy(indices), banks=torch.from_numpy(in_bank))
 
-    def _find(self, index: int) -> tuple[ImageDataset, int]:
-        """The part that has a sample, and its place there."""
+    def locate(self, index: int) -> tuple[ImageDataset, int]:
         self.split_keys([index])
         first = len(self.bank)
-        return (self.bank, int(index)) if index < first else (self.query, int(index) - first)
-
-    def name(self, index: int) -> str:
-        part, offset = self._find(index)
-        return part.name(offset)
-
-    def path(self, index: int) -> str | None:
-        part, offset = self._find(index)
-        return part.path(offset)
-
-    def original(self, index: int) -> Image.Image | None:
-        part, offset = self._find(index)
-        return part.original(offset)
-
-    def refuse_bad(self) -> None:
-        self.bank.refuse_bad()
-        self.query.refuse_bad()
-
-    def fingerprint(self) -> str:
-        return fingerprint_of(self.bank.fingerprint(), self.query.fingerprint())
+        return (self.bank, index) if index < first else (self.query, index - first)
 
 
-class Chosen(ImageDataset):
+class Chosen(DerivedDataset):
     """Some of the samples of another set, which are its own but for ``indices``.
 
     Args:
@@ -117,13 +92,9 @@ class Chosen(ImageDataset):
 
     def __init__(self, dataset: ImageDataset, places: np.ndarray, seed: int) -> None:
         assert dataset.labels is not None
-        self.dataset, self.places, self.seed = dataset, places, seed
+        self.dataset, self.parts, self.places, self.seed = dataset, (dataset,), places, seed
         self.labels = dataset.labels[places]
         self.num_classes, self.classes = dataset.num_classes, dataset.classes
-
-    @property
-    def num_views(self) -> int:
-        return self.dataset.num_views
 
     def __len__(self) -> int:
         return len(self.places)
@@ -137,17 +108,8 @@ class Chosen(ImageDataset):
         indices, epochs = self.split_keys(keys)
         return dict(self.dataset.batch(_pairs(self.places[indices], epochs)), indices=torch.from_numpy(indices))
 
-    def name(self, index: int) -> str:
-        return self.dataset.name(int(self.places[index]))
-
-    def path(self, index: int) -> str | None:
-        return self.dataset.path(int(self.places[index]))
-
-    def original(self, index: int) -> Image.Image | None:
-        return self.dataset.original(int(self.places[index]))
-
-    def refuse_bad(self) -> None:
-        self.dataset.refuse_bad()
+    def locate(self, index: int) -> tuple[ImageDataset, int]:
+        return self.dataset, int(self.places[index])
 
 
 def _pairs(indices: np.ndarray, epochs: np.ndarray) -> list[int | tuple[int, int]]:
@@ -182,8 +144,7 @@ class SomeOfEachClass(Chosen):
                 'SomeOfEachClass needs images of one class each, known before they are read; '
                 f'{whole.kind} has none of them'
             )
-        if (labels < 0).any():
-            unknown = int((labels < 0).sum())
+        if unknown := int((labels < 0).sum()):
             raise DataError(f'{unknown:,} of {len(labels):,} images of {whole.kind} have no label')
         super().__init__(whole, choose(labels, per_class, draw), seed)
 
@@ -205,8 +166,7 @@ class ImageNetSubset(ImageNet):
 
     Args:
         percent: which list: ``meta/train_labeled_{percent}percent.txt``.
-        root: as of :class:`ImageNet`.
-        views, seed, most_bad_fraction: as in :class:`ViewedImages`.
+        root, views, seed, most_bad_fraction: as of :class:`ImageNet`.
 
     Raises:
         DataError: the list is not there, with how to write it.
@@ -266,13 +226,7 @@ class FewLabels(Chosen):
 
 
 def draw_places(labels: np.ndarray, percent: float, draw: int = 0) -> np.ndarray:
-    """Places of ``percent`` of the samples of each class, in order.
-
-    Args:
-        labels: int64 (N,).
-        percent: above 0 and below 100.
-        draw: another number, another draw.
-    """
+    """Places of ``percent`` of the samples of each of the labels (N,), in order."""
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     counts = share_out([len(group) for group in members], percent)
     chosen = [

@@ -8,35 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from binssl.datasets.base import fingerprint_of
+from binssl.datasets.base import check_split, fingerprint_of, warn_of_size
 from binssl.datasets.file_index import FileIndex, PackedNames
+from binssl.datasets.folder_files import find_root
 from binssl.datasets.images import ImageFiles
 from binssl.datasets.list_files import index_list
-from binssl.datasets.splits import check_split, warn_of_size
 from binssl.registry import DATASETS, DataError
 
-CLASSES = (
-    'aeroplane',
-    'bicycle',
-    'bird',
-    'boat',
-    'bottle',
-    'bus',
-    'car',
-    'cat',
-    'chair',
-    'cow',
-    'diningtable',
-    'dog',
-    'horse',
-    'motorbike',
-    'person',
-    'pottedplant',
-    'sheep',
-    'sofa',
-    'train',
-    'tvmonitor',
-)
+_NAMES = 'aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person pottedplant '
+_NAMES += 'sheep sofa train tvmonitor'
+CLASSES = tuple(_NAMES.split())
 #: images that have labels
 PUBLISHED = {('VOC2007', 'trainval'): 5011, ('VOC2007', 'test'): 4952, ('VOC2012', 'trainval'): 11540}
 #: with the year's folder
@@ -61,7 +42,7 @@ class VOC07(ImageFiles):
     Args:
         split: ``trainval`` (5,011 images) or ``test`` (4,952).
         root: the folder VOCdevkit. None: the first of the usual ones, data/VOCdevkit before all.
-        views, seed, most_bad_fraction: as in :class:`ViewedImages`.
+        views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
     Attributes:
         labels: of all images, int8 (N, 20).
@@ -69,8 +50,6 @@ class VOC07(ImageFiles):
     Raises:
         DataError: the folder is not there or not whole, or a list and its targets are not of the same images.
     """
-
-    num_classes = len(CLASSES)
 
     def __init__(
         self,
@@ -81,23 +60,14 @@ class VOC07(ImageFiles):
         most_bad_fraction: float = 0.01,
     ) -> None:
         check_split('VOC07', split, [name for year, name in PUBLISHED if year == YEAR])
-        self.split, self.root = split, _find_root(root)
+        self.split, self.root = split, find_root('VOC07', USUAL_ROOTS if root is None else [root], _LAYOUT)
         index, targets = _read(self.root, split)
         warn_of_size('VOC07', self.root, split, len(index), PUBLISHED[YEAR, split], REMEDY.format(YEAR))
-        super().__init__(index, views, seed, most_bad_fraction)
+        super().__init__(index, views, seed, most_bad_fraction, len(CLASSES))
         self.labels, self.classes = targets, list(CLASSES)
 
     def fingerprint(self) -> str:
         return fingerprint_of(*self._file_facts(), self.index.labels, labels=self.labels)
-
-
-def _find_root(root: str | Path | None) -> Path:
-    tried = [Path(place) for place in (USUAL_ROOTS if root is None else [root])]
-    for place in tried:
-        if place.is_dir():
-            return place
-    names = ', '.join(os.fspath(place) for place in tried)
-    raise DataError(f'no VOC07: there is no folder {names} (in {os.getcwd()!r}); {_LAYOUT}')
 
 
 def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
@@ -107,7 +77,7 @@ def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
     if list_file.is_file() and targets_file.is_file():
         index = index_list(list_file, [root])
         names, targets = index.names, _read_targets(targets_file, len(index))
-    elif (root / YEAR / 'ImageSets' / 'Main' / f'{split}.txt').is_file():
+    elif set_file(root, YEAR, split).is_file():
         paths, targets = read_split(root, YEAR, split)
         names = PackedNames(paths)
     else:
@@ -115,31 +85,30 @@ def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
             f'{os.fspath(root)!r} has neither {YEAR}/ImageSets/Main/{split}.txt nor lists/'
             f'{list_file.name} with {targets_file.name}; {_LAYOUT}'
         )
-    if not len(names):
-        raise DataError(f'{split} of {YEAR} in {os.fspath(root)!r} names no image; {_LAYOUT}')
     return FileIndex(os.fspath(root), names, np.arange(len(names))), targets
 
 
 def _read_targets(file: Path, images: int) -> np.ndarray:
-    remedy = 'write the lists again: python tools/prepare_data/voc.py ROOT --overwrite'
     try:
         targets = np.load(file, allow_pickle=False)
+        if targets.shape != (images, len(CLASSES)):
+            raise ValueError(
+                f'it holds targets {targets.shape}, its list names {images:,} images and there are {len(CLASSES)} '
+                'classes'
+            )
+        if not np.isin(targets, (1, 0, -1)).all():
+            raise ValueError('it holds other targets than 1, 0 and -1')
     except (OSError, ValueError) as error:
-        raise DataError(f'{os.fspath(file)!r} cannot be read ({error}); {remedy}') from error
-    if targets.shape != (images, len(CLASSES)):
         raise DataError(
-            f'{os.fspath(file)!r} holds targets {targets.shape}, its list names {images:,} images and '
-            f'there are {len(CLASSES)} classes; {remedy}'
-        )
-    if not np.isin(targets, (1, 0, -1)).all():
-        raise DataError(f'{os.fspath(file)!r} holds other targets than 1, 0 and -1; {remedy}')
+            f'{os.fspath(file)!r} cannot be used ({error}); write the lists again: python tools/prepare_data/voc.py '
+            'ROOT --overwrite'
+        ) from error
     return targets.astype(np.int8)
 
 
 def read_split(devkit: Path, year: str, split: str) -> tuple[list[str], np.ndarray]:
     """Paths, relative to ``devkit``, and targets int8 (N, 20) of one split of one year."""
-    lines = set_file(devkit, year, split).read_text(encoding='utf-8').split('\n')
-    ids = [line.strip() for line in lines if line.strip()]
+    ids = read_ids(devkit, year, split)
     for folder, suffix in (('JPEGImages', '.jpg'), ('Annotations', '.xml')):
         place = devkit / year / folder
         there = set(os.listdir(place)) if place.is_dir() else set()
@@ -158,14 +127,30 @@ def _read_column(file: Path, ids: list[str], year: str) -> list[int]:
         raise DataError(f'there is no {os.fspath(file)!r}; {REMEDY.format(year)}')
     values: dict[str, int] = {}
     for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), start=1):
-        words = line.split()
-        if words and (len(words) != 2 or words[1] not in ('1', '0', '-1')):
-            raise DataError(f'{os.fspath(file)!r}, line {number}: {line[:40]!r} should be ID and 1, 0 or -1')
-        if words:
-            values[words[0]] = int(words[1])
+        match line.split():
+            case []:
+                pass
+            case name, ('1' | '0' | '-1') as value:
+                values[name] = int(value)
+            case _:
+                raise DataError(f'{os.fspath(file)!r}, line {number}: {line[:40]!r} should be ID and 1, 0 or -1')
     if missing := [name for name in ids if name not in values]:
         raise DataError(f'{os.fspath(file)!r} has no line for {missing[0]!r}; {REMEDY.format(year)}')
     return [values[name] for name in ids]
+
+
+def read_ids(devkit: Path, year: str, split: str) -> list[str]:
+    """The images that a list of VOC's own names."""
+    file = set_file(devkit, year, split)
+    if not file.is_file():
+        raise DataError(
+            f'there is no {os.fspath(file)!r} (in {os.getcwd()!r}); expected is the folder VOCdevkit that the archives '
+            'of host.robots.ox.ac.uk extract to: name it by dataset.root'
+        )
+    ids = file.read_text(encoding='utf-8').split()
+    if not ids:
+        raise DataError(f'{os.fspath(file)!r} names no image; {REMEDY.format(year)}')
+    return ids
 
 
 def set_file(devkit: Path, year: str, name: str) -> Path:

@@ -13,27 +13,26 @@ import numpy as np
 import torch
 
 from binssl.core.randomness import hash_counters, uniforms
-from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of
+from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of, warn_of_size
 from binssl.datasets.decode import UNREADABLE, read_array
-from binssl.datasets.splits import warn_of_size
-from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY
+from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY, read_ids
 from binssl.registry import DATASETS, ConfigError, DataError
 from binssl.views.draws import check_probability
 
 VOC0712 = (('VOC2007', 'trainval'), ('VOC2012', 'trainval'))
 USUAL_ROOT = 'data/VOCdevkit'
 _TOLERANCE = 1.0  # pixels over the border, as rounding makes them; the box is cut off there
-_REMEDY = 'extract the archive of its year again, or remove the image from the list in ImageSets/Main'
+_AGAIN = 'extract the archive of its year again'
+_REMEDY = f'{_AGAIN}, or remove the image from the list in ImageSets/Main'
 
 
 @DATASETS.register_module()
 class VOCDetection(ImageDataset):
     """Images of VOC with the boxes of their objects, whole and of their own size.
 
-    A sample is asked for by (index, epoch), a bare index means epoch 0, and comes as ``images``, uint8 (3, H, W),
-    ``boxes`` float32 (M, 4), ``labels`` int64 (M,) and ``difficult`` bool (M,), see :class:`Annotation`, and
-    ``indices``. A batch has a list of N of each, and ``indices`` (N,). Difficult objects are there in training too, as
-    with detectron2.
+    A sample comes as ``images``, uint8 (3, H, W), ``boxes`` float32 (M, 4), ``labels`` int64 (M,) and ``difficult``
+    bool (M,), see :class:`Annotation`, and ``indices``. A batch has a list of N of each, and ``indices`` (N,).
+    Difficult objects are there in training too, as with detectron2.
 
     Every annotation is read, and every image looked for, at construction. An image that cannot be decoded is an error:
     no other one has its boxes.
@@ -68,7 +67,12 @@ class VOCDetection(ImageDataset):
         self.classes = list(CLASSES)
         self.flip_probability, self.seed = flip_probability, seed
         devkit = Path(USUAL_ROOT if root is None else root)
-        named = [(devkit / year, name) for year, split in sets for name in _read_list(devkit, year, split)]
+        named = []
+        for year, split in sets:
+            ids = read_ids(devkit, year, split)
+            published = PUBLISHED.get((year, split), len(ids))
+            warn_of_size('VOCDetection', devkit / year, split, len(ids), published, REMEDY.format(year))
+            named += [(devkit / year, name) for name in ids]
         self.paths = [os.fspath(folder / 'JPEGImages' / f'{name}.jpg') for folder, name in named]
         _check_images(self.paths)
         self.annotations = [read_annotation(folder / 'Annotations' / f'{name}.xml') for folder, name in named]
@@ -109,7 +113,7 @@ class VOCDetection(ImageDataset):
         try:
             image = torch.from_numpy(read_array(path)).permute(2, 0, 1).contiguous()
         except UNREADABLE as error:
-            raise DataError(f'{path!r} cannot be decoded ({error}); extract the archive of its year again') from error
+            raise DataError(f'{path!r} cannot be decoded ({error}); {_AGAIN}') from error
         if image.shape[1:] != (height, width):
             raise DataError(
                 f'{path!r} has {image.shape[2]} x {image.shape[1]} pixels, its annotation says {width} x '
@@ -118,31 +122,11 @@ class VOCDetection(ImageDataset):
         return image
 
 
-def _read_list(devkit: Path, year: str, split: str) -> list[str]:
-    """The names of the images of one part."""
-    file = devkit / year / 'ImageSets' / 'Main' / f'{split}.txt'
-    if not file.is_file():
-        raise DataError(
-            f'there is no {os.fspath(file)!r} (in {os.getcwd()!r}); expected is the folder VOCdevkit that the archives '
-            'of host.robots.ox.ac.uk extract to: name it by dataset.root'
-        )
-    names = file.read_text(encoding='utf-8').split()
-    if not names:
-        raise DataError(f'{os.fspath(file)!r} names no image; extract the archive of its year again')
-    published = PUBLISHED.get((year, split), len(names))
-    warn_of_size('VOCDetection', devkit / year, split, len(names), published, REMEDY.format(year))
-    return names
-
-
 def _check_images(paths: Sequence[str]) -> None:
     folders = {os.path.dirname(path) for path in paths}
     there = {folder: set(os.listdir(folder)) if os.path.isdir(folder) else set() for folder in folders}
-    missing = [path for path in paths if os.path.basename(path) not in there[os.path.dirname(path)]]
-    if missing:
-        raise DataError(
-            f'{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]!r}; extract the '
-            'archive of their year again'
-        )
+    if missing := [path for path in paths if os.path.basename(path) not in there[os.path.dirname(path)]]:
+        raise DataError(f'{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]!r}; {_AGAIN}')
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def test_what_is_not_there_is_said_with_what_is_expected(devkit, tmp_path):
         (np.ones((9, 20), np.int8), r'holds targets \(9, 20\), its list names 10 images'),
         (np.ones((10, 19), np.int8), r'holds targets \(10, 19\)'),
         (np.full((10, 20), 2), 'other targets than 1, 0 and -1'),
-        (None, 'cannot be read'),
+        (None, 'cannot be used'),
     ],
 )
 def test_targets_that_do_not_match_their_list_are_an_error(devkit, tmp_path, targets, message):
