@@ -1,9 +1,10 @@
-"""What a process says when another one of its run has ended."""
+"""The place of a process in its run, and what it says when another one has ended."""
 
 from __future__ import annotations
 
 import pytest
 
+from binssl.core.processes import processes_here
 from binssl.engine import launch
 from binssl.registry import TrainingError
 
@@ -17,3 +18,18 @@ def test_the_process_that_knows_why_speaks_first(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RuntimeError, match='out of memory'), launch.processes(device='cpu'):
         raise RuntimeError('out of memory')
     assert len(waited) == 1
+
+
+@pytest.mark.parametrize(
+    ('launcher', 'names'),
+    [
+        ('slurm', 'SLURM_PROCID SLURM_NTASKS SLURM_LOCALID SLURM_NTASKS_PER_NODE'),
+        ('mpi', 'OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_LOCAL_RANK OMPI_COMM_WORLD_LOCAL_SIZE'),
+    ],
+)
+def test_a_launcher_says_which_process_this_is(launcher: str, names: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = dict(zip(names.split(), ('5', '8', '1', '4'), strict=True))
+    monkeypatch.setattr(launch.os, 'environ', said)
+    launch._map_environment(launcher)
+    assert [said[name] for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK')] == ['5', '8', '1']
+    assert processes_here() == 4
