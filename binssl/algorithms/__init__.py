@@ -11,18 +11,3 @@ from binssl.algorithms.s2bnn import S2BNN
 from binssl.algorithms.simsiam import SimSiam
 from binssl.algorithms.swav import SwAV
 from binssl.algorithms.teacher import FrozenTeacher, MomentumTeacher
-
-__all__ = [
-    'BURN',
-    'BYOL',
-    'S2BNN',
-    'Classifier',
-    'Detector',
-    'Encoder',
-    'FrozenTeacher',
-    'ImageNormalizer',
-    'MoCo',
-    'MomentumTeacher',
-    'SimSiam',
-    'SwAV',
-]

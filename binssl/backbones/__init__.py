@@ -5,5 +5,3 @@ from binssl.backbones.resnet import ResNet
 from binssl.backbones.torchvision import TorchvisionModel, TorchvisionResNet
 from binssl.backbones.two_stream import TwoStreamResNet
 from binssl.backbones.vgg import VGG, Pixels
-
-__all__ = ['VGG', 'Pixels', 'ReActNet', 'ResNet', 'TorchvisionModel', 'TorchvisionResNet', 'TwoStreamResNet']

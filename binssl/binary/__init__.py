@@ -17,38 +17,3 @@ from binssl.binary.conv import BINARY, BINARY_INPUT, REAL, RECU, BinaryConv2d, b
 from binssl.binary.gradients import PseudoGradient, binary_sign, build_gradient, straight_through_sign
 from binssl.binary.lean_conv import binary_conv2d
 from binssl.binary.recu import ChannelScale, RectifiedSign, UnitVarianceSign, rectify, unit_variance
-
-__all__ = [
-    'BINARY',
-    'BINARY_INPUT',
-    'REAL',
-    'RECU',
-    'AdaptiveActivationSign',
-    'AdaptiveWeightSign',
-    'ApproxSign',
-    'BalancedSign',
-    'Binarizer',
-    'BinaryConv2d',
-    'BoxSign',
-    'ChannelScale',
-    'Clip',
-    'IdentitySign',
-    'LeakyClip',
-    'Levels',
-    'PseudoGradient',
-    'RPReLU',
-    'ReLU',
-    'RectifiedSign',
-    'ScaledSign',
-    'Shift',
-    'Sign',
-    'UnitVarianceSign',
-    'binary_conv2d',
-    'binary_sign',
-    'build_conv',
-    'build_gradient',
-    'filter_scale',
-    'rectify',
-    'straight_through_sign',
-    'unit_variance',
-]

@@ -5,27 +5,3 @@ from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state
 from binssl.checkpoints.layout import Conversion
 from binssl.checkpoints.match import LoadReport, check_match, differing_network, load_weights, select_part
 from binssl.checkpoints.weights import MULTI_STAGE, TRUNK, Trained, extract_weights, load_model, read_trained
-
-__all__ = [
-    'CONVERSIONS',
-    'FORMAT_VERSION',
-    'MULTI_STAGE',
-    'TRUNK',
-    'CheckpointError',
-    'Conversion',
-    'LoadReport',
-    'Trained',
-    'check_match',
-    'convert_checkpoint',
-    'differing_network',
-    'extract_weights',
-    'find_state_dict',
-    'load_model',
-    'load_weights',
-    'published_trunk',
-    'published_weights',
-    'read_checkpoint',
-    'read_trained',
-    'select_part',
-    'write_checkpoint',
-]

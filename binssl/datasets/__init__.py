@@ -15,34 +15,3 @@ from binssl.datasets.tiny_imagenet import TinyImageNet
 from binssl.datasets.torch_dataset import TorchDataset
 from binssl.datasets.voc import VOC07
 from binssl.datasets.voc_detection import Annotation, VOCDetection, read_annotation
-
-__all__ = [
-    'CIFAR10',
-    'CIFAR100',
-    'VOC07',
-    'Annotation',
-    'BankAndQuery',
-    'CachedFeatures',
-    'DaliImages',
-    'Digits',
-    'EpochSampler',
-    'FewLabels',
-    'ImageDataset',
-    'ImageFolder',
-    'ImageList',
-    'ImageNet',
-    'ImageNetSubset',
-    'InMemoryImages',
-    'Places205',
-    'SomeOfEachClass',
-    'SplitFolder',
-    'TinyImageNet',
-    'TorchDataset',
-    'Unlabeled',
-    'VOCDetection',
-    'build_dataset',
-    'check_same_classes',
-    'download_missing',
-    'read_annotation',
-    'whole_batch',
-]

@@ -7,17 +7,3 @@ from binssl.engine.launch import LAUNCHERS, processes
 from binssl.engine.loops import EpochLoop
 from binssl.engine.optimiser import OptimWrapper, ParameterGroups
 from binssl.engine.runner import Runner
-
-__all__ = [
-    'LAUNCHERS',
-    'EpochLoop',
-    'OptimWrapper',
-    'ParameterGroups',
-    'ProcessBatchNorm',
-    'Runner',
-    'load_config',
-    'parse_options',
-    'processes',
-    'run_command',
-    'synchronise_batch_norm',
-]

@@ -9,29 +9,3 @@ from binssl.evaluation.linear import FewShotAccuracy, LinearAccuracy, few_shot_a
 from binssl.evaluation.linear_svm import LinearSVM
 from binssl.evaluation.nearest_neighbours import KNNAccuracy
 from binssl.evaluation.neighbour_search import check_neighbours, knn_accuracies
-
-__all__ = [
-    'Accuracy',
-    'CostReport',
-    'DetectionAP',
-    'EvaluationError',
-    'FeatureMetric',
-    'FeatureSplit',
-    'FewShotAccuracy',
-    'GatheredMetric',
-    'KNNAccuracy',
-    'LayerCost',
-    'LinearAccuracy',
-    'LinearSVM',
-    'check_neighbours',
-    'detection_ap',
-    'few_shot_accuracy',
-    'find_input_size',
-    'fit_logistic',
-    'knn_accuracies',
-    'linear_accuracy',
-    'measure_config',
-    'measure_cost',
-    'split_features',
-    'topk_hits',
-]

@@ -7,16 +7,3 @@ from binssl.heads.distillation import DistillationHead
 from binssl.heads.latent import LatentPredictionHead
 from binssl.heads.linear import LinearHead, LinearRates
 from binssl.heads.prototypes import PrototypeHead
-
-__all__ = [
-    'BURNHead',
-    'ContrastiveHead',
-    'DistillationHead',
-    'LatentPredictionHead',
-    'LinearHead',
-    'LinearRates',
-    'PrototypeHead',
-    'build_faster_rcnn',
-    'build_retinanet',
-    'mutual_information',
-]

@@ -11,22 +11,3 @@ from binssl.hooks.progress import ProgressHook
 from binssl.hooks.schedule import Schedule
 from binssl.hooks.weight_average import WeightAverageHook
 from binssl.hooks.weight_signs import WeightSignHook
-
-__all__ = [
-    'ActivationSignHook',
-    'AnnealHook',
-    'CheckpointHook',
-    'CounterSeedHook',
-    'DistributionHook',
-    'FeatureSpreadHook',
-    'FrozenHook',
-    'GradientAuditHook',
-    'InformationHook',
-    'MomentumUpdateHook',
-    'NotANumberHook',
-    'ProgressHook',
-    'PrototypeHook',
-    'Schedule',
-    'WeightAverageHook',
-    'WeightSignHook',
-]

@@ -2,5 +2,3 @@
 
 from binssl.necks.mlp import MLP
 from binssl.necks.pool import PoolMLP
-
-__all__ = ['MLP', 'PoolMLP']

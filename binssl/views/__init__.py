@@ -13,22 +13,3 @@ from binssl.views.geometry import (
     PhotoResize,
 )
 from binssl.views.reference import GaussianBlur, Lighting
-
-__all__ = [
-    'BatchCrop',
-    'BatchPart',
-    'BatchResize',
-    'BatchRotate',
-    'DigitsAugment',
-    'GaussianBlur',
-    'Lighting',
-    'PhotoBlur',
-    'PhotoCenterCrop',
-    'PhotoCrop',
-    'PhotoFlip',
-    'PhotoGrayscale',
-    'PhotoJitter',
-    'PhotoLighting',
-    'PhotoResize',
-    'PhotoSolarize',
-]
