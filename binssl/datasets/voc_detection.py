@@ -17,7 +17,7 @@ from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of, warn_
 from binssl.datasets.decode import UNREADABLE, read_array
 from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY, read_ids
 from binssl.registry import DATASETS, ConfigError, DataError
-from binssl.views.draws import check_probability
+from binssl.views.draws import check_within
 
 VOC0712 = (('VOC2007', 'trainval'), ('VOC2012', 'trainval'))
 USUAL_ROOT = 'data/VOCdevkit'
@@ -61,7 +61,7 @@ class VOCDetection(ImageDataset):
         flip_probability: float = 0.0,
         seed: int = 0,
     ) -> None:
-        check_probability('VOCDetection: flip_probability', flip_probability)
+        check_within(self, 0, 1, flip_probability=flip_probability)
         if not sets or not all(len(part) == 2 and all(isinstance(word, str) for word in part) for part in sets):
             raise ConfigError(f"VOCDetection: sets are {sets!r}; give pairs such as ('VOC2007', 'trainval')")
         self.classes = list(CLASSES)

@@ -31,13 +31,10 @@ class Chain:
         return image
 
 
-class BatchChain:
+class BatchChain(Chain):
     """Transforms of a batch, one after the other; each gets keys of its own, so that no two draw the same numbers."""
 
-    def __init__(self, transforms: Sequence[Callable]) -> None:
-        self.transforms = list(transforms)
-
-    def __call__(self, images: Any, keys: np.ndarray) -> Any:
+    def __call__(self, images: Any, keys: np.ndarray) -> Any:  # type: ignore[override]
         for place, transform in enumerate(self.transforms):
             images = transform(images, derive_keys(keys, place))
         return images
@@ -101,9 +98,8 @@ class BatchPart:
     """
 
     def __init__(self, views: Sequence) -> None:
-        if isinstance(views, (list, tuple)):  # build_views says what is wrong with anything else
-            views = [[] if view is None else view for view in views]
-        self.views: list[Callable] = build_views(views, owner='the batch part of the views', takes=BATCH)
+        ready = [[] if view is None else view for view in views]
+        self.views: list[Callable] = build_views(ready, owner='the batch part of the views', takes=BATCH)
 
     def __call__(self, images: Sequence[Tensor], keys: Tensor | None) -> list[Tensor]:
         """Changes the views uint8 (N, 3, H, W), each by its column of ``keys``, int64 (N, V), which hold uint64 bits.

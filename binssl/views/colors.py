@@ -8,16 +8,17 @@ are older names of the same transforms.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from binssl.registry import TRANSFORMS, ConfigError
+from binssl.registry import TRANSFORMS
 from binssl.views.build import ARRAY, BATCH
 from binssl.views.draws import (
-    check_probability,
-    check_sigma,
+    check_pair,
+    check_within,
     draw_jitter,
     draw_lighting,
     draw_mask,
@@ -70,7 +71,8 @@ class PhotoJitter(ColorTransform):
         self.ranges = jitter_ranges(
             'PhotoJitter', brightness=brightness, contrast=contrast, saturation=saturation, hue=hue
         )
-        self.p = check_probability('PhotoJitter', p)
+        check_within(self, 0, 1, p=p)
+        self.p = p
 
     def steps(self, keys: np.ndarray) -> list[Step]:
         factors, order = draw_jitter(keys, self.ranges)
@@ -92,7 +94,8 @@ class PhotoGrayscale(ColorTransform):
     """
 
     def __init__(self, p: float = 0.2) -> None:
-        self.p = check_probability('PhotoGrayscale', p)
+        check_within(self, 0, 1, p=p)
+        self.p = p
 
     def steps(self, keys: np.ndarray) -> list[Step]:
         return [Step(draw_mask(keys, self.p), desaturate)]
@@ -112,7 +115,8 @@ class PhotoBlur(ColorTransform):
     """
 
     def __init__(self, p: float = 0.5, sigma: Sequence[float] = (0.1, 2.0)) -> None:
-        self.p, self.sigma = check_probability('PhotoBlur', p), check_sigma('PhotoBlur', sigma)
+        check_within(self, 0, 1, p=p)
+        self.p, self.sigma = p, check_pair(self, sigma, 'sigma')
 
     def steps(self, keys: np.ndarray) -> list[Step]:
         blurred, taps = draw_mask(keys, self.p), gaussian_taps(draw_sigma(keys, self.sigma))
@@ -133,9 +137,9 @@ class PhotoSolarize(ColorTransform):
     """
 
     def __init__(self, threshold: float = 128, p: float = 0.5) -> None:
-        self.threshold, self.p = threshold, check_probability('PhotoSolarize', p)
-        if not 0 <= threshold <= 256:
-            raise ConfigError(f'PhotoSolarize: threshold {threshold} must lie between 0 and 256, in grey levels')
+        check_within(self, 0, 256, threshold=threshold)
+        check_within(self, 0, 1, p=p)
+        self.threshold, self.p = threshold, p
 
     def steps(self, keys: np.ndarray) -> list[Step]:
         return [Step(draw_mask(keys, self.p), invert, np.full((len(keys), 1), self.threshold))]
@@ -154,8 +158,7 @@ class PhotoLighting(ColorTransform):
     """
 
     def __init__(self, alphastd: float = 0.1, as_released: bool = False) -> None:
-        if alphastd < 0:
-            raise ConfigError(f'PhotoLighting: alphastd {alphastd} must not be negative')
+        check_within(self, 0, math.inf, alphastd=alphastd)
         self.alphastd, self.as_released = alphastd, as_released
 
     def steps(self, keys: np.ndarray) -> list[Step]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from binssl.core.randomness import normals, uniforms
-from binssl.registry import TRANSFORMS, ConfigError
+from binssl.registry import TRANSFORMS
 from binssl.views.build import DIGITS_BATCH
+from binssl.views.draws import check_pair, check_within
 
 
 def warp_affine(images: np.ndarray, inverses: np.ndarray, shifts: np.ndarray, size: int) -> np.ndarray:
@@ -71,15 +73,13 @@ class DigitsAugment:
         noise: float = 0.0,
         size: int = 8,
     ) -> None:
-        for name, value, most in (('degrees', degrees, 180), ('translate', translate, 1), ('shear', shear, 89)):
-            if not 0 <= value <= most:
-                raise ConfigError(f'DigitsAugment: {name} {value} must lie between 0 and {most}')
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1]:
-            raise ConfigError(f'DigitsAugment: scale {scale} must be two numbers, 0 < lowest <= highest')
-        if noise < 0 or size < 1:
-            raise ConfigError(f'DigitsAugment: noise {noise} must be >= 0 and size {size} >= 1')
-        self.degrees, self.translate, self.scale, self.shear = degrees, translate, tuple(scale), shear
-        self.noise, self.size = noise, size
+        check_within(self, 0, 180, degrees=degrees)
+        check_within(self, 0, 1, translate=translate)
+        check_within(self, 0, 89, shear=shear)
+        check_within(self, 0, math.inf, noise=noise)
+        check_within(self, 1, math.inf, size=size)
+        self.degrees, self.translate, self.scale = degrees, translate, check_pair(self, scale, 'scale')
+        self.shear, self.noise, self.size = shear, noise, size
 
     def __call__(self, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
         """Augments float32 (N, H, H), 0 to 255, with one uint64 key a sample; uint8 (N, size, size)."""

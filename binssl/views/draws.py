@@ -74,11 +74,7 @@ def _place_box(ratio: Sequence[float], sides: list[list[float]], corner: list[fl
 
 
 def draw_jitter(keys: np.ndarray, ranges: Sequence[Range | None]) -> tuple[np.ndarray, np.ndarray]:
-    """torchvision's ``ColorJitter.get_params``.
-
-    Args:
-        keys: uint64 (N,).
-        ranges: of brightness, contrast, saturation, hue, from :func:`jitter_ranges`.
+    """torchvision's ``ColorJitter.get_params``, from uint64 (N,) and the ranges of :func:`jitter_ranges`.
 
     Returns:
         The factors, float64 (N, 4), uniform in their ranges, neutral (1, 1, 1, 0) where there is none; and the order,
@@ -148,15 +144,17 @@ def jitter_ranges(owner: str, **given: float | Sequence[float]) -> tuple[Range |
     return tuple(ranges)
 
 
-def check_probability(owner: str, p: float) -> float:
-    """``p``, which must be a probability."""
-    if not 0 <= p <= 1:
-        raise ConfigError(f'{owner}: p {p} must lie between 0 and 1')
-    return p
+def check_within(owner: object, least: float, most: float, **settings: float) -> None:
+    """Raise a ConfigError unless each of the ``settings`` of ``owner`` lies between ``least`` and ``most``."""
+    for name, value in settings.items():
+        if not least <= value <= most:
+            rule = f'be at least {least}' if math.isinf(most) else f'lie between {least} and {most}'
+            raise ConfigError(f'{type(owner).__name__}: {name} {value} must {rule}')
 
 
-def check_sigma(owner: str, sigma: Sequence[float]) -> Range:
-    """The two standard deviations between which a blur's is drawn, positive and in order."""
-    if len(sigma) != 2 or not 0 < sigma[0] <= sigma[1]:
-        raise ConfigError(f'{owner}: sigma {sigma} must be two numbers, 0 < lowest <= highest')
-    return float(sigma[0]), float(sigma[1])
+def check_pair(owner: object, pair: Sequence[float], name: str, most: float = math.inf) -> Range:
+    """The two numbers between which the setting ``name`` of ``owner`` is drawn, positive and in order."""
+    if len(pair) != 2 or not 0 < pair[0] <= pair[1] <= most:
+        rule = '0 < lowest <= highest' + ('' if math.isinf(most) else f' <= {most}')
+        raise ConfigError(f'{type(owner).__name__}: {name} {pair} must be two numbers, {rule}')
+    return float(pair[0]), float(pair[1])

@@ -8,6 +8,7 @@ image.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from torchvision.transforms.v2 import functional
 from binssl.core.randomness import uniforms
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
 from binssl.views.build import ARRAY, BATCH
-from binssl.views.draws import check_probability, draw_crops, draw_mask
+from binssl.views.draws import check_pair, check_within, draw_crops, draw_mask
 from binssl.views.pixels import send
 
 INTERPOLATIONS = ('antialias', 'bicubic', 'linear')
@@ -63,12 +64,9 @@ class PhotoCrop:
         ratio: Sequence[float] = (3 / 4, 4 / 3),
         interpolation: str = 'antialias',
     ) -> None:
-        if len(scale) != 2 or not 0 < scale[0] <= scale[1] <= 1:
-            raise ConfigError(f'PhotoCrop: scale {scale} must be two shares of the area, 0 < lowest <= highest <= 1')
-        if len(ratio) != 2 or not 0 < ratio[0] <= ratio[1]:
-            raise ConfigError(f'PhotoCrop: ratio {ratio} must be two numbers width / height, 0 < lowest <= highest')
-        self.size, self.scale, self.ratio = _check_size('PhotoCrop', size), tuple(scale), tuple(ratio)
-        self.interpolation = _check_interpolation('PhotoCrop', interpolation)
+        check_within(self, 1, math.inf, size=size)
+        self.scale, self.ratio = check_pair(self, scale, 'scale', most=1), check_pair(self, ratio, 'ratio')
+        self.size, self.interpolation = size, _check_interpolation(self, interpolation)
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Crops by one uint64 key a photo."""
@@ -89,8 +87,8 @@ class PhotoResize:
     takes = ARRAY
 
     def __init__(self, size: int = 256, interpolation: str = 'antialias') -> None:
-        self.size = _check_size('PhotoResize', size)
-        self.interpolation = _check_interpolation('PhotoResize', interpolation)
+        check_within(self, 1, math.inf, size=size)
+        self.size, self.interpolation = size, _check_interpolation(self, interpolation)
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Resizes; nothing is drawn from the keys."""
@@ -110,7 +108,8 @@ class PhotoCenterCrop:
     takes = ARRAY
 
     def __init__(self, size: int = 224) -> None:
-        self.size = _check_size('PhotoCenterCrop', size)
+        check_within(self, 1, math.inf, size=size)
+        self.size = size
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
         """Crops; nothing is drawn from the keys."""
@@ -136,7 +135,8 @@ class PhotoFlip:
     takes = (ARRAY, BATCH)
 
     def __init__(self, p: float = 0.5) -> None:
-        self.p = check_probability('PhotoFlip', p)
+        check_within(self, 0, 1, p=p)
+        self.p = p
 
     def __call__(self, photos: Any, keys: np.ndarray) -> Any:
         """Mirrors some arrays, or some images of a batch, by one uint64 key each."""
@@ -163,8 +163,8 @@ class BatchCrop:
     takes = BATCH
 
     def __init__(self, size: int = 32, padding: int = 4) -> None:
-        if size < 1 or padding < 0:
-            raise ConfigError(f'BatchCrop: size {size} must be at least 1 and padding {padding} at least 0')
+        check_within(self, 1, math.inf, size=size)
+        check_within(self, 0, math.inf, padding=padding)
         self.size, self.padding = size, padding
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
@@ -180,13 +180,9 @@ class BatchCrop:
         image, channel, row, column = bordered.stride()
         corners = send(image * np.arange(len(images)) + row * top + left, images.device)
         # a view: the square that starts at each pixel (an eighth of the time that indexing by four axes takes)
-        squares = (
-            bordered.numel() - channel * (images.shape[1] - 1) - (row + column) * (self.size - 1),
-            images.shape[1],
-            self.size,
-            self.size,
-        )
-        return bordered.as_strided(squares, (1, channel, row, column)).index_select(0, corners)
+        starts = bordered.numel() - channel * (images.shape[1] - 1) - (row + column) * (self.size - 1)
+        squares = bordered.as_strided((starts, images.shape[1], self.size, self.size), (1, channel, row, column))
+        return squares.index_select(0, corners)
 
     def draw(self, keys: np.ndarray, places: list[int]) -> np.ndarray:
         """Rows and columns of the corners, below ``places``: int64 (2, N)."""
@@ -207,8 +203,7 @@ class BatchRotate:
     takes = BATCH
 
     def __init__(self, degrees: float = 20.0) -> None:
-        if not 0 <= degrees <= 180:
-            raise ConfigError(f'BatchRotate: degrees {degrees} must lie between 0 and 180')
+        check_within(self, 0, 180, degrees=degrees)
         self.degrees = degrees
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
@@ -275,20 +270,17 @@ class BatchResize:
     takes = BATCH
 
     def __init__(self, size: int = 224) -> None:
-        self.size = _check_size('BatchResize', size)
+        check_within(self, 1, math.inf, size=size)
+        self.size = size
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
         """Resizes uint8 ``images``; nothing is drawn from the keys."""
         return functional.resize(images, [self.size, self.size], antialias=True)
 
 
-def _check_size(owner: str, size: int) -> int:
-    if size < 1:
-        raise ConfigError(f'{owner}: size {size} must be at least 1')
-    return size
-
-
-def _check_interpolation(owner: str, name: str) -> str:
+def _check_interpolation(owner: object, name: str) -> str:
     if name not in INTERPOLATIONS:
-        raise ConfigError(f'{owner}: no interpolation is called {name!r}; {nearest_names(name, INTERPOLATIONS)}')
+        raise ConfigError(
+            f'{type(owner).__name__}: no interpolation is called {name!r}; {nearest_names(name, INTERPOLATIONS)}'
+        )
     return name

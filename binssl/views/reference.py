@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,16 +18,9 @@ from PIL import Image, ImageFilter
 from torchvision.transforms import InterpolationMode, v2
 
 from binssl.registry import TRANSFORMS, ConfigError, nearest_names
-from binssl.views.draws import EIGENVALUES, EIGENVECTORS, check_probability, check_sigma
+from binssl.views.draws import EIGENVALUES, EIGENVECTORS, check_pair, check_within
 
 _EIGENVECTORS, _EIGENVALUES = torch.from_numpy(EIGENVECTORS), torch.from_numpy(EIGENVALUES)
-
-
-def _interpolation(name: str) -> InterpolationMode:
-    known = [mode.value for mode in InterpolationMode]
-    if name not in known:
-        raise ConfigError(f'no interpolation is called {name!r}; {nearest_names(name, known)}')
-    return InterpolationMode(name)
 
 
 def _from_config(kind: type) -> Callable[..., Any]:
@@ -34,8 +28,11 @@ def _from_config(kind: type) -> Callable[..., Any]:
 
     @functools.wraps(kind, updated=())
     def build(**settings: Any) -> Any:
-        if isinstance(settings.get('interpolation'), str):
-            settings['interpolation'] = _interpolation(settings['interpolation'])
+        if isinstance(name := settings.get('interpolation'), str):
+            known = [mode.value for mode in InterpolationMode]
+            if name not in known:
+                raise ConfigError(f'no interpolation is called {name!r}; {nearest_names(name, known)}')
+            settings['interpolation'] = InterpolationMode(name)
         if 'transforms' in settings:
             settings['transforms'] = [TRANSFORMS.build(nested) for nested in settings['transforms']]
         try:
@@ -46,13 +43,9 @@ def _from_config(kind: type) -> Callable[..., Any]:
     return build
 
 
-def _register_torchvision() -> None:
-    for name, kind in vars(v2).items():
-        if inspect.isclass(kind) and issubclass(kind, v2.Transform) and kind is not v2.Transform:
-            TRANSFORMS.register_module(name=f'torchvision/{name}', module=_from_config(kind))
-
-
-_register_torchvision()
+for _name, _kind in vars(v2).items():
+    if inspect.isclass(_kind) and issubclass(_kind, v2.Transform) and _kind is not v2.Transform:
+        TRANSFORMS.register_module(name=f'torchvision/{_name}', module=_from_config(_kind))
 
 
 @TRANSFORMS.register_module()
@@ -65,7 +58,8 @@ class GaussianBlur:
     """
 
     def __init__(self, p: float = 0.5, sigma: Sequence[float] = (0.1, 2.0)) -> None:
-        self.p, self.sigma = check_probability('GaussianBlur', p), check_sigma('GaussianBlur', sigma)
+        check_within(self, 0, 1, p=p)
+        self.p, self.sigma = p, check_pair(self, sigma, 'sigma')
 
     def __call__(self, image: Image.Image) -> Image.Image:
         if torch.rand(()).item() >= self.p:
@@ -92,8 +86,7 @@ class Lighting:
     """
 
     def __init__(self, alphastd: float = 0.1, as_released: bool = False) -> None:
-        if alphastd < 0:
-            raise ConfigError(f'Lighting: alphastd {alphastd} must not be negative')
+        check_within(self, 0, math.inf, alphastd=alphastd)
         self.alphastd, self.as_released = alphastd, as_released
 
     def __call__(self, image: Image.Image) -> Image.Image:

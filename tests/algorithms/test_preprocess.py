@@ -182,7 +182,7 @@ def test_every_view_has_an_entry(views):
     [
         ([[dict(type='GaussianBlur')]], 'transforms of whole batches; GaussianBlur is not one'),
         ([[dict(type='PhotoJittter')]], "'PhotoJitter'"),
-        (dict(type='PhotoFlip'), 'one transform config per view'),
+        (dict(type='PhotoFlip'), r"views is .*'PhotoFlip'.* must be Sequence"),
         ([], 'one transform config per view'),
         ([[dict(type='PhotoCrop')]], 'PhotoCrop is not one'),
     ],

@@ -210,7 +210,7 @@ def test_what_comes_in_is_left_alone_and_company_does_not_matter(name):
     ('name', 'settings', 'message'),
     [
         ('PhotoCrop', dict(size=0), 'PhotoCrop: size 0'),
-        ('PhotoCrop', dict(scale=(0, 1)), r'PhotoCrop: scale \(0, 1\) must be two shares'),
+        ('PhotoCrop', dict(scale=(0, 1)), r'PhotoCrop: scale \(0, 1\) must be two numbers, 0 < lowest <= highest <= 1'),
         ('PhotoCrop', dict(ratio=(2, 1)), r'PhotoCrop: ratio \(2, 1\)'),
         ('PhotoCrop', dict(interpolation='cubic'), "no interpolation is called 'cubic'.*did you mean 'bicubic'"),
         ('PhotoResize', dict(size=-1), 'PhotoResize: size -1'),

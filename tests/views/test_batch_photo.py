@@ -271,7 +271,7 @@ def test_a_gpu_gives_the_same_pixels_and_waits_for_nothing(config):
         (dict(type='PhotoGrayscale', p=-1), 'PhotoGrayscale: p -1 must lie between 0 and 1'),
         (dict(type='PhotoSolarize', threshold=300), 'threshold 300 must lie between 0 and 256'),
         (dict(type='PhotoBlur', sigma=(2.0, 0.1)), 'PhotoBlur: sigma'),
-        (dict(type='PhotoLighting', alphastd=-1), 'alphastd -1 must not be negative'),
+        (dict(type='PhotoLighting', alphastd=-1), 'PhotoLighting: alphastd -1 must be at least 0'),
         (dict(type='PhotoJiter'), 'PhotoJitter'),
     ],
 )

@@ -190,7 +190,7 @@ def test_a_gpu_gives_the_same_pixels():
     ('config', 'message'),
     [
         (dict(type='BatchCrop', size=0), 'size 0 must be at least 1'),
-        (dict(type='BatchCrop', padding=-1), 'padding -1 at least 0'),
+        (dict(type='BatchCrop', padding=-1), 'padding -1 must be at least 0'),
         (dict(type='PhotoFlip', p=1.5), r'p 1\.5 must lie between 0 and 1'),
         (dict(type='BatchRotate', degrees=-3), 'degrees -3 must lie between 0 and 180'),
         (dict(type='BatchResize', size=-1), 'size -1 must be at least 1'),

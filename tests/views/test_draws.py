@@ -12,7 +12,7 @@ from torchvision.transforms import ColorJitter, RandomResizedCrop
 from binssl.core.randomness import hash_counters
 from binssl.registry import ConfigError
 from binssl.views.draws import (
-    check_sigma,
+    check_pair,
     draw_crops,
     draw_jitter,
     draw_lighting,
@@ -211,4 +211,4 @@ def test_taps_are_those_of_cv2():
 @pytest.mark.parametrize('sigma', [(0, 1), (2, 1), (1,), (-1, 1)])
 def test_wrong_widths_are_refused(sigma):
     with pytest.raises(ConfigError, match='0 < lowest <= highest'):
-        check_sigma('Blur', sigma)
+        check_pair(object(), sigma, 'sigma')

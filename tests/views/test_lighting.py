@@ -50,5 +50,5 @@ def test_without_noise_the_image_stays():
 
 
 def test_a_negative_deviation_is_an_error():
-    with pytest.raises(ConfigError, match='alphastd -1 must not be negative'):
+    with pytest.raises(ConfigError, match='Lighting: alphastd -1 must be at least 0'):
         Lighting(-1)
