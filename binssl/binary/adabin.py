@@ -51,8 +51,8 @@ class AdaptiveActivationSign(Binarizer):
     forward:  y = alpha sign(x1) + beta, x1 = (x - beta) / alpha
     backward: dy/dx = g(x1), dy/dalpha = sign(x1) - x1 g(x1), dy/dbeta = 1 - g(x1)
 
-    The gradients are autograd's of these equations, which are the paper's; the released code has alpha (sign(x1) +
-    beta) in the forward. g is as released, the triangle. ``alpha`` begins at 1 and ``beta`` at 0: there it is
+    The gradients are autograd's of the forward, which is our reading of the paper; the released code has
+    alpha (sign(x1) + beta) there. g is as released, the triangle. ``alpha`` begins at 1 and ``beta`` at 0: there it is
     ApproxSign, with gradients for both. A border of zeros is a third value, as in the release. Keeps two maps.
 
     Shape: any -> same. Dtype is kept.
