@@ -81,21 +81,13 @@ def _work_dir_on_features(work_dir: str) -> str:
 
 
 def _extract(cfg: Config, name: str, args: argparse.Namespace, device: torch.device) -> FeatureFolder:
-    loader = cfg[name]
-    plain_loader = cfg.get('val_dataloader') or loader
-    dataset = with_views_of(loader.dataset.to_dict(), plain_loader.dataset.to_dict())
+    plain_loader = cfg.get('val_dataloader') or cfg[name]
+    dataset = with_views_of(cfg[name].dataset.to_dict(), plain_loader.dataset.to_dict())
     if is_main_process():
         whose = "the validation's views, no augmentation" if name == 'train_dataloader' else 'the views of the config'
         print(f'features of {name}, {whose}', file=sys.stderr, flush=True)
-    return extract_features(
-        Path(cfg.pretrained),
-        dataset,
-        ('neck',),
-        Path(args.cache_features),
-        batch_size=plain_loader.batch_size,
-        num_workers=plain_loader.get('num_workers', 0),
-        device=device,
-    )
+    loader = {**plain_loader, 'dataset': dataset}
+    return extract_features(Path(cfg.pretrained), loader, root=Path(args.cache_features), device=device)
 
 
 def _options(cfg: Config, folders: dict[str, FeatureFolder]) -> list[str]:

@@ -59,7 +59,7 @@ def extract_to_file(args: argparse.Namespace) -> None:
             :func:`extract_features`.
     """
     write = writer_for(args.out)
-    cfg, dataset = chosen_data(args, args.layers)
+    cfg, loader = chosen_data(args, args.layers)
     check_out(args.out, args.force)
     if problem := check_devices(args.check or 1, args.device):
         raise ConfigError(problem)
@@ -67,36 +67,27 @@ def extract_to_file(args: argparse.Namespace) -> None:
         download_data(cfg, [f'{args.split}_dataloader'])
     if args.check is not None:
         return
-    with extracted(args, cfg, dataset, args.layers, args.launcher) as features:
+    with extracted(args, loader, args.layers, args.launcher) as features:
         by_the_first(lambda: _write(features, args.layers, write, Path(args.out)))
 
 
 @contextmanager
 def extracted(
-    args: argparse.Namespace, cfg: Config, dataset: dict[str, Any], layers: Sequence[str], launcher: str = 'none'
+    args: argparse.Namespace, loader: dict[str, Any], layers: Sequence[str], launcher: str = 'none'
 ) -> Iterator[FeatureFolder]:
     """The features, by all processes of a group; without ``--cache-features`` they stay while the block runs."""
-    out, loader = Path(args.out), cfg[f'{args.split}_dataloader']
+    out = Path(args.out)
     root = Path(args.cache_features) if args.cache_features else out.with_name(f'.{out.name}.features')
     try:
         with processes(launcher, args.device) as device:
-            yield extract_features(
-                Path(args.weights),
-                dataset,
-                layers,
-                root,
-                pool=args.pool,
-                batch_size=loader.batch_size,
-                num_workers=loader.get('num_workers'),
-                device=device,
-            )
+            yield extract_features(Path(args.weights), loader, layers, root, pool=args.pool, device=device)
     finally:
         if not args.cache_features and int(os.environ.get('RANK', 0)) == 0:
             shutil.rmtree(root, ignore_errors=True)
 
 
 def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config, dict[str, Any]]:
-    """The config and its data set's config, after a look at the network's layers.
+    """The config and that of its split's loader, with the views that were asked for; the layers are there.
 
     Raises:
         ConfigError: the config has no such split, the file no such layers.
@@ -110,8 +101,10 @@ def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config
     if problems := check_parts(Config({name: cfg[name] for name in names})):
         raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
     check_layers(args.weights, layers, args.pool)
-    dataset = cfg[names[0]].dataset.to_dict()
-    return cfg, with_views_of(dataset, cfg[names[1]].dataset.to_dict()) if args.views_of else dataset
+    loader = cfg[names[0]].to_dict()
+    if args.views_of:
+        loader['dataset'] = with_views_of(loader['dataset'], cfg[names[1]].dataset.to_dict())
+    return cfg, loader
 
 
 def check_out(out: str, force: bool) -> None:
@@ -128,8 +121,7 @@ def writer_for(out: str) -> Callable[[dict[str, np.ndarray], str, Path], None]:
     """What writes arrays and a JSON text into a file of that ending.
 
     Raises:
-        ConfigError: the ending is unknown.
-        ConfigError: it needs a library that is not installed.
+        ConfigError: the ending is unknown, or needs a library that is not installed.
     """
     ending = Path(out).suffix
     if ending == '.npz':

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import os
 import platform
@@ -25,8 +26,8 @@ from binssl.core.processes import by_the_first
 from binssl.datasets import ImageDataset, build_dataset
 from binssl.engine.config import config_hash, plain
 from binssl.features.layers import LayerReader
-from binssl.features.rows import LABELS, Layout, RowFile, RowMaker, check_plain_views
-from binssl.registry import ALGORITHMS, ConfigError
+from binssl.features.rows import LABELS, RowFile, RowMaker, check_plain_views
+from binssl.registry import ALGORITHMS, DATASETS, ConfigError
 
 FACTS = 'features.json'
 ROOT = Path('work_dirs/features')
@@ -49,32 +50,20 @@ class FeatureFolder:
 
     @classmethod
     def open(cls, path: Path) -> FeatureFolder:
-        """The folder at ``path``, which is whole.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """The folder at ``path``; a ConfigError where there is none."""
         if not (path / FACTS).is_file():
             raise ConfigError(f'{path} holds no features: it has no {FACTS}')
         facts = json.loads((path / FACTS).read_text(encoding='utf-8'))
         return cls(path, np.load(path / f'{LABELS}.npy'), facts)
 
     def layer(self, name: str) -> np.ndarray:
-        """Features of one layer, float32 (N, D), read-only and left on the disk until they are read.
-
-        Raises:
-            ConfigError: they are not there.
-        """
+        """Features of one layer, float32 (N, D), read-only and left on the disk until they are read."""
         if name not in self.facts['layers']:
             raise ConfigError(f'{self.path} has no layer {name!r}; it has {", ".join(self.facts["layers"])}')
         return np.load(self.path / f'{name}.npy', mmap_mode='r')
 
     def check(self) -> None:
-        """Compare every file with its SHA-256.
-
-        Raises:
-            ConfigError: one has changed or is gone.
-        """
+        """Raises a ConfigError where a file is gone, or has another SHA-256 than it was written with."""
         for name, sha256 in self.facts['files'].items():
             if not (self.path / name).is_file() or file_sha256(self.path / name) != sha256:
                 raise ConfigError(
@@ -84,13 +73,11 @@ class FeatureFolder:
 
 def extract_features(
     weights: Path,
-    dataset: dict,
+    loader: Mapping[str, Any],
     layers: Sequence[str] = ('neck',),
     root: Path = ROOT,
     *,
     pool: str = 'mean',
-    batch_size: int = 256,
-    num_workers: int | None = None,
     device: torch.device,
 ) -> FeatureFolder:
     """Features of every image of a data set, by all processes of a group together, or as they were kept.
@@ -101,12 +88,11 @@ def extract_features(
 
     Args:
         weights: file of a trained network.
-        dataset: config of the data; one view, free of randomness.
+        loader: config of a loader, of which these are read: ``dataset``, with one view, free of randomness, and of each
+            process ``batch_size`` (256) and ``num_workers`` (none for images in memory, else up to 4).
         layers: see :class:`LayerReader`.
         root: where feature folders are kept.
         pool: 'mean' or 'svm', of maps.
-        batch_size: images at once in each process.
-        num_workers: of each process's loader. None: none for images in memory, else up to 4.
         device: of this process.
 
     Raises:
@@ -116,15 +102,15 @@ def extract_features(
     """
     model: Any = load_model(weights, device)
     LayerReader(model, layers, pool)  # a layer that does not exist is an error now
-    data = build_dataset(dataset, seed=0)
+    data = build_dataset(loader['dataset'], seed=0)
     data.refuse_bad()
     check_plain_views(data)
-    facts = by_the_first(lambda: _facts(weights, dataset, data, pool))
+    facts = by_the_first(lambda: _facts(weights, loader['dataset'], data, pool))
     sources = {key: facts[key] for key in ('weights', 'data', 'views', 'pool')}
     folder = Path(root) / config_hash(sources)[:16]
     lacking = by_the_first(lambda: _lacking(folder, layers))
     if lacking:
-        _extract(folder, RowMaker(LayerReader(model, lacking, pool), data, device), facts, batch_size, num_workers)
+        _extract(folder, RowMaker(LayerReader(model, lacking, pool), data, device), facts, loader)
     features = FeatureFolder.open(folder)
     barrier()  # a caller may remove the folder: not before all have opened it
     return features
@@ -142,14 +128,20 @@ def views_of(dataset: Mapping[str, Any]) -> Any:
 
 
 def with_views_of(dataset: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of the data set's config with the views of the ``other``'s; inside a set of another, the inner one's."""
+    """A copy of the data set's config with the views of the ``other``'s, each where its images get them."""
     changed = copy.deepcopy(dict(dataset))
-    if isinstance(changed.get('dataset'), Mapping):
+    if _views_are_inside(changed):
         return {**changed, 'dataset': with_views_of(changed['dataset'], other)}
-    while isinstance(other.get('dataset'), Mapping):
+    while _views_are_inside(other):
         other = other['dataset']
     changed.pop('views', None)
     return {**changed, 'views': copy.deepcopy(other['views'])} if 'views' in other else changed
+
+
+def _views_are_inside(dataset: Mapping[str, Any]) -> bool:
+    """Whether the images get their views in the set that this one is made from: it takes none itself."""
+    DATASETS.check(dataset)
+    return 'dataset' in dataset and 'views' not in inspect.signature(DATASETS.get(dataset['type'])).parameters
 
 
 def _facts(weights: Path, dataset: Mapping[str, Any], data: ImageDataset, pool: str) -> dict[str, Any]:
@@ -178,11 +170,11 @@ def _lacking(folder: Path, layers: Sequence[str]) -> list[str]:
     return [layer for layer in layers if layer not in kept.facts['layers']]
 
 
-def _extract(folder: Path, maker: RowMaker, facts: dict[str, Any], batch_size: int, num_workers: int | None) -> None:
-    layout = maker.layout()  # what cannot be computed is an error now
-    unfinished = Path(by_the_first(lambda: str(_begin(folder, layout, facts['images']))))
+def _extract(folder: Path, maker: RowMaker, facts: dict[str, Any], loader: Mapping[str, Any]) -> None:
+    first = maker.first_rows()  # what cannot be computed is an error now
+    unfinished = Path(by_the_first(lambda: str(_begin(folder, first, facts['images']))))
     try:
-        maker.write(unfinished, layout, batch_size, num_workers)
+        maker.write(unfinished, first, loader.get('batch_size') or 256, loader.get('num_workers'))
         barrier()
         by_the_first(lambda: _finish(unfinished, folder, facts))
     except BaseException:  # no word to the others: they may be anywhere, and end with this process
@@ -190,7 +182,7 @@ def _extract(folder: Path, maker: RowMaker, facts: dict[str, Any], batch_size: i
         raise
 
 
-def _begin(folder: Path, layout: Layout, images: int) -> Path:
+def _begin(folder: Path, first: Mapping[str, np.ndarray], images: int) -> Path:
     """An unfinished folder with files of so many rows; those of runs that were killed here are removed."""
     host = platform.node()
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -199,8 +191,8 @@ def _begin(folder: Path, layout: Layout, images: int) -> Path:
             shutil.rmtree(leftover, ignore_errors=True)
     unfinished = folder.parent / f'.{folder.name}.{host}.{os.getpid()}.tmp'
     unfinished.mkdir()
-    for name, (shape, dtype) in layout.items():
-        RowFile.create(unfinished / f'{name}.npy', images, shape, dtype)
+    for name, rows in first.items():
+        RowFile.create(unfinished / f'{name}.npy', images, rows)
     return unfinished
 
 

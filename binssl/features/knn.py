@@ -10,7 +10,7 @@ import numpy as np
 from mmengine.config import Config
 
 from binssl.core.console import quiet
-from binssl.datasets import BankAndQuery, ImageDataset, build_dataset
+from binssl.datasets import BankAndQuery, build_dataset
 from binssl.datasets.download import download_data
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.testing import in_order, test, testing_parser
@@ -21,14 +21,8 @@ from binssl.registry import METRICS, ConfigError
 def parse_knn(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/test_knn.py``."""
     parser = testing_parser('tools/test_knn.py', "k-NN accuracy of a network's features, on the data of a config.")
-    parser.add_argument(
-        '--num-knn',
-        '--num_knn',
-        type=int,
-        nargs='+',
-        metavar='K',
-        help="how many neighbours vote, for each accuracy; default: the config's",
-    )
+    knn_help = "how many neighbours vote, for each accuracy; default: the config's"
+    parser.add_argument('--num-knn', '--num_knn', type=int, nargs='+', metavar='K', help=knn_help)
     parser.add_argument('--temperature', type=float, help="of the votes' weights exp(cos / T); default: the config's")
     return parser.parse_args(arguments)
 
@@ -76,27 +70,13 @@ def check_bank(cfg: Config, num_neighbours: Sequence[int]) -> None:
         )
     check_neighbours(num_neighbours, len(dataset.bank))
     for name, part in (('bank', dataset.bank), ('query', dataset.query)):
-        check_labels(part, name)
-
-
-def check_labels(dataset: ImageDataset, name: str) -> None:
-    """Whether the samples of a built data set have labels, where it tells them before they are read.
-
-    Args:
-        dataset: built.
-        name: ``bank`` or ``query``; the bank's are of two classes at least.
-
-    Raises:
-        EvaluationError: they do not.
-    """
-    labels = dataset.labels
-    if labels is None or labels.ndim > 1:
-        return
-    unknown = int((labels < 0).sum())
-    if unknown:
-        raise EvaluationError(
-            f'{unknown} of the {len(labels)} images of the {name} have no label: take lists with '
-            'lines PATH LABEL, class folders, or labeled=True'
-        )
-    if name == 'bank' and len(np.unique(labels)) < 2:
-        raise EvaluationError(f'the bank has only class {int(labels[0])}; at least two are needed')
+        labels = part.labels
+        if labels is None or labels.ndim > 1:
+            continue  # the test says what is wrong with these
+        if unknown := int((labels < 0).sum()):
+            raise EvaluationError(
+                f'{unknown} of the {len(labels)} images of the {name} have no label: take lists with '
+                'lines PATH LABEL, class folders, or labeled=True'
+            )
+        if name == 'bank' and len(np.unique(labels)) < 2:
+            raise EvaluationError(f'the bank has only class {int(labels[0])}; at least two are needed')

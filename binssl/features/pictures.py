@@ -60,25 +60,19 @@ def visualise(args: argparse.Namespace) -> None:
     check_at_least_one(images=args.images, queries=args.queries, neighbours=args.neighbours)
     if args.neighbours is None:
         check_libraries('matplotlib', METHODS[args.method][1])
-    cfg, dataset = chosen_data(args, [args.layer])
+    cfg, loader = chosen_data(args, [args.layer])
     check_out(args.out, args.force)
     if args.download:
         download_data(cfg, [f'{args.split}_dataloader'])
-    data = _open_data(args, dataset)
-    with extracted(args, cfg, dataset, [args.layer]) as features:
-        (_draw_points if args.neighbours is None else _draw_sheet)(args, features, data)
-    print(args.out)
-
-
-def _open_data(args: argparse.Namespace, dataset: dict[str, Any]) -> ImageDataset:
-    """The images before any view, of which there are enough for what is to be drawn."""
-    data = build_dataset(dataset, seed=0)
+    data = build_dataset(loader['dataset'], seed=0)
     data.original(0)  # a set that keeps none is an error now
     if args.neighbours is None:
         check_images(min(args.images, len(data)))
     else:
         check_others(args.neighbours, len(data))
-    return data
+    with extracted(args, loader, [args.layer]) as features:
+        (_draw_points if args.neighbours is None else _draw_sheet)(args, features, data)
+    print(args.out)
 
 
 def _draw_points(args: argparse.Namespace, features: FeatureFolder, data: ImageDataset) -> None:
@@ -100,7 +94,7 @@ def _draw_sheet(args: argparse.Namespace, features: FeatureFolder, data: ImageDa
 
 
 def check_libraries(*names: str) -> None:
-    """Raises a ConfigError that names what brings the first of :data:`EXTRAS` that is not installed."""
+    """Raises a ConfigError that names what brings the first of these libraries, of :data:`EXTRAS`, that is lacking."""
     for name in names:
         if find_spec(name) is None:
             raise ConfigError(f'the picture needs {name}: pip install "binssl[{EXTRAS[name]}]"')
@@ -115,29 +109,33 @@ def check_images(count: int) -> None:
 def embed_features(features: np.ndarray, method: str) -> np.ndarray:
     """Features (N, D) in two dimensions, (N, 2), by cosine distances; same features, same picture.
 
-    Args:
-        features: at least five.
-        method: a key of :data:`METHODS`.
-
     Raises:
-        EvaluationError: there are too few.
-        ConfigError: the method's library is not installed.
+        EvaluationError: there are fewer than five.
+        ConfigError: the library of the method, a key of :data:`METHODS`, is not installed.
     """
     check_images(len(features))
+    check_libraries(METHODS[method][1])
     if method == 'tsne':
-        try:
-            from sklearn.manifold import TSNE
-        except ImportError as error:
-            raise ConfigError('t-SNE comes with scikit-learn: pip install "binssl[digits]"') from error
+        from sklearn.manifold import TSNE
+
         perplexity = min(30.0, (len(features) - 1) / 3)
         tsne = TSNE(init='pca', metric='cosine', perplexity=perplexity, random_state=0, n_jobs=1)
         return tsne.fit_transform(features.astype(np.float64))
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise ConfigError('UMAP is not installed: pip install "binssl[umap]", or take --method tsne') from error
+    from umap import UMAP
+
     neighbours = min(UMAP_NEIGHBOURS, len(features) - 1)
     return UMAP(metric='cosine', random_state=0, n_neighbors=neighbours, n_jobs=1).fit_transform(features)
+
+
+def new_figure(inches: tuple[float, float]) -> Any:
+    """An empty figure of so many inches; a ConfigError where matplotlib is not installed."""
+    check_libraries('matplotlib')
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, layout='constrained')
+    FigureCanvasAgg(figure)
+    return figure
 
 
 def draw_embedding(points: np.ndarray, labels: np.ndarray, names: Sequence[str], title: str, path: Path) -> None:
@@ -149,18 +147,10 @@ def draw_embedding(points: np.ndarray, labels: np.ndarray, names: Sequence[str],
         names: of the classes; up to 20 classes that are there stand in a legend.
         title: above the picture.
         path: the file to write.
-
-    Raises:
-        ConfigError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import colormaps
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError('the picture needs matplotlib: pip install "binssl[plots]"') from error
-    figure = Figure(figsize=(9, 8), layout='constrained')
-    FigureCanvasAgg(figure)
+    figure = new_figure((9, 8))
+    from matplotlib import colormaps
+
     panel: Any = figure.add_subplot()
     present = np.unique(labels).tolist()
     known = [label for label in present if label >= 0]
@@ -215,15 +205,7 @@ def check_others(count: int, images: int) -> None:
 def draw_neighbours(
     data: ImageDataset, queries: Sequence[int], nearest: np.ndarray, similarity: np.ndarray, path: Path
 ) -> None:
-    """Draw the queries' rows.
-
-    Args:
-        data: the images.
-        queries: Q indices.
-        nearest: (Q, k) indices.
-        similarity: (Q, k).
-        path: the file to write.
-    """
+    """Write a sheet with a row of pictures for each of Q queries: itself, then the (Q, k) nearest of the data."""
     labels = data.single_labels()
     first = [data.original(index) for index in (queries[0], *nearest[0])]
     side = tile_side([picture for picture in first if picture is not None])
@@ -233,18 +215,12 @@ def draw_neighbours(
         small = [None if picture is None else fit(picture, side) for picture in pictures]
         beside = zip(others, values, strict=True)
         titles = ['query', *(f'{_told(data, labels[index])} {value:.3f}' for index, value in beside)]
-        samples.append(Sample(data.name(query), _note(data, labels[[query, *others]]), small, titles))
+        note, own = _told(data, labels[query]), labels[query]
+        if own >= 0:
+            note += f'; {int((labels[others] == own).sum())} of its {len(others)} neighbours are of its class'
+        samples.append(Sample(data.name(query), note, small, titles))
     sheet, _ = draw_sheet(samples, side)
     sheet.save(path)
-
-
-def _note(data: ImageDataset, labels: np.ndarray) -> str:
-    """The query's class, and how many of the others are of it; of an image without a label nothing is known."""
-    told, own = _told(data, labels[0]), labels[0]
-    if own < 0:
-        return told
-    alike = int((labels[1:] == own).sum())
-    return f'{told}; {alike} of its {len(labels) - 1} neighbours are of its class'
 
 
 def _told(data: ImageDataset, label: int) -> str:

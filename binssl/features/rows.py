@@ -27,17 +27,12 @@ MOST_WORKERS = 4
 SECONDS_BETWEEN_LINES = 20.0
 IMAGES_TRIED, EPOCHS_TRIED = 4, 12
 
-Layout = dict[str, tuple[tuple[int, ...], str]]  # of a file's row: its shape and the dtype of its numbers
-
 
 def check_plain_views(data: ImageDataset) -> None:
     """Make some images in several epochs, in which a random view differs.
 
-    Args:
-        data: a data set, whose samples are asked for by (index, epoch).
-
     Raises:
-        ConfigError: it is empty, an image has several views, or another in another epoch.
+        ConfigError: the set is empty, an image has several views, or another in another epoch.
     """
     name = data.kind
     if not len(data):
@@ -45,9 +40,9 @@ def check_plain_views(data: ImageDataset) -> None:
     if data.num_views != 1:
         raise ConfigError(f'{name} gives {data.num_views} views of an image; features are of one: change its views')
     for index in range(0, len(data), -(-len(data) // IMAGES_TRIED)):
-        first = _image(data, index, epoch=0)
+        first = _first_view(data[(index, 0)])
         for epoch in range(1, EPOCHS_TRIED):
-            if not torch.equal(_image(data, index, epoch), first):
+            if not torch.equal(_first_view(data[(index, epoch)]), first):
                 raise ConfigError(
                     f'the views of {name} are random (image {index} looks otherwise in epoch {epoch}), '
                     'and features are computed once: take the views of the validation, as '
@@ -55,9 +50,8 @@ def check_plain_views(data: ImageDataset) -> None:
                 )
 
 
-def _image(data: ImageDataset, index: int, epoch: int) -> Tensor:
-    images = data[(index, epoch)]['images']
-    return images if isinstance(images, Tensor) else images[0]
+def _first_view(batch: Mapping[str, Any]) -> Tensor:
+    return batch['images'] if isinstance(batch['images'], Tensor) else batch['images'][0]
 
 
 class RowFile:
@@ -77,9 +71,9 @@ class RowFile:
         self._file = path.open('r+b', buffering=0)
 
     @staticmethod
-    def create(path: Path, length: int, shape: tuple[int, ...], dtype: str) -> None:
-        """The file with ``length`` rows of ``shape``, of zeros; its space on the disk is taken as rows come."""
-        np.lib.format.open_memmap(path, mode='w+', dtype=np.dtype(dtype), shape=(length, *shape))
+    def create(path: Path, length: int, like: np.ndarray) -> None:
+        """The file with ``length`` zero rows such as those of ``like``; its disk space is taken as rows come."""
+        np.lib.format.open_memmap(path, mode='w+', dtype=like.dtype, shape=(length, *like.shape[1:]))
 
     def write(self, first: int, rows: np.ndarray) -> None:
         """Put ``rows`` at the place of the ``first`` of them."""
@@ -106,8 +100,8 @@ class RowMaker:
     def __init__(self, reader: LayerReader, data: ImageDataset, device: torch.device) -> None:
         self.reader, self.data, self.device = reader, data, device
 
-    def layout(self) -> Layout:
-        """What a row of each file is, from the first image.
+    def first_rows(self) -> dict[str, np.ndarray]:
+        """The rows (1, ...) of the first image, by the names of their files.
 
         Raises:
             ConfigError: a layer is not there, or the images do not fit the network or have sizes of their own.
@@ -118,8 +112,7 @@ class RowMaker:
                 f'{self.data.kind} gives images of their own sizes, and features are computed '
                 'of batches of one size: take a set with views, such as VOC07 or ImageFolder'
             )
-        made = self._rows(batch, first=0)
-        return {name: (rows.shape[1:], rows.dtype.str) for name, rows in made.items()}
+        return self._rows(batch, first=0)
 
     def write(self, folder: Path, names: Iterable[str], batch_size: int, num_workers: int | None) -> None:
         """Compute this process's share, every so many-th batch, and put it into the files of ``folder``.
@@ -141,7 +134,11 @@ class RowMaker:
     def _batches(self, batch_size: int, num_workers: int | None) -> Iterator[tuple[int, dict[str, Any]]]:
         starts = range(0, len(self.data), batch_size)[get_rank() :: get_world_size()]
         places = [list(range(start, min(start + batch_size, len(self.data)))) for start in starts]
-        workers = self._workers(batch_size) if num_workers is None else num_workers
+        workers = num_workers
+        if workers is None:  # none for pixels in memory, else a share of the cores, where so many batches are there
+            cores = len(os.sched_getaffinity(0)) // processes_here()
+            on_disk = self.data.images is None
+            workers = min(MOST_WORKERS, cores, -(-len(self.data) // batch_size)) if on_disk else 0
         options: dict[str, Any] = dict(num_workers=workers, batch_size=batch_size)
         if problems := loader_problems('the loader of features', options, self.data, processes_here()):
             raise ConfigError('; '.join(problems))
@@ -150,18 +147,10 @@ class RowMaker:
         )
         return zip(starts, loader, strict=True)
 
-    def _workers(self, batch_size: int) -> int:
-        """None for pixels in memory; for files a process's share of the cores, where so many batches are there."""
-        if self.data.images is not None:
-            return 0
-        cores = len(os.sched_getaffinity(0)) // processes_here()
-        return min(MOST_WORKERS, cores, -(-len(self.data) // batch_size))
-
     @torch.inference_mode()
     def _rows(self, batch: Mapping[str, Any], first: int) -> dict[str, np.ndarray]:
-        ready = self.reader.model.data_preprocessor({'images': batch['images']}, False)['images']
-        images = ready if isinstance(ready, Tensor) else ready[0]
-        rows = {name: values.cpu().numpy() for name, values in self.reader.read(images.to(self.device)).items()}
+        images = _first_view(self.reader.model.data_preprocessor({'images': batch['images']}, False)).to(self.device)
+        rows = {name: values.cpu().numpy() for name, values in self.reader.read(images).items()}
         for name, values in rows.items():
             if not np.isfinite(values).all():
                 raise EvaluationError(

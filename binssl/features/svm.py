@@ -34,51 +34,32 @@ RANDOM = 'random'
 
 @dataclass(frozen=True)
 class SVMRun:
-    """What is measured, on what and how: checked.
+    """What is measured, on what and how: checked."""
 
-    Args:
-        protocol: config of the data, with the metric.
-        metric: its LinearSVM.
-        parts: configs of the data to learn from and to score.
-        weights: the network.
-        layers: whose features.
-        work_dir: where the results go.
-    """
-
-    protocol: Config
+    protocol: Config  # of the data, with the metric
     metric: LinearSVM
-    parts: tuple[dict, dict]
+    parts: tuple[dict, dict]  # configs of the data to learn from and to score
     weights: Path
     layers: tuple[str, ...]
-    work_dir: Path
+    work_dir: Path  # of the results
 
 
 def parse_svm(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The flags of ``tools/test_svm.py``."""
     parser = argparse.ArgumentParser(prog='tools/test_svm.py', description='Score features by linear SVMs.')
     parser.add_argument('config', help='a config of configs/benchmarks/svm, or one that trains a network: --protocol')
-    parser.add_argument(
-        'weights',
-        nargs='?',
-        help="a weights file or training checkpoint; 'random': the network of a training config as it is initialised",
-    )
+    weights_help = "a weights file or training checkpoint; 'random': the network of a training config as initialised"
+    parser.add_argument('weights', nargs='?', help=weights_help)
     parser.add_argument('--epoch', type=int, metavar='N', help="instead of WEIGHTS: epoch_N.pth of the config's run")
-    parser.add_argument(
-        '--layers',
-        nargs='+',
-        default=['feat5'],
-        metavar='LAYER',
-        help='feat1 to feat5 (the default), neck, or modules: backbone.blocks.5',
-    )
+    layers_help = 'feat1 to feat5 (the default), neck, or modules: backbone.blocks.5'
+    parser.add_argument('--layers', nargs='+', default=['feat5'], metavar='LAYER', help=layers_help)
     parser.add_argument('--protocol', metavar='CONFIG', help=f'for a training config; default: {PROTOCOL}')
-    parser.add_argument(
-        '--pool', choices=POOLS, default='svm', help='of maps: to about 9,000 numbers as published, or to 1 x 1'
-    )
+    pool_help = 'of maps: to about 9,000 numbers as published, or to 1 x 1'
+    parser.add_argument('--pool', choices=POOLS, default='svm', help=pool_help)
     parser.add_argument('--features', type=Path, default=ROOT, metavar='DIR', help=f'kept there; default: {ROOT}')
     parser.add_argument('--jobs', type=int, metavar='N', help='SVMs fitted at a time; default: by cores and memory')
-    parser.add_argument(
-        '--work-dir', '--work_dir', help="default: the protocol's path under work_dirs/ and the weights' name"
-    )
+    work_dir_help = "default: the protocol's path under work_dirs/ and the weights' name"
+    parser.add_argument('--work-dir', '--work_dir', help=work_dir_help)
     parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
     parser.add_argument(
         '--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='of the protocol'
@@ -99,20 +80,11 @@ def test_svm(args: argparse.Namespace) -> None:
     run = plan_svm(args)
     if args.check is not None:
         return
-    loader = run.protocol.test_dataloader
+    loaders = [{**run.protocol.test_dataloader, 'dataset': part} for part in run.parts]
     with processes(args.launcher, args.device) as device:
         train, test = (
-            extract_features(
-                run.weights,
-                part,
-                run.layers,
-                args.features,
-                pool=args.pool,
-                device=device,
-                batch_size=loader.batch_size,
-                num_workers=loader.get('num_workers'),
-            )
-            for part in run.parts
+            extract_features(run.weights, loader, run.layers, args.features, pool=args.pool, device=device)
+            for loader in loaders
         )
         measures = is_main_process()
     if measures:
@@ -133,11 +105,19 @@ def plan_svm(args: argparse.Namespace) -> SVMRun:
     protocol, metric = read_protocol(args.config, args.protocol, parse_options(args.cfg_options))
     layers = tuple(dict.fromkeys(word for words in args.layers for word in words.split()))
     check_layers(weights, layers, args.pool)
-    parts = _parts_of(protocol)
+    dataset: Any = (protocol.get('test_dataloader') or {}).get('dataset') or {}
+    if not all(dataset.get(part) for part in ('bank', 'query')):
+        raise ConfigError(
+            f'{protocol.filename}: SVMs learn from a bank and score a query: give '
+            "test_dataloader.dataset=dict(type='BankAndQuery', bank=..., query=...)"
+        )
+    parts = dataset.bank.to_dict(), dataset.query.to_dict()
     if args.check is not None or args.launcher == 'none':  # processes of a launcher come after its check
         if args.download:
             download_data(protocol, ['test_dataloader'])
-        _check_labels(metric, parts)
+        train, test = (build_dataset(part, seed=0) for part in parts)
+        if train.labels is not None and test.labels is not None:
+            metric.targets(train.labels, test.labels, train.classes)
     default = default_work_dir(str(protocol.filename)) / weights_name(str(weights))
     return SVMRun(protocol, metric, parts, weights, layers, Path(args.work_dir or default))
 
@@ -163,16 +143,6 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
     return cfg, METRICS.build(found)
 
 
-def _parts_of(protocol: Config) -> tuple[dict, dict]:
-    dataset: Any = (protocol.get('test_dataloader') or {}).get('dataset') or {}
-    if not all(dataset.get(part) for part in ('bank', 'query')):
-        raise ConfigError(
-            f'{protocol.filename}: SVMs learn from a bank and score a query: give '
-            "test_dataloader.dataset=dict(type='BankAndQuery', bank=..., query=...)"
-        )
-    return dataset.bank.to_dict(), dataset.query.to_dict()
-
-
 def find_weights(args: argparse.Namespace) -> Path:
     """The file of the network: as named, of an epoch of a run, or written now as it is initialised.
 
@@ -196,12 +166,6 @@ def find_weights(args: argparse.Namespace) -> Path:
     return file
 
 
-def _check_labels(metric: LinearSVM, parts: tuple[dict, dict]) -> None:
-    train, test = (build_dataset(part, seed=0) for part in parts)
-    if train.labels is not None and test.labels is not None:
-        metric.targets(train.labels, test.labels, train.classes)
-
-
 def measure(run: SVMRun, train: FeatureFolder, test: FeatureFolder, jobs: int | None, out: Path | None) -> None:
     """Every part of the protocol for every layer, then the table; what was measured before is taken as it is."""
     targets = run.metric.targets(train.labels, test.labels, train.facts.get('classes'))
@@ -210,20 +174,13 @@ def measure(run: SVMRun, train: FeatureFolder, test: FeatureFolder, jobs: int | 
         sets = [LabeledFeatures(folder.layer(layer), own) for folder, own in zip((train, test), targets, strict=True)]
         task = SVMTask(sets[0], sets[1], single=train.labels.ndim == 1)
         for part in run.metric.parts:
-            count = jobs or jobs_that_fit(*_size(run.metric, part, task))
             what = 'all images' if part == ALL else f'{part} a class'
-            done = results.find(layer, part)
-            print(
-                f'{layer}, {what}: {"there already" if done else f"fitting, {count} at a time"}',
-                file=sys.stderr,
-                flush=True,
-            )
-            if not done:
-                results.keep(layer, part, run.metric.measure(part, task, count))
+            if results.find(layer, part):
+                print(f'{layer}, {what}: there already', file=sys.stderr, flush=True)
+                continue
+            rows, classes = task.train.targets.shape  # rows: of the largest set that one SVM learns from
+            rows = rows if part == ALL else min(rows, classes * int(part))
+            count = jobs or jobs_that_fit(rows, task.train.features.shape[1])
+            print(f'{layer}, {what}: fitting, {count} at a time', file=sys.stderr, flush=True)
+            results.keep(layer, part, run.metric.measure(part, task, count))
     print(write_results(results, run.layers, run.weights, str(run.protocol.filename), out), flush=True)
-
-
-def _size(metric: LinearSVM, part: str | int, task: SVMTask) -> tuple[int, int]:
-    """Rows and width of the largest set of features that one SVM learns from."""
-    rows, classes = task.train.targets.shape
-    return min(rows, rows if part == ALL else classes * int(part)), task.train.features.shape[1]

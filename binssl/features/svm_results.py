@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,7 +10,7 @@ from typing import Any
 
 import torch
 
-from binssl.core.files import current_commit, file_sha256, write_json
+from binssl.core.files import current_commit, file_sha256, read_json, write_json, write_text
 from binssl.core.tables import markdown
 from binssl.engine.config import config_hash
 from binssl.evaluation import LinearSVM
@@ -28,13 +27,7 @@ HEADINGS = {'map': 'all: mAP', 'map_11_points': 'all: mAP, 11 points', 'top1': '
 
 
 class Results:
-    """The results of a protocol on two sets of features, below ``folder``.
-
-    Args:
-        folder: a result is ``LAYER/PART.json`` in it.
-        metric: the protocol.
-        sources: the features learnt from and those scored.
-    """
+    """The results of a protocol: ``LAYER/PART.json`` in ``folder``, from features learnt from and features scored."""
 
     def __init__(self, folder: Path, metric: LinearSVM, sources: tuple[FeatureFolder, FeatureFolder]) -> None:
         self.folder, self.metric, self.sources = folder, metric, sources
@@ -47,21 +40,15 @@ class Results:
 
     def find(self, layer: str, part: Part) -> dict[str, Any] | None:
         """The result, if it is there and was made from the same."""
-        file = self._file(layer, part)
-        if not file.is_file():
-            return None
-        try:
-            kept = json.loads(file.read_text(encoding='utf-8'))
-        except json.JSONDecodeError:
-            return None
+        kept = read_json(self._file(layer, part))
         return kept['record'] if kept.get('source') == self._key(layer, part) else None
 
     def keep(self, layer: str, part: Part, record: Mapping[str, Any]) -> None:
         """Write a result, whole or not at all."""
-        file, now = self._file(layer, part), time.monotonic()
+        now = time.monotonic()
         content = dict(source=self._key(layer, part), seconds=round(now - self._started, 1), record=record)
         self._started = now
-        write_json(file, content)
+        write_json(self._file(layer, part), content)
 
     def _key(self, layer: str, part: Part) -> str:
         draws = {} if part == ALL else dict(repeats=self.metric.repeats, seed=self.metric.seed)
@@ -81,7 +68,6 @@ def write_results(
         layers: a row each.
         weights: the network.
         protocol: path of its config.
-        out: another place for the numbers.
 
     Returns:
         What ``table.md`` says.
@@ -100,7 +86,7 @@ def write_results(
         ]
     )
     metrics = {
-        _named(key, layer, layers): value
+        key if len(layers) == 1 else f'{key}_{layer}': value
         for layer, parts in records.items()
         for part, record in parts.items()
         for key, value in metric.flat(part, record).items()
@@ -117,7 +103,7 @@ def write_results(
     )
     for file in [results.folder / 'results.json', *([out] if out else [])]:
         write_json(file, facts)
-    (results.folder / 'table.md').write_text(text + '\n', encoding='utf-8')
+    write_text(results.folder / 'table.md', text + '\n')
     return text
 
 
@@ -125,18 +111,12 @@ def _table(metric: LinearSVM, records: Mapping[str, Mapping[Part, Mapping[str, A
     every = next(iter(records.values())).get(ALL, {})
     numbers = [key for key in HEADINGS if key in every]
     shots = [part for part in metric.parts if part != ALL]
-    head = ['layer', *(HEADINGS[key] for key in numbers), *(str(part) for part in shots)]
-    return [
-        head,
-        *(
-            [layer, *(f'{parts[ALL][key]:.2f}' for key in numbers), *(_spread(parts[part]) for part in shots)]
-            for layer, parts in records.items()
-        ),
-    ]
-
-
-def _spread(record: Mapping[str, Any]) -> str:
-    return f'{record.get("map", record.get("top1")):.1f} ± {record["std"]:.1f}'
+    lines = [['layer', *(HEADINGS[key] for key in numbers), *(str(part) for part in shots)]]
+    for layer, parts in records.items():
+        few = (parts[part] for part in shots)
+        spreads = [f'{one.get("map", one.get("top1")):.1f} ± {one["std"]:.1f}' for one in few]
+        lines.append([layer, *(f'{parts[ALL][key]:.2f}' for key in numbers), *spreads])
+    return lines
 
 
 def _note(metric: LinearSVM, records: Mapping[str, Mapping[Part, Mapping[str, Any]]]) -> str:
@@ -149,8 +129,3 @@ def _note(metric: LinearSVM, records: Mapping[str, Mapping[Part, Mapping[str, An
         f'{stopped:,} SVMs were stopped before they had converged.' if stopped else '',
     ]
     return ' '.join(note for note in notes if note)
-
-
-def _named(key: str, layer: str, layers: Sequence[str]) -> str:
-    """A number's name, with the layer's where there are several."""
-    return key if len(layers) == 1 else f'{key}_{layer}'

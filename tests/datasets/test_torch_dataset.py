@@ -151,7 +151,9 @@ def test_the_fingerprint_is_of_pixels_and_labels(tmp_path: Path) -> None:
 
 def test_features_are_kept_and_found_again(tmp_path: Path) -> None:
     weights = write_network(ENCODER, tmp_path / 'weights.pth')
-    folders = [extract_features(weights, fake(), root=tmp_path, device=torch.device('cpu')) for _ in range(2)]
+    folders = [
+        extract_features(weights, dict(dataset=fake()), root=tmp_path, device=torch.device('cpu')) for _ in range(2)
+    ]
     assert folders[0].path == folders[1].path
     assert folders[0].labels.tolist() == build_dataset(fake()).single_labels().tolist()
     assert folders[0].layer('neck').shape == (48, 12)

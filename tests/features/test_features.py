@@ -19,7 +19,7 @@ from made_up_voc_boxes import make_devkit
 from binssl.checkpoints import CheckpointError, load_model, read_checkpoint, write_checkpoint
 from binssl.datasets import Digits, ImageFolder
 from binssl.evaluation import EvaluationError
-from binssl.features.folder import FeatureFolder, extract_features
+from binssl.features.folder import FeatureFolder, extract_features, with_views_of
 from binssl.features.rows import RowMaker
 from binssl.registry import ConfigError
 
@@ -34,10 +34,11 @@ def weights(tmp_path: Path) -> Path:
     return write_network(ENCODER, tmp_path / 'weights.pth')
 
 
-def extract(weights: Path, dataset: dict = FEW, *layers: str, **more: Any) -> FeatureFolder:
-    return extract_features(
-        weights, dataset, layers or ('neck',), weights.parent / 'kept', device=CPU, **{'batch_size': 100, **more}
-    )
+def extract(
+    weights: Path, dataset: dict = FEW, *layers: str, pool: str = 'mean', batch_size: int = 100, **loader: Any
+) -> FeatureFolder:
+    loader |= dict(dataset=dataset, batch_size=batch_size)
+    return extract_features(weights, loader, layers or ('neck',), weights.parent / 'kept', pool=pool, device=CPU)
 
 
 def forbid_computing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,6 +178,15 @@ def test_no_row_is_of_another_image(weights: Path, tmp_path: Path, wrap: Callabl
         extract(weights, dataset, batch_size=3, num_workers=0)
     assert str(bad) in str(told.value)
     assert not [*tmp_path.glob('kept/*'), *tmp_path.glob('kept/.*')]
+
+
+def test_the_views_of_another_set_go_where_a_set_takes_its_own() -> None:
+    ours = dict(type='TorchDataset', dataset=dict(type='torchvision/FakeData', size=4), views=[None, None])
+    other = dict(type='SomeOfEachClass', dataset=dict(ours, views=PLAIN), per_class=1)
+    assert with_views_of(ours, other) == dict(ours, views=PLAIN)
+    assert with_views_of(dict(other, per_class=2), FEW)['dataset'] == dict(type=ours['type'], dataset=ours['dataset'])
+    assert with_views_of(FEW, ours) == dict(FEW, dataset=dict(TEST, views=[None, None]))
+    assert ours['views'] == [None, None]  # a copy was changed
 
 
 def test_images_of_their_own_sizes_are_told(weights: Path, tmp_path: Path) -> None:
