@@ -40,13 +40,8 @@ def parse_evaluation(arguments: Sequence[str] | None = None) -> argparse.Namespa
     )
     parser.add_argument('weights', type=Path, help='a weights file or training checkpoint')
     parser.add_argument('--tasks', nargs='+', default=[], metavar='TASK', help='such as knn linear semi; default: all')
-    parser.add_argument(
-        '--suite',
-        nargs='+',
-        default=[],
-        metavar='NAME',
-        help='of configs/benchmarks/suites, or a file of your own; default: all',
-    )
+    suite_help = 'of configs/benchmarks/suites, or a file of your own; default: all'
+    parser.add_argument('--suite', nargs='+', default=[], metavar='NAME', help=suite_help)
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/evaluate/ and the name of the weights')
     parser.add_argument('--seeds', type=int, default=1, metavar='N', help='of what trains: mean and spread of N')
     parser.add_argument('--processes', type=int, default=1, metavar='N', help='of each task: one a GPU')
@@ -57,11 +52,7 @@ def parse_evaluation(arguments: Sequence[str] | None = None) -> argparse.Namespa
 
 
 def evaluate(args: argparse.Namespace, tools: Path) -> None:
-    """Plan, ask, run what is not done yet, write the table.
-
-    Args:
-        args: see :func:`parse_evaluation`.
-        tools: folder of the command line tools.
+    """Plan, ask, run what is not done yet by what is in ``tools``, write the table.
 
     Raises:
         ConfigError: the weights have no trunk, a task or suite does not exist, or nothing can run.
@@ -92,11 +83,7 @@ def evaluate(args: argparse.Namespace, tools: Path) -> None:
 
 
 def make_plan(args: argparse.Namespace) -> list[Planned]:
-    """What every task that was asked for comes to.
-
-    Raises:
-        ConfigError: see :func:`evaluate`.
-    """
+    """What every task that was asked for comes to."""
     suites = read_suites(args.suite)
     check_tasks(args.tasks, suites)
     with processes() as device:
@@ -141,11 +128,9 @@ def write_evaluation(
     Args:
         planned: every task that was asked for.
         jobs: the runs of those that can run, a seed each; what is not done is told as such.
-        weights: the file that was evaluated.
-        work_dir: where to.
 
     Returns:
-        What ``evaluation.md`` says.
+        What ``evaluation.md`` says, and where it is.
     """
     facts = dict(
         weights=str(weights),
@@ -155,7 +140,10 @@ def write_evaluation(
         torch=torch.__version__,
     )
     rows = [_row(entry, own) for entry, own in jobs]
-    rows = [*_earlier(work_dir / 'evaluation.json', facts['sha256'], {row['task'] for row in rows}), *rows]
+    before, now = read_json(work_dir / 'evaluation.json'), {row['task'] for row in rows}
+    if before.get('sha256') == facts['sha256']:
+        rows = [*(row for row in before['tasks'] if row['task'] not in now and row['metrics']), *rows]
+    seeds = ', '.join(map(str, sorted({seed for row in rows for seed in row['seeds']}))) or 'none'
     lines = [line for row in rows for line in _lines(row)]
     text = '\n\n'.join(
         part
@@ -164,7 +152,7 @@ def write_evaluation(
             f'weights: SHA-256 {facts["sha256"]}  ',
             f'code: {facts["commit"] or "no repository"}, torch {torch.__version__}',
             markdown([COLUMNS, *lines]),
-            NOTE.format(seeds=', '.join(map(str, sorted({seed for row in rows for seed in row['seeds']}))) or 'none'),
+            NOTE.format(seeds=seeds),
             '\n'.join(f'- {row["task"]}: {row["protocol"]} ({row["config"]})' for row in rows),
             '\n'.join(f'- {line}' for line in _obstacles(planned)),
         ]
@@ -172,8 +160,7 @@ def write_evaluation(
     )
     write_text(work_dir / 'evaluation.md', text + '\n')
     not_run = {entry.name: entry.obstacle for entry in planned if entry.obstacle}
-    record = dict(facts, tasks=rows, not_run=not_run)
-    write_json(work_dir / 'evaluation.json', record)
+    write_json(work_dir / 'evaluation.json', dict(facts, tasks=rows, not_run=not_run))
     return text + f'\n\nwritten: {work_dir / "evaluation.md"}, {work_dir / "evaluation.json"}'
 
 
@@ -187,13 +174,6 @@ def unknown_numbers(jobs: Sequence[tuple[Planned, Sequence[Job]]]) -> list[str]:
         for key in row['shows']
         if key not in metrics
     ]
-
-
-def _earlier(file: Path, sha256: str, now: set[str]) -> list[dict[str, Any]]:
-    """The finished rows of an earlier table of the same weights."""
-    record = read_json(file)
-    same = record.get('sha256') == sha256
-    return [row for row in record['tasks'] if row['task'] not in now and row['metrics']] if same else []
 
 
 def _row(entry: Planned, jobs: Sequence[Job]) -> dict[str, Any]:
@@ -230,9 +210,8 @@ def _obstacles(planned: Sequence[Planned]) -> list[str]:
     tasks: dict[tuple[str, str], list[str]] = {}
     for entry in planned:
         if entry.obstacle:
-            tasks.setdefault((entry.suite, textwrap.shorten(entry.obstacle, 100, placeholder=' ...')), []).append(
-                entry.task.name
-            )
+            reason = textwrap.shorten(entry.obstacle, 100, placeholder=' ...')
+            tasks.setdefault((entry.suite, reason), []).append(entry.task.name)
     return [f'not run: {suite} ({", ".join(names)}): {reason}' for (suite, reason), names in tasks.items()]
 
 

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
-
 from binssl.core.files import current_commit, file_sha256, write_json, write_text
 from binssl.core.locks import only_one
 from binssl.core.tables import markdown
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.training import default_work_dir, parse_training, train, weights_name
-from binssl.recipes.job import Job
+from binssl.recipes.job import Job, options_flag
 from binssl.recipes.recipe import Step
 from binssl.recipes.report import read_curves
 from binssl.recipes.runner import RecipeRunner
@@ -37,13 +35,9 @@ def parse_grid(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='path of a config with optim_wrapper.paramwise_cfg.lr_mult.head')
     parser.add_argument('weights', type=Path, help='what every run starts from')
     parser.add_argument('--lrs', type=float, nargs='+', default=list(RATES), metavar='LR', help="the trunk's rates")
+    factor_help = "the head's rate is so many times the trunk's"
     parser.add_argument(
-        '--head-factors',
-        type=float,
-        nargs='+',
-        default=list(HEAD_FACTORS),
-        metavar='N',
-        help="the head's rate is so many times the trunk's",
+        '--head-factors', type=float, nargs='+', default=list(HEAD_FACTORS), metavar='N', help=factor_help
     )
     parser.add_argument('--work-dir', type=Path, help="default: the config's path under work_dirs/, the weights' name")
     parser.add_argument('--seed', type=int, default=0)
@@ -53,11 +47,7 @@ def parse_grid(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def run_grid(args: argparse.Namespace, tools: Path) -> None:
-    """Check one run, make all that are not done yet, write ``grid.md`` and ``grid.json``.
-
-    Args:
-        args: see :func:`parse_grid`.
-        tools: folder of the command line tools.
+    """Check one run, make all that are not done yet by what is in ``tools``, write ``grid.md`` and ``grid.json``.
 
     Raises:
         ConfigError: a rate that is none, a config without a rate of the head or without top-1 in its validation and
@@ -65,7 +55,9 @@ def run_grid(args: argparse.Namespace, tools: Path) -> None:
         TrainingError: runs failed; the others are in the table.
     """
     jobs = grid_jobs(args)
-    _check_run(args, jobs[0])
+    # what stands in the way of one run stands in the way of all: told once, before any
+    flags = ['--pretrained', str(args.weights), '--work-dir', str(jobs[0].folder), '--check', str(args.processes)]
+    train(parse_training([args.config, *flags, '--resume', 'auto', *options_flag(jobs[0].step.options)]))
     with only_one(jobs[0].work_dir, 'a grid'):
         try:
             RecipeRunner(jobs, tools, 1, args.processes, keep_going=True).run()
@@ -90,34 +82,22 @@ def grid_jobs(args: argparse.Namespace) -> list[Job]:
             f'{args.config} gives the head no rate of its own, which a grid would set: add '
             'optim_wrapper.paramwise_cfg=dict(lr_mult=dict(head=10))'
         )
-    _check_scores(cfg, args.config)
-    folder = args.work_dir or default_work_dir(args.config) / weights_name(str(args.weights))
-    # quoted: a comma in a path would make it a list
-    shared = {key: repr(value) if isinstance(value, str) else value for key, value in given.items()}
-    return [
-        Job(
-            Step(
-                _name(rate, factor),
-                args.config,
-                'probe',
-                files=dict(pretrained=str(args.weights)),
-                options={**shared, RATE: rate, FACTOR: factor},
-            ),
-            args.seed,
-            folder,
-        )
-        for rate, factor in itertools.product(args.lrs, args.head_factors)
-    ]
-
-
-def _check_scores(cfg: Config, name: str) -> None:
     for split, why in (('val', 'by which a grid chooses'), ('test', 'which its table shows')):
         accuracy = metric_config(cfg, f'{split}_evaluator', 'Accuracy')
         if accuracy is None or 1 not in accuracy.get('topk', (1,)) or not cfg.get(f'{split}_dataloader'):
             raise ConfigError(
-                f'{name} has no top-1 of its {split} data, {why}: set {split}_dataloader, '
+                f'{args.config} has no top-1 of its {split} data, {why}: set {split}_dataloader, '
                 f"{split}_cfg=dict() and {split}_evaluator=[dict(type='Accuracy')]"
             )
+    folder = args.work_dir or default_work_dir(args.config) / weights_name(str(args.weights))
+    # quoted: a comma in a path would make it a list
+    shared = {key: repr(value) if isinstance(value, str) else value for key, value in given.items()}
+    jobs = []
+    for rate, factor in itertools.product(args.lrs, args.head_factors):
+        name, options = f'lr{rate:g}_head{factor:g}'.replace('.', '_'), {**shared, RATE: rate, FACTOR: factor}
+        step = Step(name, args.config, 'probe', files=dict(pretrained=str(args.weights)), options=options)
+        jobs.append(Job(step, args.seed, folder))
+    return jobs
 
 
 def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:
@@ -128,13 +108,10 @@ def write_grid(args: argparse.Namespace, jobs: Sequence[Job]) -> str:
     lines = [_line(row, row is best) for row in rows]
     digest = file_sha256(args.weights)
     title = f'# {args.config}, rates of trunk and head\n\nweights: {args.weights}, SHA-256 {digest}  '
-    note = (
-        'Top-1 in percent after the last epoch, of the validation, which chooses (**), and of the test.'
-        if best
-        else 'No run is done.'
-    )
+    told = 'Top-1 in percent after the last epoch, of the validation, which chooses (**), and of the test.'
     head = ['run', 'rate of the trunk', 'of the head', 'validation top-1', 'test top-1']
-    text = '\n'.join([title, f'seed {args.seed}, code {current_commit()}\n', markdown([head, *lines]), '', note])
+    shown = [markdown([head, *lines]), '', told if best else 'No run is done.']
+    text = '\n'.join([title, f'seed {args.seed}, code {current_commit()}\n', *shown])
     folder = jobs[0].work_dir
     record = dict(
         config=args.config,
@@ -154,9 +131,9 @@ def _row(job: Job) -> dict[str, Any]:
     """What is known of a run."""
     rate, factor = job.step.options[RATE], job.step.options[FACTOR]
     row: dict[str, Any] = dict(run=job.step.name, lr=rate, head_factor=factor, folder=str(job.folder))
-    if not job.is_done():
-        return row
-    return dict(row, validation=read_curves(job.folder)['val_top1'][-1][1], test=job.metrics)
+    if job.is_done():
+        row |= dict(validation=read_curves(job.folder)['val_top1'][-1][1], test=job.metrics)
+    return row
 
 
 def _line(row: Mapping[str, Any], is_best: bool) -> list[str]:
@@ -165,29 +142,3 @@ def _line(row: Mapping[str, Any], is_best: bool) -> list[str]:
         return [*rates, 'not done', '']
     validated = f'{row["validation"]:.2f}'
     return [*rates, f'**{validated}**' if is_best else validated, f'{row["test"]["top1"]:.2f}']
-
-
-def _name(rate: float, factor: float) -> str:
-    return f'lr{rate:g}_head{factor:g}'.replace('.', '_')
-
-
-def _check_run(args: argparse.Namespace, job: Job) -> None:
-    """What stands in the way of one run stands in the way of all: told once, before any."""
-    options = [f'{key}={value}' for key, value in job.step.options.items()]
-    train(
-        parse_training(
-            [
-                args.config,
-                '--pretrained',
-                str(args.weights),
-                '--work-dir',
-                str(job.folder),
-                '--resume',
-                'auto',
-                '--check',
-                str(args.processes),
-                '--cfg-options',
-                *options,
-            ]
-        )
-    )

@@ -67,10 +67,9 @@ class Job:
         (``sync_bn``), their batches do depend on it.
         """
         hashes = {option: file_sha256(path) for option, path in self.input_files().items()}
-        known = dict(
-            kind=self.step.kind, weights=self.step.weights, seed=self.seed, config_hash=self._config_hash, inputs=hashes
-        )
-        return dict(known, data=self.step.data) if self.step.data else known
+        step = self.step
+        known = dict(kind=step.kind, weights=step.weights, seed=self.seed, config_hash=self._config_hash, inputs=hashes)
+        return dict(known, data=step.data) if step.data else known
 
     def is_done(self) -> bool:
         """Whether ``done.json`` is there and everything is as it says: config, inputs and output."""
@@ -85,9 +84,6 @@ class Job:
 
         Returns:
             'starts', 'goes on', or 'starts anew' where something that it is made from, or what it made, has changed.
-
-        Raises:
-            ConfigError: the folder holds something that no recipe has put there.
         """
         record, now = read_json(self.folder / 'step.json'), self.fingerprint()
         if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
@@ -99,22 +95,17 @@ class Job:
         else:
             state = 'goes on' if record else 'starts'
         self.folder.mkdir(parents=True, exist_ok=True)
-        before = record['seconds_before'] + self._last_seconds(record) if record else 0.0
+        before, log = record.get('seconds_before', 0.0), self.folder / 'log.txt'
+        if record and log.is_file():  # an attempt that was cut off ran until its last line
+            before += max(0.0, log.stat().st_mtime - record['started'])
         write_json(self.folder / 'step.json', dict(fingerprint=now, started=time.time(), seconds_before=before))
         return state
-
-    def _last_seconds(self, record: Mapping[str, Any]) -> float:
-        """How long an attempt that was cut off had run: until its last line."""
-        log = self.folder / 'log.txt'
-        return max(0.0, log.stat().st_mtime - record['started']) if log.is_file() else 0.0
 
     def finish(self, commands: Sequence[Sequence[str]], core_seconds: float = 0.0) -> float:
         """Write ``done.json``; gives the seconds that the step took, those before an interruption included.
 
-        Args:
-            commands: what ran.
-            core_seconds: processor time of what ran; written only where nothing was interrupted, as that of a killed
-                process is not known.
+        The processor time of ``commands`` is written only where nothing was interrupted: that of a killed process is
+        not known.
         """
         record = read_json(self.folder / 'step.json')
         seconds = record['seconds_before'] + time.time() - record['started']
@@ -134,10 +125,7 @@ class Job:
     def commands(self, python: str, tools: Path, processes: int = 1) -> list[list[str]]:
         """The command lines of the step; anybody can give the same ones by hand.
 
-        Args:
-            python: the interpreter.
-            tools: folder of the command line tools.
-            processes: of each training and test, joined; a config's ``global_batch_size`` keeps the step the same.
+        A training or test runs in so many ``processes``; a config's ``global_batch_size`` keeps the step the same.
         """
         step, inputs, out = self.step, self.input_files(), str(self.output)
         if step.kind == 'init':
@@ -153,16 +141,17 @@ class Job:
         if step.kind in ('test', 'svm'):
             kept = [] if step.kind == 'test' else ['--features', str(self.work_dir / 'features')]
             tested = run('test' if step.kind == 'test' else 'test_svm', step.config, inputs['checkpoint'])
-            return [[*tested, '--work-dir', str(self.folder), *kept, *_options(step.options)]]
+            return [[*tested, '--work-dir', str(self.folder), *kept, *options_flag(step.options)]]
         # quoted: a comma in a path would make it a list
         options = {**step.options, **{option: repr(str(path)) for option, path in inputs.items()}}
-        flags = ['--work-dir', str(self.folder), '--seed', str(self.seed), '--resume', 'auto', *_options(options)]
+        flags = ['--work-dir', str(self.folder), '--seed', str(self.seed), '--resume', 'auto', *options_flag(options)]
         train, latest = [*run('train', step.config), *flags], self.folder / 'latest.pth'
         if step.kind == 'train':
             return [train, [python, str(tools / WEIGHTS[step.weights]), str(latest), out, '--force']]
-        test = ['--work-dir', str(self.folder / 'test'), '--out', out, *_options(step.options)]
+        test = ['--work-dir', str(self.folder / 'test'), '--out', out, *options_flag(step.options)]
         return [train, [*run('test', step.config, latest), *test]]
 
 
-def _options(options: Mapping[str, Any]) -> list[str]:
+def options_flag(options: Mapping[str, Any]) -> list[str]:
+    """``--cfg-options`` and what follows it; nothing for no options."""
     return ['--cfg-options', *(f'{key}={value}' for key, value in options.items())] if options else []

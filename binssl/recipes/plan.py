@@ -32,23 +32,14 @@ _FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
 
 @dataclass(frozen=True)
 class Planned:
-    """A task, and what was found out before it.
-
-    Args:
-        suite: its suite's name.
-        task: the task.
-        data: SHA-256 of all the data that it reads; '' where they are not there.
-        images: passes of an image through the network, a backward pass as two.
-        seconds: about how long these take on this machine in one process; what is fitted to features is not in it.
-        obstacle: why it cannot run, '' if it can.
-    """
+    """A task of a suite, and what was found out before it."""
 
     suite: str
     task: Step
-    data: str = ''
-    images: int = 0
-    seconds: float = 0.0
-    obstacle: str = ''
+    data: str = ''  # SHA-256 of all that it reads
+    images: int = 0  # passes of an image through the network, a backward pass as two
+    seconds: float = 0.0  # that these take, about, on this machine in one process; fits to features are not in it
+    obstacle: str = ''  # why it cannot run
 
     @property
     def name(self) -> str:
@@ -65,7 +56,7 @@ def plan_task(
         task: which.
         model: the network, in eval mode on ``device``.
         device: where it is timed.
-        input_size: side in pixels that the network was made for, where its file says it.
+        input_size: side in pixels that the network was made for, where that is known.
 
     Raises:
         ConfigError: the config itself is wrong, or has not what its kind needs.
@@ -92,13 +83,7 @@ def plan_task(
 
 
 def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
-    """How many times an image goes through the trunk, a backward pass counted as two.
-
-    Args:
-        cfg: of the task.
-        kind: see :class:`Step`.
-        sizes: images behind each loader.
-    """
+    """How often an image goes through the trunk, a backward pass counted as two; ``sizes``: images of each loader."""
     if kind != 'probe':
         return sum(sizes[name] for name in ('train_dataloader', 'test_dataloader') if name in sizes)
     epochs = cfg.train_cfg.max_epochs
@@ -110,12 +95,16 @@ def count_passes(cfg: Config, kind: str, sizes: Mapping[str, int]) -> int:
 
 
 def _seconds_per_image(
-    model: nn.Module, dataset: ImageDataset, num_workers: int, device: torch.device, input_size: int | None
+    model: Any, dataset: ImageDataset, num_workers: int, device: torch.device, input_size: int | None
 ) -> float:
     """Of a small batch: the slower of loading it, shared by the workers, and of putting it through the network."""
     count = min(_IMAGES_TIMED, len(dataset))
     start = time.perf_counter()
-    batches = _some_batches(dataset, [len(dataset) * place // count for place in range(count)])
+    views = dataset.batch([len(dataset) * place // count for place in range(count)])['images']
+    if isinstance(views, torch.Tensor):
+        views = [views]
+    # the first view of all, or one by one what has sizes of its own
+    batches = views[:1] if views[0].ndim == 4 else [image[None] for image in views]
     loading = (time.perf_counter() - start) / count / max(1, num_workers)
     if len(batches) == 1 and input_size not in (None, batches[0].shape[-1]):
         raise ConfigError(
@@ -124,22 +113,10 @@ def _seconds_per_image(
         )
     for _ in range(2):  # the first pass sets things up
         start = time.perf_counter()
-        for batch in batches:
-            _forward(model, batch)
+        with torch.no_grad():
+            for images in batches:
+                model.extract(model.data_preprocessor(dict(images=images))['images'])
         if device.type == 'cuda':
             torch.cuda.synchronize(device)
         computing = (time.perf_counter() - start) / count
     return max(loading, computing) if num_workers else loading + computing
-
-
-def _some_batches(dataset: ImageDataset, places: list[int]) -> list[torch.Tensor]:
-    """The first view of these images, (N, 3, H, W), as a loader would ask for them; one by one where sizes differ."""
-    images = dataset.batch(places)['images']
-    if isinstance(images, torch.Tensor):
-        return [images]
-    return [images[0]] if images[0].ndim == 4 else [image[None] for image in images]
-
-
-@torch.no_grad()
-def _forward(model: Any, images: torch.Tensor) -> None:
-    model.extract(model.data_preprocessor(dict(images=images))['images'])

@@ -150,11 +150,7 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def read_suites(wanted: Sequence[str]) -> list[Suite]:
-    """The suites of those names or files; all of :data:`SUITES` where nothing is wanted.
-
-    Raises:
-        ConfigError: one is not there, or cannot be read.
-    """
+    """The suites of those names or files; all of :data:`SUITES` where nothing is wanted."""
     known = {path.stem: path for path in sorted(SUITES.glob('*.py'))}
     if not known and not wanted:
         raise ConfigError(f'there are no suites in {SUITES}: start from the root of the project, or give --suite FILE')
@@ -209,11 +205,7 @@ def _read_keys(what: str, path: str | Path, known: Sequence[str], needed: str) -
 
 
 def _test_of(step: Step, test: str) -> Step:
-    """The test of what ``step`` makes.
-
-    Raises:
-        ConfigError: it is the step's own, and the step's config has none, or its weights leave the head out.
-    """
+    """The test of what ``step`` makes: by the config ``test``, or by the step's own."""
     name, inputs = f'test_{step.name}', {'checkpoint': step.name}
     if test != OWN_TEST:
         return Step(name, test, 'test', inputs)

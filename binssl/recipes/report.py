@@ -14,10 +14,9 @@ from binssl.checkpoints import load_model
 from binssl.core.files import write_json, write_text
 from binssl.core.tables import markdown, summarise
 from binssl.datasets import build_dataset
-from binssl.features.pictures import embed_features
+from binssl.features.pictures import embed_features, new_figure
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Recipe
-from binssl.registry import ConfigError
 
 #: entries of a record, their headings, their formats
 COLUMNS = {
@@ -85,13 +84,11 @@ def gather_embedding(recipe: Recipe, jobs: Sequence[Job]) -> tuple[Tensor, Tenso
     """Features (N, D) of the picture's data set by the first seed's network, and its labels (N,)."""
     job = next(job for job in jobs if job.step.name == recipe.picture['embedding'])
     dataset = build_dataset(recipe.picture['dataset'])
-    samples = [dataset[index] for index in range(len(dataset))]
+    samples = dataset.batch(range(len(dataset)))
     model: Any = load_model(job.output)
-    images = torch.stack([sample['images'][0] for sample in samples])
-    labels = torch.tensor([sample['labels'] for sample in samples])
     with torch.no_grad():
-        batch = model.data_preprocessor(dict(images=images, labels=labels))
-        return model.extract(batch['images']), labels
+        images = model.data_preprocessor(dict(images=samples['images'][0]))['images']
+        return model.extract(images), samples['labels']
 
 
 def table(records: Records) -> list[list[str]]:
@@ -112,7 +109,7 @@ def write_tables(title: str, records: Records, folder: Path) -> str:
     Returns:
         What ``table.md`` says, for a person to read.
     """
-    count = max((len(seeds) for seeds in records.values()), default=0)
+    count = max(map(len, records.values()), default=0)
     seeds = f' Mean of {count} seeds (lowest..highest).' if count > 1 else ''
     classifiers = any('top1' in seed for row in records.values() for seed in row)
     notes = (CLASSIFIERS_NOTE if classifiers else FEATURES_NOTE) + SECONDS_NOTE
@@ -130,17 +127,8 @@ def draw_report(curves: Curves, features: Tensor, labels: Tensor, path: Path) ->
         features: (N, D).
         labels: (N,), class numbers.
         path: the picture.
-
-    Raises:
-        ConfigError: matplotlib or scikit-learn is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ConfigError('the picture needs matplotlib: pip install "binssl[plots]"') from error
-    figure = Figure(figsize=(12, 6), layout='constrained')
-    FigureCanvasAgg(figure)
+    figure = new_figure((12, 6))
     grid = figure.add_gridspec(3, 2, width_ratios=(1.05, 1), height_ratios=(2, 1, 1))
     panels = [figure.add_subplot(grid[row, 0]) for row in range(3)]
     _draw_curves(panels, curves)
@@ -175,14 +163,8 @@ def _draw_curves(panels: Sequence[Any], curves: Curves) -> None:
     balance.set_ylim(0, None)
     information.set_ylim(0, None)
     information.axhline(0.1, color='#cc3311', linestyle='--', linewidth=0.9)
-    information.text(
-        0.01,
-        0.14,
-        'below: the classifiers have become constant',
-        color='#cc3311',
-        fontsize='small',
-        transform=information.get_yaxis_transform(),
-    )
+    told = dict(color='#cc3311', fontsize='small', transform=information.get_yaxis_transform())
+    information.text(0.01, 0.14, 'below: the classifiers have become constant', **told)
     information.set_xlabel('epoch')
     for panel in panels[:2]:
         panel.tick_params(labelbottom=False)
@@ -192,10 +174,9 @@ def _draw_embedding(panel: Any, points: Any, labels: Tensor) -> None:
     classes = labels.unique().tolist()
     for place, label in enumerate(classes):
         chosen = points[labels.numpy() == label]
-        colour = f'C{place % 10}'
         panel.scatter(*chosen.T, s=0)  # the limits; the digits themselves are drawn below
         for x, y in chosen:
-            panel.text(x, y, str(label), color=colour, fontsize=9, ha='center', va='center', clip_on=True)
+            panel.text(x, y, str(label), color=f'C{place % 10}', fontsize=9, ha='center', va='center', clip_on=True)
     panel.set_title(f'features of the {len(labels)} test images, by class (t-SNE)', fontsize='medium')
     panel.set_xticks([])
     panel.set_yticks([])

@@ -72,8 +72,7 @@ class RecipeRunner:
 
     def _start_ready(self) -> None:
         for job in list(self._waiting):
-            ready = all(f'seed{job.seed}/{source}' in self._done for source in job.step.inputs.values())
-            if not ready:
+            if not all(f'seed{job.seed}/{source}' in self._done for source in job.step.inputs.values()):
                 continue
             if job.is_done():
                 self._waiting.remove(job)
@@ -81,14 +80,10 @@ class RecipeRunner:
                 say(job.label, f'already done  [{len(self._done)}/{len(self.jobs)}]')
             elif len(self._running) < self.workers:
                 self._waiting.remove(job)
-                self._begin(job)
-
-    def _begin(self, job: Job) -> None:
-        state = job.begin()
-        say(job.label, f'{state}: {job.step.kind} {job.step.config}')
-        run = _Run(job, job.commands(sys.executable, self.tools, self.processes))
-        self._running.append(run)
-        self._selector.register(run.start(), selectors.EVENT_READ, run)
+                say(job.label, f'{job.begin()}: {job.step.kind} {job.step.config}')
+                run = _Run(job, job.commands(sys.executable, self.tools, self.processes))
+                self._running.append(run)
+                self._selector.register(run.start(), selectors.EVENT_READ, run)
 
     def _watch(self) -> None:
         for key, _ in self._selector.select(timeout=1.0):
@@ -141,11 +136,9 @@ class _Run:
 
     def start(self) -> IO[bytes]:
         """Start the next command; gives its output."""
-        command = self.commands_left.pop(0)
-        environment = dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1', PYTHON=sys.executable)
         self._process = subprocess.Popen(
-            command,
-            env=environment,
+            self.commands_left.pop(0),
+            env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONUNBUFFERED='1', PYTHON=sys.executable),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -243,13 +236,8 @@ def run_recipe(
     """Run a recipe with seeds 0 to ``seeds`` - 1, and skip what is done.
 
     Args:
-        recipe: see :func:`binssl.recipes.recipe.read_recipe`.
-        tools: folder of the command line tools.
-        work_dir: the recipe's by default.
-        until: run this step and what it needs.
-        full: run the optional steps too.
-        workers: steps at a time.
-        processes: of each training and test: the GPUs of the machine.
+        recipe: what to run, in its own folder or ``work_dir``; which steps: see :meth:`Recipe.chosen`.
+        tools, workers, processes: as of :class:`RecipeRunner`.
 
     Returns:
         The jobs, all done, in the order of the recipe.
