@@ -114,25 +114,29 @@ def embed_features(features: np.ndarray, method: str) -> np.ndarray:
         ConfigError: the library of the method, a key of :data:`METHODS`, is not installed.
     """
     check_images(len(features))
-    check_libraries(METHODS[method][1])
     if method == 'tsne':
-        from sklearn.manifold import TSNE
-
+        try:
+            from sklearn.manifold import TSNE
+        except ImportError as error:
+            raise ConfigError('t-SNE comes with scikit-learn: pip install "binssl[digits]"') from error
         perplexity = min(30.0, (len(features) - 1) / 3)
         tsne = TSNE(init='pca', metric='cosine', perplexity=perplexity, random_state=0, n_jobs=1)
         return tsne.fit_transform(features.astype(np.float64))
-    from umap import UMAP
-
+    try:
+        from umap import UMAP
+    except ImportError as error:
+        raise ConfigError('UMAP is not installed: pip install "binssl[umap]", or take --method tsne') from error
     neighbours = min(UMAP_NEIGHBOURS, len(features) - 1)
     return UMAP(metric='cosine', random_state=0, n_neighbors=neighbours, n_jobs=1).fit_transform(features)
 
 
 def new_figure(inches: tuple[float, float]) -> Any:
     """An empty figure of so many inches; a ConfigError where matplotlib is not installed."""
-    check_libraries('matplotlib')
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError('the picture needs matplotlib: pip install "binssl[plots]"') from error
     figure = Figure(figsize=inches, layout='constrained')
     FigureCanvasAgg(figure)
     return figure

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 import torch
 
 from binssl.core.tables import markdown, summarise
-from binssl.features import pictures
 from binssl.recipes.report import draw_report, table, write_tables
 from binssl.registry import ConfigError
 
@@ -54,6 +54,6 @@ def test_picture_is_drawn(tmp_path):
 
 
 def test_missing_matplotlib_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr(pictures, 'find_spec', lambda name: None)
+    monkeypatch.setitem(sys.modules, 'matplotlib.figure', None)
     with pytest.raises(ConfigError, match=r'pip install "binssl\[plots\]"'):
         draw_report({}, torch.zeros(4, 2), torch.zeros(4), tmp_path / 'picture.png')
