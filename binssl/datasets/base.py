@@ -183,9 +183,7 @@ class BatchedDataset(ImageDataset):
         return dict(images=images, **{name: value if value.ndim else value.item() for name, value in first.items()})
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """The batch of ``keys``: ``images`` V x uint8 (N, 3, H, W), ``labels`` and ``indices`` int64 (N,), ``keys``
-        int64 (N, V).
-        """
+        """A batch as :func:`make_batch` makes it."""
         raise NotImplementedError
 
 
@@ -267,11 +265,9 @@ class PlainDataset(ImageDataset):
 
 
 def build_dataset(config: Any, seed: int | None = None) -> ImageDataset:
-    """A data set from its config.
+    """A data set from its config; one that knows nothing of the contract comes as a :class:`PlainDataset`.
 
-    Args:
-        config: of any set in the registry; one that knows nothing of the contract comes as a :class:`PlainDataset`.
-        seed: for a set that takes one and whose config names none.
+    ``seed`` is for a set that takes one and whose config names none.
 
     Raises:
         ConfigError: no such set, or stray or missing keys.
@@ -333,11 +329,8 @@ def warn_of_size(
 
 
 def fingerprint_of(*parts: Any, **arrays: Any) -> str:
-    """The SHA-256 of parts, then of the named arrays that are not None, each after its name.
-
-    Args:
-        parts: bytes, hex digits that stand for some, or arrays.
-        arrays: numpy's or torch's; dtype and shape count.
+    """The SHA-256 of parts (bytes, hex digits that stand for some, or arrays), then of the named arrays that are not
+    None, each after its name; of arrays, numpy's or torch's, dtype and shape count.
     """
     digest = hashlib.sha256()
     named = (part for name, values in arrays.items() if values is not None for part in (name.encode(), values))

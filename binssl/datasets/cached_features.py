@@ -19,9 +19,8 @@ from binssl.registry import DATASETS, DataError, nearest_names
 class CachedFeatures(BatchedDataset):
     """The features in a folder that ``benchmarks/dist_train_linear.sh --cache-features`` wrote.
 
-    A sample is asked for as an image's is, by (index, epoch), and is the same in every epoch: ``images`` is a list of
-    one float32 (D,), and ``labels`` and ``indices`` are the image's. The loader gets its batches ready made.
-    Features stay on the disk until they are read.
+    A sample is the same in every epoch: ``images`` is a list of one float32 (D,), and ``labels`` and ``indices`` are
+    the image's. Features stay on the disk until they are read.
 
     Args:
         folder: the folder.
@@ -39,19 +38,22 @@ class CachedFeatures(BatchedDataset):
 
     def __init__(self, folder: str | Path, layer: str = 'neck', seed: int = 0) -> None:
         self.folder, self.seed = Path(folder), seed
-        facts = _read_facts(self.folder)
+        try:
+            facts = json.loads((self.folder / 'features.json').read_text(encoding='utf-8'))
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f'{folder} holds no features (features.json: {error}); benchmarks/dist_train_linear.sh CONFIG WEIGHTS '
+                '--cache-features DIR makes them'
+            ) from error
         if layer not in facts['layers']:
             raise DataError(f'{folder} has no features of layer {layer!r}; {nearest_names(layer, facts["layers"])}')
         try:
             self.features = np.load(self.folder / f'{layer}.npy', mmap_mode='r')
             self.labels = np.load(self.folder / 'labels.npy')
+            if len(self.features) != len(self.labels) or self.features.shape[1] != facts['layers'][layer]:
+                raise ValueError(f'{len(self.features)} rows of features, {len(self.labels)} of labels')
         except (OSError, ValueError) as error:
             raise DataError(f'{folder} is not whole ({error}): remove it, and it is made again') from error
-        if len(self.features) != len(self.labels) or self.features.shape[1] != facts['layers'][layer]:
-            raise DataError(
-                f'{folder} is not whole: {len(self.features)} rows of features, {len(self.labels)} of '
-                'labels; remove it, and it is made again'
-            )
         self.num_classes, self.classes = facts['num_classes'], facts['classes']
         self._sha256 = facts['files'][f'{layer}.npy'] + facts['files']['labels.npy']
 
@@ -59,7 +61,6 @@ class CachedFeatures(BatchedDataset):
         return len(self.features)
 
     def __getitems__(self, keys: Sequence[int | tuple[int, int]]) -> dict[str, Any]:
-        """The batch of ``keys``: ``images`` a list of one float32 (N, D), ``labels`` and ``indices`` int64 (N,)."""
         indices, _ = self.split_keys(keys)
         return dict(
             images=[torch.from_numpy(self.features[indices])],
@@ -70,13 +71,3 @@ class CachedFeatures(BatchedDataset):
     def fingerprint(self) -> str:
         """The hash of the hashes of features and labels."""
         return hashlib.sha256(self._sha256.encode()).hexdigest()
-
-
-def _read_facts(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / 'features.json').read_text(encoding='utf-8'))
-    except (OSError, ValueError) as error:
-        raise DataError(
-            f'{folder} holds no features (features.json: {error}); benchmarks/dist_train_linear.sh CONFIG '
-            'WEIGHTS --cache-features DIR makes them'
-        ) from error

@@ -44,15 +44,7 @@ class EncodedPhoto(NamedTuple):
 
 
 class CroppedView:
-    """A view that DALI crops, and that is finished on the batch.
-
-    Args:
-        view: as the data set has built it: ``PhotoCrop``, or a chain that starts with it.
-
-    Attributes:
-        size: height and width of what comes out.
-        antialias: whether the resizing is antialiased.
-    """
+    """A view that DALI crops, and that is finished on the batch: a ``PhotoCrop``, or a chain that starts with it."""
 
     def __init__(self, view: Any) -> None:
         transforms = list(getattr(view, 'transforms', [view]))

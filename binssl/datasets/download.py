@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -56,8 +56,13 @@ def download_missing(dataset: dict) -> list[str]:
         DataError: it cannot be fetched; says from where, and where to put it by hand.
     """
     lines = [line for part in _PARTS if part in dataset for line in download_missing(dataset[part])]
-    fetch = _FETCHERS.get(str(dataset.get('type')))
-    return lines + (fetch(dataset.get('root')) if fetch else [])
+    kind, root = dataset.get('type'), dataset.get('root')
+    for data in (CIFAR10, CIFAR100):
+        if kind == data.__name__:
+            lines += _fetch_cifar(data, Path(root or data.default_root))
+    if kind == 'TinyImageNet':
+        lines += _fetch_tiny_imagenet(Path(root or tiny_imagenet.TinyImageNet.default_root))
+    return lines
 
 
 def _fetch_cifar(data: type[CIFAR10] | type[CIFAR100], root: Path) -> list[str]:
@@ -103,21 +108,12 @@ def _fetch(url: str, md5: str, file: Path) -> None:
         download_url(url, os.fspath(file.parent), part.name, md5)
         part.replace(file)
     except (OSError, RuntimeError, HTTPException) as error:
-        with suppress(OSError):  # neither may ever have come to be
-            part.unlink(missing_ok=True)
-            if not was_there:
-                file.parent.rmdir()
         raise DataError(
             f'{url} cannot be fetched ({error}). Without a network: fetch it elsewhere (MD5 {md5}) and put it at '
             f'{os.fspath(file.absolute())!r}; --download then goes on from there'
         ) from error
     finally:
-        with suppress(OSError):
+        with suppress(OSError):  # neither may ever have come to be, and a folder that holds the file stays
             part.unlink(missing_ok=True)
-
-
-_FETCHERS: dict[str, Callable[[str | Path | None], list[str]]] = {
-    'CIFAR10': lambda root: _fetch_cifar(CIFAR10, Path(root or CIFAR10.default_root)),
-    'CIFAR100': lambda root: _fetch_cifar(CIFAR100, Path(root or CIFAR100.default_root)),
-    'TinyImageNet': lambda root: _fetch_tiny_imagenet(Path(root or tiny_imagenet.TinyImageNet.default_root)),
-}
+            if not was_there:
+                file.parent.rmdir()

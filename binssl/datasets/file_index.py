@@ -58,8 +58,8 @@ class FileIndex:
     """Image files with labels; loader workers share its arrays.
 
     Args:
-        folder: what the names are relative to.
-        names: N file names.
+        folder: what the N names are relative to.
+        names: of the files.
         labels: int64 (N,), -1 where unknown.
         classes: names of the class folders that made the labels, where such did.
     """

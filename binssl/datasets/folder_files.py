@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from binssl.datasets.file_index import UNKNOWN, FileIndex, PackedNames
 from binssl.registry import DataError
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.ppm', '.tif', '.tiff')
+_SUFFIXES = ', '.join(IMAGE_SUFFIXES)
 _RAW_SUFFIXES = tuple(suffix.encode() for suffix in IMAGE_SUFFIXES)
 _NUMBER = re.compile('[0-9]+')
 
@@ -36,24 +37,21 @@ def list_folder(folder: str | Path) -> Listing:
     try:
         with os.scandir(os.fsencode(folder)) as entries:
             for entry in entries:
-                _kind(entry, listing).append(entry.name)
+                try:
+                    if entry.is_file():
+                        listing.files.append(entry.name)
+                    elif entry.is_dir():
+                        listing.folders.append(entry.name)
+                    elif entry.is_symlink():
+                        listing.dangling.append(entry.name)
+                except OSError:  # links in a circle
+                    listing.dangling.append(entry.name)
     except OSError as error:
         raise DataError(
             f'folder {os.fspath(folder)!r} cannot be read: {error.strerror}; it and the folders above it must be there '
             'as long as the run lasts, readable and searchable for the user who trains (chmod a+rX)'
         ) from error
     return listing
-
-
-def _kind(entry: os.DirEntry[bytes], listing: Listing) -> list[bytes]:
-    try:
-        if entry.is_file():
-            return listing.files
-        if entry.is_dir():
-            return listing.folders
-    except OSError:  # links in a circle
-        return listing.dangling
-    return listing.dangling if entry.is_symlink() else []
 
 
 def list_images(folder: str | Path) -> Listing:
@@ -87,19 +85,12 @@ def class_folders(folder: str | Path) -> list[str]:
     Alphabetical, as torchvision has it; but folders that are all named by whole numbers are in the order of these
     numbers, so that of 0 to 999 each is its own label (in the alphabet, 10 comes before 2).
     """
-    return order_classes(os.fsdecode(name) for name in filter(_is_shown, list_folder(folder).folders))
-
-
-def order_classes(names: Iterable[str]) -> list[str]:
-    """Names of class folders in the order that makes the labels."""
-    alphabetical = sorted(names)
-    return sorted(alphabetical, key=int) if all(map(_NUMBER.fullmatch, alphabetical)) else alphabetical
+    names = sorted(os.fsdecode(name) for name in list_folder(folder).folders if _is_shown(name))
+    return sorted(names, key=int) if all(map(_NUMBER.fullmatch, names)) else names
 
 
 def index_folder(folder: str | Path, num_classes: int | None = None) -> FileIndex:
-    """The images of ``folder/CLASS/IMAGE``; a label is the class folder's place among them.
-
-    The order is that of :func:`class_folders`: alphabetical, or by number where all are numbers.
+    """The images of ``folder/CLASS/IMAGE``; a label is the class folder's place among :func:`class_folders`.
 
     Raises:
         DataError: if the folder is missing or holds no class folders, a folder cannot be read or holds no image, an
@@ -119,20 +110,15 @@ def index_folder(folder: str | Path, num_classes: int | None = None) -> FileInde
 
     def names() -> Iterator[bytes]:
         for name in classes:
-            files = _class_images(os.path.join(folder, name))
-            counts.append(len(files))
-            yield from (os.fsencode(name) + b'/' + file for file in files)
+            listing = list_images(os.path.join(folder, name))
+            if not listing.files:
+                below = f'; it holds folders, such as {os.fsdecode(listing.folders[0])!r}' if listing.folders else ''
+                raise DataError(f'class folder {os.path.join(folder, name)!r} holds no image ({_SUFFIXES}){below}')
+            counts.append(len(listing.files))
+            yield from (os.fsencode(name) + b'/' + file for file in listing.files)
 
     packed = PackedNames(names())
     return FileIndex(folder, packed, np.repeat(np.arange(len(classes)), counts), classes).check_readable()
-
-
-def _class_images(folder: str) -> list[bytes]:
-    listing = list_images(folder)
-    if not listing.files:
-        below = f'; it holds folders, such as {os.fsdecode(listing.folders[0])!r}' if listing.folders else ''
-        raise DataError(f'class folder {folder!r} holds no image ({", ".join(IMAGE_SUFFIXES)}){below}')
-    return listing.files
 
 
 def index_tree(folder: str | Path) -> FileIndex:
@@ -161,10 +147,7 @@ def index_tree(folder: str | Path) -> FileIndex:
 
     packed = PackedNames(names())
     if not len(packed):
-        raise DataError(
-            f'{os.fspath(folder)!r} holds no image ({", ".join(IMAGE_SUFFIXES)}), nor do the {len(seen) - 1} folders '
-            'in it'
-        )
+        raise DataError(f'{os.fspath(folder)!r} holds no image ({_SUFFIXES}), nor do the {len(seen) - 1} folders in it')
     return FileIndex(folder, packed, np.full(len(packed), UNKNOWN, dtype=np.int64)).check_readable()
 
 

@@ -148,9 +148,6 @@ class SplitFolder(ImageFolder):
         split: ``train``; ``val``, which is ``test/`` where there is no ``val/``; or ``test``, likewise.
         views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
-    Attributes:
-        num_classes: class folders of ``train/``.
-
     Raises:
         DataError: the folder, its ``train/`` or the split is not there, or their class folders differ.
     """

@@ -271,8 +271,6 @@ class Unlabeled(ImageFiles):
         folder: the folder.
         views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
-    Raises:
-        DataError: if the folder is missing, cannot be read or holds no image.
     """
 
     def __init__(

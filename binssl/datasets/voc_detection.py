@@ -156,48 +156,49 @@ def read_annotation(path: str | Path) -> Annotation:
         DataError: naming the file: it is missing, no XML or no annotation, has an unknown class, or a box that is empty
             or outside the image.
     """
-    file = os.fspath(path)
     try:
-        root = ElementTree.parse(file).getroot()
-    except (OSError, ElementTree.ParseError) as error:
-        raise DataError(f'{file!r} cannot be read as XML ({error}); {_REMEDY}') from error
-    width, height = _number(root, 'size/width', file), _number(root, 'size/height', file)
-    objects = root.findall('object')
-    rows = [_box(item, width, height, file) for item in objects]
+        root = ElementTree.parse(path).getroot()
+        width, height = _number(root, 'size/width'), _number(root, 'size/height')
+        objects = root.findall('object')
+        boxes = [_box(item, width, height) for item in objects]
+        labels = [_label(item) for item in objects]
+    except (OSError, ElementTree.ParseError, ValueError) as error:
+        raise DataError(f'{os.fspath(path)!r} cannot be read: {error}; {_REMEDY}') from error
+    difficult = [(item.findtext('difficult') or '0').strip() == '1' for item in objects]
     return Annotation(
         (int(width), int(height)),
-        np.array(rows, dtype=np.float32).reshape(-1, 4),
-        np.array([_label(item, file) for item in objects], dtype=np.int64),
-        np.array([(item.findtext('difficult') or '0').strip() == '1' for item in objects], dtype=bool),
+        np.array(boxes, dtype=np.float32).reshape(-1, 4),
+        np.array(labels, dtype=np.int64),
+        np.array(difficult, dtype=bool),
     )
 
 
-def _label(item: ElementTree.Element, file: str) -> int:
+def _label(item: ElementTree.Element) -> int:
     name = (item.findtext('name') or '').strip()
     if name not in CLASSES:
-        raise DataError(f"{file!r}: {name!r} is none of VOC's {len(CLASSES)} classes ({', '.join(CLASSES)}); {_REMEDY}")
+        raise ValueError(f"{name!r} is none of VOC's {len(CLASSES)} classes ({', '.join(CLASSES)})")
     return CLASSES.index(name)
 
 
-def _box(item: ElementTree.Element, width: float, height: float, file: str) -> list[float]:
-    xmin, ymin, xmax, ymax = (_number(item, f'bndbox/{name}', file) for name in ('xmin', 'ymin', 'xmax', 'ymax'))
-    told = f'{file!r}: the box of {item.findtext("name")!r}, {xmin:g} {ymin:g} {xmax:g} {ymax:g},'
+def _box(item: ElementTree.Element, width: float, height: float) -> list[float]:
+    xmin, ymin, xmax, ymax = (_number(item, f'bndbox/{name}') for name in ('xmin', 'ymin', 'xmax', 'ymax'))
+    told = f'the box of {item.findtext("name")!r}, {xmin:g} {ymin:g} {xmax:g} {ymax:g},'
     if xmin > xmax or ymin > ymax:
-        raise DataError(f'{told} is empty; {_REMEDY}')
+        raise ValueError(f'{told} is empty')
     if min(xmin, ymin) < 1 - _TOLERANCE or xmax > width + _TOLERANCE or ymax > height + _TOLERANCE:
-        raise DataError(f'{told} lies outside the image of {width:g} x {height:g} pixels; {_REMEDY}')
+        raise ValueError(f'{told} lies outside the image of {width:g} x {height:g} pixels')
     box = [max(xmin - 1, 0.0), max(ymin - 1, 0.0), min(xmax, width), min(ymax, height)]
     if box[0] >= box[2] or box[1] >= box[3]:
-        raise DataError(f'{told} is empty within the image of {width:g} x {height:g} pixels; {_REMEDY}')
+        raise ValueError(f'{told} is empty within the image of {width:g} x {height:g} pixels')
     return box
 
 
-def _number(item: ElementTree.Element, name: str, file: str) -> float:
+def _number(item: ElementTree.Element, name: str) -> float:
     text = item.findtext(name)
     try:
         value = float(text or '')
     except ValueError:
         value = float('nan')
     if not 0 <= value < 1e6:  # neither NaN nor infinite
-        raise DataError(f'{file!r}: {name} of a <{item.tag}> is {text!r}, which is no number of pixels; {_REMEDY}')
+        raise ValueError(f'{name} of a <{item.tag}> is {text!r}, which is no number of pixels')
     return value
