@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.ops import box_area
 
 from binssl.evaluation.gather import EvaluationError, GatheredMetric, class_name
 from binssl.registry import METRICS, ConfigError, nearest_names
@@ -101,9 +102,9 @@ def average_precisions(
     if scores.shape != targets.shape:
         raise EvaluationError(f'scores are {scores.shape}, targets {targets.shape}; they must match')
     precisions = []
-    for column in range(targets.shape[1]):
+    for column, pair in enumerate(zip(scores.T, targets.T, strict=True)):
         try:
-            precisions.append(average_precision(scores[:, column], targets[:, column], rule))
+            precisions.append(average_precision(*pair, rule))
         except EvaluationError as error:
             raise EvaluationError(f'class {class_name(column, classes)}: {error}') from error
     return np.array(precisions)
@@ -161,7 +162,7 @@ def _class_ap(detections: Sequence[Objects], truths: Sequence[Objects], label: i
             difficult = _difficult(truth)[objects]
             count += int((~difficult).sum())
             boxes = truth['boxes'][objects].float()
-            area = torch.where(difficult, _NEITHER, _areas(boxes))
+            area = torch.where(difficult, _NEITHER, box_area(boxes))
             found.append({key: answer[key][own] for key in ('boxes', 'scores', 'labels')})
             there.append(dict(boxes=boxes, labels=truth['labels'][objects], area=area))
     recalls = {'voc07': np.arange(11) / 10, 'coco': np.linspace(0, 1, 101), 'area': np.arange(1, count + 1) / count}
@@ -189,10 +190,6 @@ def _new_library_metric(recalls: list[float]) -> Any:
 def _difficult(truth: Objects) -> Tensor:
     """Whether each object is difficult; none is where that is not said: bool (M,)."""
     return truth['difficult'].bool() if 'difficult' in truth else torch.zeros(len(truth['labels']), dtype=torch.bool)
-
-
-def _areas(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
 
 
 def _check_rule(rule: str) -> None:
@@ -223,7 +220,13 @@ class DetectionAP(GatheredMetric):
         """Keep the answers and objects of each image of one batch, on the CPU."""
         for batch in data_samples:
             self.check_batch(batch)
-            self.results += list(_images(batch))
+            told = [key for key in ('boxes', 'labels', 'difficult') if batch.get(key) is not None]
+            for place, index in enumerate(batch['indices'].tolist()):
+                found = {
+                    key: value.detach().cpu().float() if value.is_floating_point() else value.cpu()
+                    for key, value in batch['detections'][place].items()
+                }
+                self.results.append((index, found, {key: batch[key][place].cpu() for key in told}))
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Score all images, each once and in order."""
@@ -236,14 +239,3 @@ class DetectionAP(GatheredMetric):
     def score(self, samples: dict[str, Any]) -> dict[str, float]:
         """The results, in percent, of all images: ``detections`` and ``truths``, for each image as it has so many."""
         return detection_ap(samples['detections'], samples['truths'], self.rule)
-
-
-def _images(batch: Mapping[str, Any]) -> Iterator[tuple[int, Objects, Objects]]:
-    """Index, answers and objects of each image."""
-    told = [key for key in ('boxes', 'labels', 'difficult') if batch.get(key) is not None]
-    for place, index in enumerate(batch['indices'].tolist()):
-        found = {
-            key: value.detach().cpu().float() if value.is_floating_point() else value.cpu()
-            for key, value in batch['detections'][place].items()
-        }
-        yield index, found, {key: batch[key][place].cpu() for key in told}

@@ -103,12 +103,7 @@ class FeatureSplit(NamedTuple):
 
 
 def split_features(samples: Mapping[str, Tensor]) -> FeatureSplit:
-    """Split samples by ``banks`` (True: its label may be learnt from), and check that they can be scored.
-
-    Raises:
-        EvaluationError: no bank or no query samples, labels missing (negative), fewer than two classes in the
-            bank, or features that are not finite.
-    """
+    """Split samples by ``banks`` (True: its label may be learnt from); see :func:`check_samples`."""
     features, labels, banks = samples['features'], samples['labels'], samples['banks'].bool()
     check_samples(labels, banks, features.isfinite().all(1))
     return FeatureSplit(features[banks], labels[banks], features[~banks], labels[~banks])
@@ -123,7 +118,8 @@ def check_samples(labels: Tensor, banks: Tensor, finite: Tensor) -> None:
         finite: (N,), bool, whether all its features are.
 
     Raises:
-        EvaluationError: as :func:`split_features`.
+        EvaluationError: no bank or no query samples, labels missing (negative), fewer than two classes in the
+            bank, or features that are not finite.
     """
     if banks.all() or not banks.any():
         what = 'query samples to score' if banks.all() else 'bank samples to learn from'

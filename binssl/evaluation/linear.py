@@ -55,14 +55,8 @@ def linear_accuracy(
 ) -> float:
     """Share of queries that a logistic regression on the bank classifies rightly.
 
-    Features are standardised by the bank's mean and deviation, in float64; see :func:`fit_logistic`.
-
-    Args:
-        bank: (N, D) features to learn from.
-        bank_labels: (N,) class numbers.
-        queries: (M, D) features to classify.
-        query_labels: (M,) their true classes.
-        l2: weight of the penalty.
+    Features (N, D) and (M, D) are standardised by the bank's mean and deviation, in float64; labels (N,) and (M,) are
+    class numbers; ``l2``: see :func:`fit_logistic`.
     """
     bank, queries = standardise(bank, queries)
     return _accuracy_of_fit(bank, bank_labels, queries, query_labels, l2)

@@ -38,7 +38,6 @@ class SVMTask:
     train: LabeledFeatures
     test: LabeledFeatures
     single: bool
-    classes: Sequence[str] | None = None
 
 
 @METRICS.register_module()
@@ -91,10 +90,7 @@ class LinearSVM(GatheredMetric):
     ) -> tuple[np.ndarray, np.ndarray]:
         """The targets (N, C) and (M, C) of both sets, of which every part can be learnt and scored.
 
-        Args:
-            train_labels: (N,) class numbers, or (N, C) of 1, 0 (difficult) and -1.
-            test_labels: the same of the images to score.
-            classes: their names, for the errors.
+        Labels are class numbers (N,), or (N, C) of 1, 0 (difficult) and -1; ``classes`` are names for the errors.
 
         Raises:
             EvaluationError: a class has too few images for the folds or shots, none to score, or there is only one;
@@ -110,12 +106,11 @@ class LinearSVM(GatheredMetric):
         if count < 2:
             raise EvaluationError('there is only one class to learn from; at least two are needed')
         test = as_targets(test_labels, count)
-        shots = [part for part in self.parts if isinstance(part, int)]
         if ALL in self.parts:
             why = 'folds of cross-validation need; lower test_evaluator.0.folds'
             check_classes(train, self.settings.folds, why, classes)
-        if shots:
-            check_shots(train, shots, train_labels.ndim == 1, classes)
+        if shots := [part for part in self.parts if isinstance(part, int)]:
+            check_shots(train, max(shots), train_labels.ndim == 1, classes)
         if train_labels.ndim == 2:
             check_classes(test, 1, 'an average precision of the images to score needs', classes)
         return train, test
@@ -158,12 +153,11 @@ class LinearSVM(GatheredMetric):
 
     def score(self, samples: Mapping[str, Tensor]) -> dict[str, float]:
         """See :class:`GatheredMetric`."""
-        banks = samples['banks'].bool().numpy()
-        every = [samples[key].numpy() for key in ('features', 'labels')]
-        features, labels = ((both[banks], both[~banks]) for both in every)
-        train, test = self.targets(*labels)
-        single = labels[0].ndim == 1
-        task = SVMTask(LabeledFeatures(features[0], train), LabeledFeatures(features[1], test), single)
+        features, labels, banks = (samples[key].numpy() for key in ('features', 'labels', 'banks'))
+        banks = banks.astype(bool)
+        train, test = self.targets(labels[banks], labels[~banks])
+        sets = LabeledFeatures(features[banks], train), LabeledFeatures(features[~banks], test)
+        task = SVMTask(*sets, single=labels.ndim == 1)
         return {key: value for part in self.parts for key, value in self.flat(part, self.measure(part, task)).items()}
 
     def flat(self, part: Part, record: Mapping[str, Any]) -> dict[str, float]:
@@ -186,8 +180,8 @@ def draw_shots(
     Args:
         targets: (N, C), 1, 0 or -1.
         shots: positives a class.
-        seed: of all draws.
-        repeat: which draw.
+        seed: of all draws, of which this is the ``repeat``-th.
+        repeat: from 0 on.
         single: whether each image is of one class.
     """
     generator = np.random.default_rng([seed, repeat, shots])
@@ -197,24 +191,24 @@ def draw_shots(
         return generator.choice(np.flatnonzero(targets[:, column] == sign), number, replace=False)
 
     if single:
-        rows = np.concatenate([draw(column, 1, shots) for column in range(count)])
-        return [(rows, targets[rows, column].astype(int)) for column in range(count)]
-    drawn = [np.concatenate([draw(column, 1, shots), draw(column, -1, (count - 1) * shots)]) for column in range(count)]
+        drawn = [np.concatenate([draw(column, 1, shots) for column in range(count)])] * count
+    else:
+        others = (count - 1) * shots
+        drawn = [np.concatenate([draw(column, 1, shots), draw(column, -1, others)]) for column in range(count)]
     return [(rows, targets[rows, column].astype(int)) for column, rows in enumerate(drawn)]
 
 
-def check_shots(targets: np.ndarray, shots: Sequence[int], single: bool, classes: Sequence[str] | None = None) -> None:
-    """Raises an EvaluationError where a class has fewer images than are drawn."""
-    most, others = max(shots), targets.shape[1] - 1
+def check_shots(targets: np.ndarray, most: int, single: bool, classes: Sequence[str] | None = None) -> None:
+    """Raises an EvaluationError where a class has fewer images than ``most`` shots draw."""
+    others = targets.shape[1] - 1
     check_classes(targets, most, f'{most} shots draw; lower test_evaluator.0.shots', classes)
     if not single:
         negatives = (targets == -1).sum(0)
         if negatives.min() < others * most:
             column = int(negatives.argmin())
             raise EvaluationError(
-                f'class {class_name(column, classes)} has {negatives[column]:,} negative images, '
-                f'fewer than the {others} x {most} that {most} shots draw; lower '
-                'test_evaluator.0.shots'
+                f'class {class_name(column, classes)} has {negatives[column]:,} negative images, fewer than the '
+                f'{others} x {most} that {most} shots draw; lower test_evaluator.0.shots'
             )
 
 

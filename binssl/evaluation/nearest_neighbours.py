@@ -83,25 +83,15 @@ class KNNAccuracy(SampleMetric):
 
 @dataclass(frozen=True)
 class Ledger:
-    """Facts of all samples of all processes, each sample once and in the order of indices; (N,) each.
+    """Facts of all samples of all processes, each sample once and in the order of indices; (N,) each."""
 
-    Args:
-        indices: in the data set, rising.
-        labels: negative where unknown.
-        banks: whether the label may be learnt from.
-        finite: whether all features are.
-        owners: the first process that has the sample.
-        rows: where it has it.
-        width: D, of the features.
-    """
-
-    indices: Tensor
-    labels: Tensor
-    banks: Tensor
-    finite: Tensor
-    owners: Tensor
-    rows: Tensor
-    width: int
+    indices: Tensor  # in the data set, rising
+    labels: Tensor  # negative where unknown
+    banks: Tensor  # whether the label may be learnt from
+    finite: Tensor  # whether all features are
+    owners: Tensor  # the first process that has the sample
+    rows: Tensor  # where it has it
+    width: int  # D, of the features
 
     def own(self, banks: bool) -> Tensor:
         """Places of this process's samples among all of the bank, or among all queries; rising."""
@@ -110,10 +100,6 @@ class Ledger:
 
 def gather_ledger(batches: Batches, device: torch.device) -> Ledger:
     """What all processes have, on every one of them: 32 bytes a sample go around, features do not.
-
-    Args:
-        batches: this process's, with ``features``, ``labels``, ``banks`` and ``indices``.
-        device: of the process group.
 
     Raises:
         EvaluationError: there is no sample at all, or a sample has more than one label; on every process.
@@ -150,12 +136,7 @@ def count_hits(
     (at most ``ROWS_AT_ONCE``) these, their neighbours in its own part of the bank and, if they are its own, those in
     all parts: 16 bytes a query, neighbour and process.
 
-    Args:
-        batches: this process's; they are taken out of the list.
-        ledger: :func:`gather_ledger`'s, found fit to be scored.
-        counts: how many neighbours vote.
-        temperature: of the votes.
-        device: where to compute.
+    This process's ``batches`` are taken out of the list. The ``ledger`` was found fit to be scored.
     """
     bank, queries = _take(batches, ledger)
     places, own_queries = ledger.own(banks=True), ledger.own(banks=False)

@@ -146,9 +146,6 @@ def knn_accuracies(
         query_labels: (M,) their true classes.
         num_neighbours: how many vote.
         temperature: small values let only the nearest count.
-
-    Raises:
-        EvaluationError: the bank has fewer samples than a number of neighbours.
     """
     check_neighbours(num_neighbours, len(bank))
     classes, targets = bank_labels.cpu().unique(return_inverse=True)

@@ -124,10 +124,9 @@ def build_svc(cost: float, settings: SVMSettings) -> Any:
     """scikit-learn's LinearSVC for labels 1 and -1."""
     from sklearn.svm import LinearSVC
 
-    weight = {1: settings.positive_weight, -1: 1.0}
     return LinearSVC(
         C=cost,
-        class_weight=weight,
+        class_weight={1: settings.positive_weight, -1: 1.0},
         tol=settings.tolerance,
         max_iter=settings.max_iterations,
         penalty='l2',
@@ -171,25 +170,18 @@ def training_rows(targets: np.ndarray, settings: SVMSettings) -> tuple[np.ndarra
 
 @dataclass(frozen=True)
 class ChosenSVMs:
-    """An SVM for each class: weights (C, D + 1) and costs (C,).
+    """An SVM for each class."""
 
-    ``validated``: what each of the costs scored in the folds, (C, costs); none where there is one cost alone.
-    ``not_converged``: how many came to no end.
-    """
-
-    weights: np.ndarray
-    costs: list[float]
-    validated: list[list[float]]
-    not_converged: int
+    weights: np.ndarray  # (C, D + 1)
+    costs: list[float]  # (C,)
+    validated: list[list[float]]  # (C, costs): what each cost scored in the folds; none where there is one alone
+    not_converged: int  # how many came to no end
 
 
 def fit_all(train: LabeledFeatures, settings: SVMSettings, jobs: int = 1) -> ChosenSVMs:
     """An SVM for each class on all images, at the cost that did best in cross-validation; of equals the lowest.
 
-    Args:
-        train: what to learn from.
-        settings: how.
-        jobs: processes that fit at a time, each with :func:`memory_of_a_job`; the result is always the same.
+    ``jobs`` processes fit at a time, each with :func:`memory_of_a_job`; the result is always the same.
     """
     parts = [training_rows(column, settings) for column in train.targets.T]
     tasks = [(train.features, *part, cost, settings) for part in parts for cost in settings.costs]
