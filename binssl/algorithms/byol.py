@@ -16,12 +16,10 @@ class BYOL(Encoder):
     z are the student's projections, q its predictor; the targets are the projections of a momentum teacher.
 
     Args:
-        backbone: config.
+        backbone, neck, data_preprocessor: configs, as of :class:`Encoder`.
         head: config of a LatentPredictionHead.
-        neck: config.
         teacher: config of a MomentumTeacher, which copies backbone, neck and projector, not the predictor. In the
             paper its momentum goes from 0.996 to 1, by a cosine (``schedules``, target ``teacher.momentum``).
-        data_preprocessor: config.
     """
 
     views = 2

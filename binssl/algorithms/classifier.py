@@ -12,7 +12,7 @@ from torchvision.transforms import v2
 
 from binssl.algorithms.base import Encoder, Images
 from binssl.algorithms.teacher import FrozenTeacher
-from binssl.algorithms.teacher_weights import check_normalisation
+from binssl.algorithms.teacher_weights import check_outputs
 from binssl.registry import ALGORITHMS, ConfigError, nearest_names
 
 PARTS = ('backbone', 'neck', 'head')
@@ -73,7 +73,8 @@ class Classifier(Encoder):
         self.teacher: FrozenTeacher | None = None
         if teacher is not None:
             self.teacher = ALGORITHMS.build(teacher)
-            self._check_teacher(self.teacher, data_preprocessor)
+            remedy = 'take a teacher of the same data set, or change model.head.num_classes'
+            check_outputs(self.teacher, self.head.out_channels, remedy, data_preprocessor)
 
     def extract(self, images: Tensor) -> Tensor:
         """Features: (N, 3, H, W) -> (N, D), the neck's output.
@@ -169,20 +170,6 @@ class Classifier(Encoder):
                 f'head.label_smoothing {self.head.label_smoothing} smooths hard labels, and '
                 'soft_label_weight=1 never reads them: leave it out, or lower soft_label_weight'
             )
-
-    def _check_teacher(self, teacher: FrozenTeacher, data_preprocessor: dict | None) -> None:
-        given = getattr(teacher, 'embedding_channels', None)
-        if given is None:
-            raise ConfigError(
-                "Classifier learns from the classes of a teacher's head, and this teacher has none: give "
-                "teacher.head, such as dict(type='LinearHead', num_classes=..., in_channels=...)"
-            )
-        if given != self.head.out_channels:
-            raise ConfigError(
-                f'the teacher tells {given} classes apart, the head {self.head.out_channels}: take a '
-                'teacher of the same data set, or change model.head.num_classes'
-            )
-        check_normalisation(teacher.trained_with, data_preprocessor)
 
 
 def build_mixing(mix: Sequence[Mapping[str, Any]], num_classes: int) -> v2.Transform | None:

@@ -51,13 +51,8 @@ class Detector(Encoder):
         super().__init__(backbone, data_preprocessor=data_preprocessor)
         self.head = HEADS.build(head, default_args=dict(trunk=self.backbone))
         if norms == 'frozen':
-            self.freeze(
-                [
-                    name
-                    for name, module in self.named_modules()
-                    if name.startswith('backbone.') and isinstance(module, _BatchNorm)
-                ]
-            )
+            inside = self.backbone.named_modules()
+            self.freeze([f'backbone.{name}' for name, module in inside if isinstance(module, _BatchNorm)])
 
     def forward(
         self, images: Images, labels: Any = None, indices: Tensor | None = None, mode: str = 'tensor', **extras: Any

@@ -17,14 +17,12 @@ class MoCo(Encoder):
     """Query from view 0, key from view 1 by a momentum teacher, negatives from a queue of earlier keys.
 
     Args:
-        backbone: config.
-        neck: config.
+        backbone, neck, data_preprocessor: configs, as of :class:`Encoder`.
         head: config of a ContrastiveHead.
         teacher: config of a MomentumTeacher, which copies the parts above.
         queue_length: keys kept; a multiple of the global batch.
         shuffle_bn: mix the key images over the processes, so that a BatchNorm cannot tell query and key by their
             batch, as published; needless where ``sync_bn`` takes the statistics over all processes.
-        data_preprocessor: config.
 
     Raises:
         ConfigError: another algorithm's head, queue_length < 1; before training, a queue_length that the global

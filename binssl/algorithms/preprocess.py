@@ -46,7 +46,17 @@ class ImageNormalizer(BaseDataPreprocessor):
         self, mean: Sequence[float], std: Sequence[float], channels_last: bool = False, views: Sequence | None = None
     ) -> None:
         super().__init__(non_blocking=True)
-        _check(mean, std)
+        if len(mean) != len(std):
+            raise ConfigError(
+                f'ImageNormalizer needs a mean and a std a channel: {len(mean)} and {len(std)} were given'
+            )
+        if min(std) <= 0:
+            raise ConfigError(f'std {list(std)} of ImageNormalizer must be positive')
+        if max(std) <= 1:
+            raise ConfigError(
+                f'std {list(std)} of ImageNormalizer looks like units of 0 to 1; mean and std are '
+                'in those of the pixel values, 0 to 255: multiply both by 255'
+            )
         self.register_buffer('mean', torch.tensor(mean, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.register_buffer('std', torch.tensor(std, dtype=torch.float32).view(-1, 1, 1), persistent=False)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -71,15 +81,3 @@ class ImageNormalizer(BaseDataPreprocessor):
             return self.normalize(images[None])[0]
         # the format is changed while the images are still uint8; the division may then work in place
         return (images.contiguous(memory_format=self.memory_format) - self.mean).div_(self.std)
-
-
-def _check(mean: Sequence[float], std: Sequence[float]) -> None:
-    if len(mean) != len(std):
-        raise ConfigError(f'ImageNormalizer needs a mean and a std a channel: {len(mean)} and {len(std)} were given')
-    if min(std) <= 0:
-        raise ConfigError(f'std {list(std)} of ImageNormalizer must be positive')
-    if max(std) <= 1:
-        raise ConfigError(
-            f'std {list(std)} of ImageNormalizer looks like units of 0 to 1; mean and std are '
-            'in those of the pixel values, 0 to 255: multiply both by 255'
-        )

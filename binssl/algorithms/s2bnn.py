@@ -9,7 +9,7 @@ from torch import Tensor
 from binssl.algorithms.base import Encoder, Images
 from binssl.algorithms.key_queue import KeyQueue, contrast_with_queue
 from binssl.algorithms.teacher import MomentumTeacher, build_momentum_teacher
-from binssl.algorithms.teacher_weights import check_normalisation
+from binssl.algorithms.teacher_weights import check_outputs
 from binssl.registry import ALGORITHMS, ConfigError
 
 
@@ -21,10 +21,9 @@ class S2BNN(Encoder):
     with keys from view 1 (``loss = contrastive + distillation_weight * distillation``). Contrastive alone is MoCo.
 
     Args:
-        backbone: config.
+        backbone, neck: configs, as of :class:`Encoder`.
         head: config of a DistillationHead, with a contrastive_temperature where there is a momentum_teacher.
         teacher: config of a FrozenTeacher with the head whose embeddings are distilled.
-        neck: config.
         momentum_teacher: config of a MomentumTeacher, which copies backbone, neck and head; None: distillation only.
         queue_length: keys kept, a multiple of the global batch; with ``momentum_teacher`` only.
         distillation_weight: of the distillation, where it is not alone; 1 as published.
@@ -56,7 +55,8 @@ class S2BNN(Encoder):
         contrasts = momentum_teacher is not None
         self._check_mode(contrasts, queue_length, distillation_weight)
         self.teacher = ALGORITHMS.build(teacher)
-        self._check_teacher(data_preprocessor)
+        remedy = "let head.projector end with the teacher's width"
+        check_outputs(self.teacher, self.head.embedding_channels, remedy, data_preprocessor)
         self.views = 2 if contrasts else 1
         self.distillation_weight, self.shuffle_bn = distillation_weight, shuffle_bn
         self.momentum_teacher: MomentumTeacher | None = None
@@ -89,12 +89,8 @@ class S2BNN(Encoder):
             query, views[1], self.momentum_teacher.embed, self.queue, self.head.contrast, self.shuffle_bn
         )
         contrastive = contrasted.pop('loss')
-        return dict(
-            log,
-            **contrasted,
-            contrastive=contrastive.detach(),
-            loss=contrastive + self.distillation_weight * distillation,
-        )
+        log |= dict(contrasted, contrastive=contrastive.detach())
+        return dict(log, loss=contrastive + self.distillation_weight * distillation)
 
     def _check_mode(self, contrasts: bool, queue_length: int | None, distillation_weight: float) -> None:
         given = {'head.contrastive_temperature': self.head.contrastive_temperature, 'queue_length': queue_length}
@@ -116,17 +112,3 @@ class S2BNN(Encoder):
                 f'distillation_weight {distillation_weight} balances two losses, and S2BNN without a '
                 'momentum_teacher has one: leave it out'
             )
-
-    def _check_teacher(self, data_preprocessor: dict | None) -> None:
-        given = getattr(self.teacher, 'embedding_channels', None)
-        if given is None:
-            raise ConfigError(
-                "S2BNN learns from the outputs of a teacher's head, and this teacher has none: give "
-                'teacher.head, a config such as its own training had'
-            )
-        if given != self.head.embedding_channels:
-            raise ConfigError(
-                f"the teacher's embeddings have {given} channels, the student's "
-                f'{self.head.embedding_channels}: let head.projector end with a width of {given}'
-            )
-        check_normalisation(self.teacher.trained_with, data_preprocessor)

@@ -15,10 +15,8 @@ class SimSiam(Encoder):
     z are the projections of the two views, p what the predictor makes of them.
 
     Args:
-        backbone: config.
+        backbone, neck, data_preprocessor: configs, as of :class:`Encoder`.
         head: config of a LatentPredictionHead.
-        neck: config.
-        data_preprocessor: config.
     """
 
     views = 2

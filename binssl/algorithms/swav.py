@@ -28,13 +28,11 @@ class SwAV(Encoder):
     PrototypeHook says so: what it starts with are rows at random.
 
     Args:
-        backbone: config.
+        backbone, neck, data_preprocessor: configs, as of :class:`Encoder`.
         head: config of a PrototypeHead.
-        neck: config.
         global_crops: crops that get a code, at least 1.
         local_crops: crops that only predict.
         queue_length: rows kept for each global crop, a multiple of the global batch; 0 for no queue.
-        data_preprocessor: config.
 
     Attributes:
         use_queue: whether the queue joins the transport; False until a hook sets it.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
@@ -89,12 +88,9 @@ class FrozenTeacher(nn.Module):
         return self._run(self._hidden[0], images)
 
     def _run(self, part: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-        lower = (
-            contextlib.nullcontext()
-            if self.precision is None
-            else torch.autocast(images.device.type, PRECISIONS[self.precision])
-        )
-        with lower:
+        if self.precision is None:
+            return at_least_float32(part(images))
+        with torch.autocast(images.device.type, PRECISIONS[self.precision]):
             outputs = part(images)
         return at_least_float32(outputs)
 

@@ -26,19 +26,12 @@ from binssl.registry import ConfigError
 
 @dataclass(frozen=True)
 class TeacherFile:
-    """A teacher's weights under our names, and the config of the network that they belong to, where it is known.
-
-    Args:
-        path: the file.
-        weights: what of it a teacher could use.
-        model: config, or {}.
-        tensors: how many the file holds in all.
-    """
+    """A teacher's weights under our names, and the config of the network that they belong to, where it is known."""
 
     path: str
-    weights: dict[str, Tensor]
-    model: dict[str, Any]
-    tensors: int
+    weights: dict[str, Tensor]  # what of it a teacher could use
+    model: dict[str, Any]  # {} where it is not known
+    tensors: int  # in the file, in all
 
 
 def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
@@ -49,29 +42,21 @@ def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
     Raises:
         ConfigError: no checkpoint, no such file or layout, or a file of another layout.
     """
-    path = check_is_there(checkpoint)
-    content = read_checkpoint(path)
+    remedy = 'train one and extract its weights, or name another by model.teacher.checkpoint=PATH'
+    if not checkpoint:  # a teacher with random weights would go unnoticed
+        raise ConfigError(f'a frozen teacher needs a checkpoint, and none is given; {remedy}')
+    if not Path(checkpoint).is_file():
+        raise ConfigError(f'the checkpoint of the frozen teacher is missing: {checkpoint}; {remedy}')
+    path, content = checkpoint, read_checkpoint(checkpoint)
     weights = find_state_dict(content, path)
     count = len(weights)
     if layout is not None:
         return TeacherFile(path, published_weights(content, path, layout), CONVERSIONS[layout].model, count)
     if any(key.startswith('backbone.') for key in weights):
-        return TeacherFile(path, weights, _recorded_model(content), count)
+        meta = content.get('meta')
+        text = meta.get('model') if isinstance(meta, Mapping) else None
+        return TeacherFile(path, weights, json.loads(text) if isinstance(text, str) else {}, count)
     return TeacherFile(path, published_trunk(weights), {}, count)
-
-
-def check_is_there(checkpoint: str | None) -> str:
-    """``checkpoint``, where it names a file.
-
-    Raises:
-        ConfigError: it does not. A teacher with random weights would go unnoticed.
-    """
-    remedy = 'train one and extract its weights, or name another by model.teacher.checkpoint=PATH'
-    if not checkpoint:
-        raise ConfigError(f'a frozen teacher needs a checkpoint, and none is given; {remedy}')
-    if not Path(checkpoint).is_file():
-        raise ConfigError(f'the checkpoint of the frozen teacher is missing: {checkpoint}; {remedy}')
-    return checkpoint
 
 
 def load_teacher(encoder: nn.Module, file: TeacherFile) -> str:
@@ -118,6 +103,23 @@ def check_network(file: TeacherFile, wanted: Mapping[str, Any]) -> None:
         raise ConfigError(f'the checkpoint {file.path} is of another network than the teacher: ' + '; '.join(rows))
 
 
+def check_outputs(teacher: Any, width: int, remedy: str, data_preprocessor: Mapping[str, Any] | None) -> None:
+    """Ask whether a teacher has a head of ``width`` outputs, and was trained on images normalised as the student's.
+
+    Raises:
+        ConfigError: it has not, or was not; ``remedy`` is for another width.
+    """
+    given = getattr(teacher, 'embedding_channels', None)
+    if given is None:
+        raise ConfigError(
+            "the student learns from the outputs of a teacher's head, and this teacher has none: give teacher.head as "
+            "its own training had it, such as dict(type='LinearHead', num_classes=..., in_channels=...)"
+        )
+    if given != width:
+        raise ConfigError(f"the teacher's head gives {given} outputs, the student's {width}: {remedy}")
+    check_normalisation(teacher.trained_with, data_preprocessor)
+
+
 def check_normalisation(trained_with: Mapping[str, Any] | None, given: Mapping[str, Any] | None) -> None:
     """Compare the data_preprocessor that a teacher was trained with, where it is known, with the algorithm's.
 
@@ -139,10 +141,3 @@ def _normalisation(preprocessor: Mapping[str, Any] | None) -> dict[str, Any]:
     """A data_preprocessor without what changes no value, and without the views, which are the data's affair."""
     config = preprocessor or {'type': 'BaseDataPreprocessor'}
     return {key: value for key, value in config.items() if key not in ('channels_last', 'views')}
-
-
-def _recorded_model(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of the network that a file of ours holds; empty where it does not say."""
-    meta = content.get('meta')
-    text = meta.get('model') if isinstance(meta, Mapping) else None
-    return json.loads(text) if isinstance(text, str) else {}

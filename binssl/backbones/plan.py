@@ -48,12 +48,7 @@ def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int]) -> Non
 
 
 def count_from_start(out_indices: Sequence[int], total: int, kind: str) -> tuple[int, ...]:
-    """``out_indices`` without negative ones.
-
-    Args:
-        out_indices: of the maps to return, negative from the end.
-        total: how many maps there are.
-        kind: what they are of, for the message.
+    """``out_indices`` of the ``total`` maps, which are of a ``kind``, without negative ones.
 
     Raises:
         ConfigError: none is given, or one that there is not.
@@ -64,15 +59,15 @@ def count_from_start(out_indices: Sequence[int], total: int, kind: str) -> tuple
 
 
 def check_size(size: Sequence[int] | int | None, smallest: int, remedy: str) -> None:
-    """Refuse images smaller than ``smallest`` px.
+    """Refuse images smaller than ``smallest`` px, see :func:`smallest_input`.
 
     Args:
         size: their height and width, their side, or None where it is not known.
-        smallest: see :func:`smallest_input`.
+        smallest: in pixels.
         remedy: what to change, for the message.
 
     Raises:
-        ConfigError: they are.
+        ConfigError: they are smaller.
     """
     if size is None:
         return
@@ -137,12 +132,9 @@ def check_signs(network: nn.Module, **activations: str | None) -> None:
 
 
 def collect_maps(x: Maps, parts: Iterable[nn.Module], out_indices: Sequence[int]) -> tuple[Maps, ...]:
-    """Run ``parts`` one after the other, up to the last one wanted: the outputs of those at ``out_indices``.
+    """Run ``parts`` (stages or blocks) one after the other, from ``x`` on: the outputs of those at ``out_indices``.
 
-    Args:
-        x: what the first one takes: a map, or the streams of a network that has several.
-        parts: stages or blocks.
-        out_indices: from the start.
+    ``x`` is a map, or the streams of a network that has several; what stands behind the last one wanted is not run.
     """
     maps = []
     for part in list(parts)[: max(out_indices) + 1]:

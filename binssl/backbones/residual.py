@@ -134,10 +134,10 @@ def build_block(
     One that halves the map, in the place 'change' of a stage, has a shortcut of a kind: 'pool', 'conv' or 'pad'.
     """
     halves = place == 'change'
-    first = unit(in_channels, out_channels, 2 if halves else 1)
-    later = [unit(out_channels, out_channels, 1) for _ in range(convs - 1)]
+    units = [unit(in_channels, out_channels, 2 if halves else 1)]
+    units += [unit(out_channels, out_channels, 1) for _ in range(convs - 1)]
     if not halves:
-        return Block([first, *later], nn.Identity())
+        return Block(units, nn.Identity())
     if shortcut == 'pad':
-        return Block([first, *later], PaddedShortcut(in_channels, out_channels))
-    return Block([first, *later], ProjectedShortcut(in_channels, out_channels, shortcut))
+        return Block(units, PaddedShortcut(in_channels, out_channels))
+    return Block(units, ProjectedShortcut(in_channels, out_channels, shortcut))

@@ -59,17 +59,14 @@ class TorchvisionResNet(nn.Module):
         depths = default_depths if depths is None else depths
         check_stages(stem, widths, depths)
         self.out_indices = count_from_start(out_indices, len(widths), 'stages')
-        if stem == 'small':
-            self.conv1 = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
-        else:
-            self.conv1 = nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False)
+        kernel, stride = (3, 1) if stem == 'small' else (7, 2)
+        self.conv1 = nn.Conv2d(3, widths[0], kernel, stride, padding=kernel // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.Identity() if stem == 'small' else nn.MaxPool2d(3, stride=2, padding=1)
         before = widths[0]
-        for index, (width, count) in enumerate(zip(widths, depths, strict=True)):
-            stride = 2 if index else 1
-            self.add_module(f'layer{index + 1}', _stage(block, before, width, count, stride))
+        for number, (width, count) in enumerate(zip(widths, depths, strict=True), start=1):
+            self.add_module(f'layer{number}', _stage(block, before, width, count, 1 if number == 1 else 2))
             before = width * block.expansion
         self.out_channels = widths[self.out_indices[-1]] * block.expansion
         self.num_maps = len(widths)
@@ -99,19 +96,8 @@ def _stage(
 BEHIND_THE_MAP = ('avgpool', 'classifier', 'fc')
 # networks whose other children, one after the other, are the trunk
 CHAINS = (
-    'AlexNet',
-    'ConvNeXt',
-    'DenseNet',
-    'EfficientNet',
-    'MNASNet',
-    'MobileNetV2',
-    'MobileNetV3',
-    'RegNet',
-    'ResNet',
-    'ShuffleNetV2',
-    'SqueezeNet',
-    'VGG',
-)
+    'AlexNet ConvNeXt DenseNet EfficientNet MNASNet MobileNetV2 MobileNetV3 RegNet ResNet ShuffleNetV2 SqueezeNet VGG'
+).split()
 
 
 @BACKBONES.register_module()

@@ -8,7 +8,6 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -28,21 +27,6 @@ CONVERSIONS: dict[str, Conversion] = {**reactnet_conversions(), **resnet_convers
 BURN_PARTS = ('backbone', 'classifier', 'teacher_classifier')
 
 
-@dataclass(frozen=True)
-class _Taken:
-    """What a published file holds under our names, and what became of the rest."""
-
-    weights: dict[str, Tensor]
-    model: dict[str, Any]
-    settings: list[str]
-    total: int
-    prefix: str
-    outside: int
-    copies: int
-    dead: list[str]
-    reshaped: int
-
-
 def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: str, force: bool = False) -> str:
     """Write a published checkpoint as a weights file of ours.
 
@@ -59,21 +43,12 @@ def convert_checkpoint(source: str | os.PathLike, out: str | os.PathLike, name: 
         CheckpointError: an unknown name, an unusable source, one of another layout (with a table), or an
             existing ``out``. Nothing is written then.
     """
-    conversion = _conversion(name)
+    _conversion(name)  # an unknown one is told before anything is read
     content = read_checkpoint(source)
     check_output(source, out, force)
-    taken = _take(content, source, name)
-    facts = {'converted_from': name, 'dropped': taken.dead}
-    write_weights(out, taken.weights, taken.model, source, facts)
-    lines = [f"{name}: {len(taken.weights)} of {taken.total} tensors taken, which are all of the model's"]
-    if taken.prefix:
-        lines.append(f'prefix taken off: {taken.prefix!r}; {taken.outside} tensors without it left out')
-    if taken.copies:
-        lines.append(f'left out: {taken.copies} tensors of copies ({", ".join(conversion.copies)})')
-    if taken.reshaped:
-        lines.append(f'reshaped: {taken.reshaped} flattened weights')
-    lines += [*taken.settings, *_dropped_lines(taken.dead), parts_table(taken.weights), f'written: {out}']
-    return '\n'.join(lines)
+    weights, model, dead, lines = _take(content, source, name)
+    write_weights(out, weights, model, source, {'converted_from': name, 'dropped': dead})
+    return '\n'.join([*lines, parts_table(weights), f'written: {out}'])
 
 
 def published_weights(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> dict[str, Tensor]:
@@ -87,7 +62,7 @@ def published_weights(content: Mapping[str, Any], path: str | os.PathLike, name:
     Raises:
         CheckpointError: an unknown name, or content of another layout, with a table.
     """
-    return _take(content, path, name).weights
+    return _take(content, path, name)[0]
 
 
 def published_trunk(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -112,23 +87,34 @@ def _conversion(name: str) -> Conversion:
     return CONVERSIONS[name]
 
 
-def _take(content: Mapping[str, Any], path: str | os.PathLike, name: str) -> _Taken:
+def _take(
+    content: Mapping[str, Any], path: str | os.PathLike, name: str
+) -> tuple[dict[str, Tensor], dict[str, Any], list[str], list[str]]:
+    """The weights of a published file under our names, their model's config, the dead keys; lines on what was done."""
     conversion = _conversion(name)
     published = _state_dict(content, path)
     prefix, inside = _strip_prefix(published, conversion.prefixes)
-    kept = {key: value for key, value in inside.items() if not in_parts(key, conversion.copies)}
-    copies = len(inside) - len(kept)
-    kept, model, said = _take_settings(kept, conversion, path)
+    own = {key: value for key, value in inside.items() if not in_parts(key, conversion.copies)}
+    kept, model, settings = _take_settings(own, conversion, path)
     names = rename_all(conversion, kept)
     expected = _expected(conversion)
-    weights, reshaped = _in_our_shapes(expected, kept, names)
+    weights = {ours: kept[key] for key, ours in names.items() if ours is not None}
+    known = [key for key in weights if key in expected]
+    flat = [key for key in known if weights[key].shape == (expected[key].numel(), 1) != expected[key].shape]
+    weights |= {key: weights[key].reshape(expected[key].shape) for key in flat}
     try:
         check_match(expected, weights)
     except CheckpointError as error:
         raise CheckpointError(f'not a {name} checkpoint: {path}: {error}') from error
+    lines = [f"{name}: {len(weights)} of {len(published)} tensors taken, which are all of the model's"]
+    if prefix:
+        lines.append(f'prefix taken off: {prefix!r}; {len(published) - len(inside)} tensors without it left out')
+    if copies := len(inside) - len(own):
+        lines.append(f'left out: {copies} tensors of copies ({", ".join(conversion.copies)})')
+    if flat:
+        lines.append(f'reshaped: {len(flat)} flattened weights')
     dead = [key for key, ours in names.items() if ours is None]
-    outside = len(published) - len(inside)
-    return _Taken(weights, model, said, len(published), prefix, outside, copies, dead, reshaped)
+    return weights, model, dead, [*lines, *settings, *_dropped_lines(dead)]
 
 
 def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:
@@ -142,8 +128,7 @@ def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str
 
 def _strip_prefix(published: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> tuple[str, dict[str, Tensor]]:
     for prefix in prefixes:
-        inside = select_part(published, prefix)
-        if inside:
+        if inside := select_part(published, prefix):
             return prefix, inside
     return '', dict(published)
 
@@ -156,22 +141,6 @@ def _expected(conversion: Conversion) -> dict[str, Tensor]:
             head = NECKS.build(conversion.target_head).state_dict()
             expected = {**expected, **{f'{HANDED_OVER}.{key}': value for key, value in head.items()}}
     return expected
-
-
-def _in_our_shapes(
-    expected: Mapping[str, Tensor], published: Mapping[str, Tensor], names: Mapping[str, str | None]
-) -> tuple[dict[str, Tensor], int]:
-    """The weights under our names and, where the file has them flattened to (n, 1), in our shapes."""
-    weights, reshaped = {}, 0
-    for key, ours in names.items():
-        if ours is None:
-            continue
-        value = published[key]
-        if ours in expected and value.shape == (expected[ours].numel(), 1) != expected[ours].shape:
-            value = value.reshape(expected[ours].shape)
-            reshaped += 1
-        weights[ours] = value
-    return weights, reshaped
 
 
 def _dropped_lines(dead: list[str]) -> list[str]:

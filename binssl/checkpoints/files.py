@@ -122,8 +122,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    forbidden = re.search(r'(?:GLOBAL|unsupported global) ([\w.]+)', str(error))
-    if forbidden:
+    if forbidden := re.search(r'(?:GLOBAL|unsupported global) ([\w.]+)', str(error)):
         return (
             f'{path} is refused: it asks for {forbidden[1]}, and a file that needs more than tensors and '
             'plain data could run code; save its state dict alone where it was made'
@@ -147,8 +146,7 @@ def find_state_dict(content: Mapping[str, Any], path: str | os.PathLike = 'the f
     inside = wrapped[0] if wrapped else content
     if not inside:
         raise CheckpointError(f'{path} holds an empty state dict')
-    strange = [str(key) for key, value in inside.items() if not isinstance(value, Tensor)]
-    if strange:
+    if strange := [str(key) for key, value in inside.items() if not isinstance(value, Tensor)]:
         raise CheckpointError(
             f'{path} holds no state dict, neither under `state_dict` or `model` nor bare: '
             f'no tensor stands at {", ".join(map(repr, strange[:5]))}'
@@ -180,20 +178,8 @@ def write_checkpoint(content: Mapping[str, Any], path: str | os.PathLike) -> Non
 
 
 # exact types: a numpy.float64 is a float and an IntEnum an int, but neither reads back safely
-_LEAVES = (
-    type(None),
-    bool,
-    int,
-    float,
-    complex,
-    str,
-    bytes,
-    Tensor,
-    torch.nn.Parameter,
-    torch.Size,
-    torch.dtype,
-    torch.device,
-)
+_NUMBERS_AND_TEXT = (type(None), bool, int, float, complex, str, bytes)
+_LEAVES = (*_NUMBERS_AND_TEXT, Tensor, torch.nn.Parameter, torch.Size, torch.dtype, torch.device)
 
 
 def _check_plain(value: Any, where: str) -> None:

@@ -44,18 +44,9 @@ UNITS = {
 }
 TWO_STAGE = {**UNITS, 'conv': 'units.0.conv', 'bn': 'units.0.norm', 'nonlinear': 'units.0.activation.prelu'}
 VGG_SMALL = {
-    'conv0': 'stem.conv',
-    'bn0': 'stem.norm',
-    'conv1': 'stages.0.0.conv',
-    'bn1': 'stages.0.0.norm',
-    'conv2': 'stages.1.0.conv',
-    'bn2': 'stages.1.0.norm',
-    'conv3': 'stages.1.1.conv',
-    'bn3': 'stages.1.1.norm',
-    'conv4': 'stages.2.0.conv',
-    'bn4': 'stages.2.0.norm',
-    'conv5': 'stages.2.1.conv',
-    'bn5': 'stages.2.1.norm',
+    f'{theirs}{number}': f'{place}.{ours}'
+    for number, place in enumerate(('stem', 'stages.0.0', 'stages.1.0', 'stages.1.1', 'stages.2.0', 'stages.2.1'))
+    for theirs, ours in (('conv', 'conv'), ('bn', 'norm'))
 }
 BOTTLENECK = {
     'conv1': 'reduce.conv',
@@ -78,9 +69,6 @@ def staged_name(layers: Mapping[str, tuple[int, str]], blocks: int = 1, stem: Ma
         layers: published layer inside a block (``layerN.M``) -> which of our blocks it is in, and its name there.
         blocks: of ours in a published one.
         stem: published layer of the stem -> ours.
-
-    Returns:
-        Published entry -> our name; the entry itself where it is unknown.
     """
 
     def rename(key: str, shapes: Shapes) -> str | None:
@@ -195,12 +183,8 @@ def resnet_conversions() -> dict[str, Conversion]:
     cifar = {'type': 'ResNet', 'stem': 'small', 'activation': 'Hardtanh', 'shortcut': 'pad'}
     resnet20 = {**cifar, 'widths': [16, 32, 64], 'depths': [6, 6, 6], 'stem_activation': 'Hardtanh'}
     resnet18 = {**cifar, 'depths': [2, 2, 2, 2], 'convs_per_shortcut': 2}
-    imagenet: dict[str, Any] = {
-        'stem_activation': 'Hardtanh',
-        'activation': 'Hardtanh',
-        'shortcut': 'conv',
-        'neck': _neck(512),
-    }
+    hardtanh: dict[str, Any] = {'stem_activation': 'Hardtanh', 'activation': 'Hardtanh'}
+    imagenet = {**hardtanh, 'shortcut': 'conv', 'neck': _neck(512)}
     vgg = with_layers(vgg_small_name, {'fc': 'head.fc'})
     two_stage = one_conv_name(TWO_STAGE, {'conv': 'stem.conv', 'bn': 'stem.norm'})
     return {

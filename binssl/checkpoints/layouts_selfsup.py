@@ -62,16 +62,9 @@ def _swav(widen: int, hidden: int) -> Conversion:
 
 def _simsiam() -> Conversion:
     # the published last layer keeps the bias of the fc that it was made of, in front of a BatchNorm
-    projector = {
-        'type': 'MLP',
-        'in_channels': 2048,
-        'widths': [2048, 2048, 2048],
-        'bias': False,
-        'last_bias': True,
-        'last_norm': True,
-        'last_norm_affine': False,
-    }
-    predictor = {'type': 'MLP', 'in_channels': 2048, 'widths': [512, 2048], 'bias': False, 'last_bias': True}
+    mlp = {'type': 'MLP', 'in_channels': 2048, 'bias': False, 'last_bias': True}
+    projector = {**mlp, 'widths': [2048, 2048, 2048], 'last_norm': True, 'last_norm_affine': False}
+    predictor = {**mlp, 'widths': [512, 2048]}
     head = {'type': 'LatentPredictionHead', 'projector': projector, 'predictor': predictor}
     layers = {
         **_layers('encoder.fc', 'head.projector', SIMSIAM_PROJECTOR),
@@ -89,11 +82,8 @@ def _byol(
     last_bias: bool = True,
 ) -> Conversion:
     mlp = {'type': 'MLP', 'widths': [4096, 256], 'last_bias': last_bias}
-    head = {
-        'type': 'LatentPredictionHead',
-        'projector': {**mlp, 'in_channels': 2048},
-        'predictor': {**mlp, 'in_channels': 256},
-    }
+    projecting, predicting = {**mlp, 'in_channels': 2048}, {**mlp, 'in_channels': 256}
+    head = {'type': 'LatentPredictionHead', 'projector': projecting, 'predictor': predicting}
     layers = {**_layers(projector, 'head.projector', names), **_layers(predictor, 'head.predictor', names)}
     return Conversion(_encoder(head), with_layers(behind(trunk, _without_classifier), layers), copies=copies)
 
@@ -107,16 +97,8 @@ def selfsup_conversions() -> dict[str, Conversion]:
     """Every published layout of a label-free ResNet-50."""
     moco = with_layers(torchvision_name, MOCO_LAYERS)
     query = ('module.encoder_q.', 'encoder_q.', 'module.', '')
-    trunk = (
-        'module.encoder_q.',
-        'encoder_q.',
-        'module.encoder.',
-        'encoder.',
-        'module.backbone.',
-        'backbone.',
-        'module.',
-        '',
-    )
+    parts = ('encoder_q.', 'encoder.', 'backbone.', '')
+    trunk = tuple(module + part for part in parts for module in ('module.', ''))
     return {
         'moco_v2_resnet50': Conversion(_encoder(moco_head(2048)), moco, query),
         'swav_resnet50': _swav(1, 2048),

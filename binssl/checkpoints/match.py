@@ -55,7 +55,12 @@ def load_weights(
     given = {key: value for key, value in state_dict.items() if not in_parts(key, ignore)}
     missed = tuple(key for key in expected if key not in given and in_parts(key, may_miss))
     check_match({key: value for key, value in expected.items() if key not in missed}, given)
-    _check_finite(given)
+    if ill := [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]:
+        more = f' and {len(ill) - 1} more' if len(ill) > 1 else ''
+        raise CheckpointError(
+            f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
+            'that went wrong; take another file'
+        )
     model.load_state_dict(given, strict=not missed)
     return LoadReport(tuple(given), missed, ignored)
 
@@ -89,16 +94,6 @@ def _check_trunk(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) ->
         raise CheckpointError(
             f'the file holds no trunk: of the model only {", ".join(there)}, nothing of its '
             'backbone; take the checkpoint or weights file of the run that trained the backbone'
-        )
-
-
-def _check_finite(state_dict: Mapping[str, Tensor]) -> None:
-    ill = [key for key, value in state_dict.items() if value.is_floating_point() and not value.isfinite().all()]
-    if ill:
-        more = f' and {len(ill) - 1} more' if len(ill) > 1 else ''
-        raise CheckpointError(
-            f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
-            'that went wrong; take another file'
         )
 
 

@@ -77,7 +77,8 @@ def read_trained(path: str | os.PathLike) -> Trained:
             f'{path} has format {content["format_version"]}, this binssl reads up to '
             f'{FORMAT_VERSION}; install a later one'
         )
-    return Trained(_state_dict(content, path), _model_config(text, path), meta)
+    raw_pixels = content.get('state_dict') == {}  # a model without any weight
+    return Trained({} if raw_pixels else find_state_dict(content, path), _model_config(text, path), meta)
 
 
 def extract_weights(
@@ -176,13 +177,8 @@ def write_weights(
     """
     fitting = {key: value for key, value in state_dict.items() if not in_parts(key, [HANDED_OVER])}
     _explain(source, lambda: check_match(build_inference_model(model).state_dict(), fitting))
-    meta = {
-        **facts,
-        'kind': 'weights',
-        'model': json.dumps(model),
-        'source': Path(source).name,
-        'sha256_source': file_sha256(source),
-    }
+    origin = {'source': Path(source).name, 'sha256_source': file_sha256(source)}
+    meta = {**facts, 'kind': 'weights', 'model': json.dumps(model), **origin}
     weights = {key: value.detach().clone() for key, value in state_dict.items()}  # no larger storage behind
     write_checkpoint({'format_version': FORMAT_VERSION, 'state_dict': weights, 'meta': meta}, out)
 
@@ -225,12 +221,6 @@ def _check_types(value: Any, path: str | os.PathLike) -> None:
         )
     for item in inside:
         _check_types(item, path)
-
-
-def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:
-    if content.get('state_dict') == {}:  # a model without any weight: raw pixels
-        return {}
-    return find_state_dict(content, path)
 
 
 def _explain(path: str | os.PathLike, step: Callable[[], object]) -> None:

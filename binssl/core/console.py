@@ -83,12 +83,8 @@ def quiet(level: int = logging.INFO) -> Iterator[None]:
 def progress_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar on the error stream, if that is a terminal, towards ``total``; gives the function that advances it."""
     console, last = Console(stderr=True), 0.0
-    columns = (
-        TextColumn('{task.description}'),
-        BarColumn(),
-        TextColumn('{task.percentage:>3.0f}%'),
-        TimeRemainingColumn(),
-    )
+    share = TextColumn('{task.percentage:>3.0f}%')
+    columns = (TextColumn('{task.description}'), BarColumn(), share, TimeRemainingColumn())
     # drawn by hand: a thread that draws would be forked into worker processes
     with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=total)

@@ -52,15 +52,7 @@ def hold(file: Path, what: str, message: str) -> Iterator[None]:
 
 @contextmanager
 def only_one(work_dir: Path, what: str = 'a recipe') -> Iterator[None]:
-    """Keep every other run out of ``work_dir`` while this one runs.
-
-    Args:
-        work_dir: made if it is not there; its file ``.lock`` stays.
-        what: runs, for those who are kept out.
-
-    Raises:
-        ConfigError: another one is running there.
-    """
+    """:func:`hold` ``work_dir/.lock``: every other run is kept out of the folder while this one runs."""
     with hold(work_dir / '.lock', what, f'{{}} is running in {work_dir}: wait for it, or give another --work-dir'):
         yield
 

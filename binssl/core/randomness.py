@@ -27,16 +27,9 @@ def mix(state: State) -> State:
 
 
 def hash_counters(seed: int, epochs: np.ndarray | int, indices: np.ndarray | int, stream: int = 0) -> np.ndarray:
-    """One key for each sample.
+    """One key for each sample, uint64 (N,), of integers (N,) or one for all; of scalars (1,).
 
-    Args:
-        seed: of the run.
-        epochs: integers (N,), or one for all.
-        indices: integers (N,), or one.
-        stream: tells uses of the same sample apart (view 0, view 1, ...).
-
-    Returns:
-        uint64 (N,); for scalars (1,).
+    ``stream`` tells uses of the same sample apart (view 0, view 1, ...).
     """
     key = np.full(1, (seed + _GOLDEN) & _MASK, dtype=np.uint64)
     for part in (epochs, indices, stream):
@@ -70,21 +63,17 @@ def split_keys(keys: Sequence[int | tuple[int, int]]) -> tuple[np.ndarray, np.nd
 
 
 def uniforms(keys: np.ndarray, count: int) -> np.ndarray:
-    """``count`` numbers of U[0, 1) for each key: SplitMix64 started at the key.
-
-    Args:
-        keys: uint64 (N,), from :func:`hash_counters`.
-        count: D.
+    """``count`` numbers of U[0, 1) for each key, uint64 (N,): SplitMix64 started at the key.
 
     Returns:
-        float64 (N, D), multiples of 2^-53.
+        float64 (N, count), multiples of 2^-53.
     """
     steps = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(_GOLDEN)
     return (mix(keys[:, None] + steps) >> np.uint64(11)) * 2.0**-53
 
 
 def normals(keys: np.ndarray, count: int) -> np.ndarray:
-    """``count`` numbers of N(0, 1) for each key, by Box and Muller: float64 (N, D)."""
+    """``count`` numbers of N(0, 1) for each key, by Box and Muller: float64 (N, count)."""
     half = (count + 1) // 2
     drawn = uniforms(keys, 2 * half)
     radius = np.sqrt(-2.0 * np.log1p(-drawn[:, :half]))

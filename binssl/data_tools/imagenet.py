@@ -65,18 +65,11 @@ class Member(NamedTuple):
 def unpack(
     split: str, archive: Path, folder: Path, wnids: Mapping[int, str] | None = None, checksum: bool = True
 ) -> list[str]:
-    """Sort the images of an archive into ``folder/WNID/``.
+    """Sort the images of an archive of ``train`` or ``val`` into ``folder/WNID/``.
 
     They gather in ``folder.part``, each placed as a whole, and the folder gets its name when all are there: what an
     interrupted run has placed, the next one passes by. A folder that is there already is compared with the archive, by
-    names and sizes, and left as it is.
-
-    Args:
-        split: ``train`` or ``val``.
-        archive: the tar file.
-        folder: usually data/imagenet/SPLIT.
-        wnids: for ``val``, the class of each image, by number.
-        checksum: whether the archive must have the published MD5.
+    names and sizes, and left as it is. Of ``val``, ``wnids`` are the classes of the images by their numbers.
 
     Returns:
         What was done, and a warning where the numbers are not the published ones, one line each.

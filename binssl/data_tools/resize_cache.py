@@ -55,7 +55,13 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
     """
     if size < 1 or not 1 <= quality <= 95 or workers < 1:
         raise ConfigError(f'size {size} and workers {workers} must be at least 1, quality {quality} between 1 and 95')
-    names, texts = find_files(source, out)
+    inner, outer = source.resolve(), out.resolve()
+    if inner == outer or inner in outer.parents or outer in inner.parents:
+        raise DataError(f'{os.fspath(source)!r} and {os.fspath(out)!r} lie one in the other; choose another --out')
+    files = list(_walk(source))
+    names = [name for name in files if name.lower().endswith(IMAGE_SUFFIXES)]
+    if not names:
+        raise DataError(f'{os.fspath(source)!r} holds no image ({", ".join(IMAGE_SUFFIXES)})')
     settings = dict(size=size, quality=quality, resize='bilinear, antialiased', note=NOTE)
     if out.exists():
         _check_settings(out, settings)
@@ -71,27 +77,15 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
             write_json(part / SETTINGS, settings)
         _check_settings(part, settings)
         bad = _resize_all(names, source, part, size, quality, workers)
-        for name in texts:
-            copy_file(source / name, part / name)
+        for name in files:
+            if name.endswith(('.txt', '.csv')):
+                copy_file(source / name, part / name)
     lines = [f'made {os.fspath(out)!r}: {len(names):,} images', NOTE]
     if bad:
         name, reason = min(bad.items())
         listing = os.fspath(out / BAD_FILES)
         lines.insert(1, f'warning: {len(bad):,} cannot be decoded, see {listing!r}, such as {name!r}: {reason}')
     return lines
-
-
-def find_files(source: Path, out: Path) -> tuple[list[str], list[str]]:
-    """Names, relative to ``source`` and in order, of its images and of its lists."""
-    inner, outer = source.resolve(), out.resolve()
-    if inner == outer or inner in outer.parents or outer in inner.parents:
-        raise DataError(f'{os.fspath(source)!r} and {os.fspath(out)!r} lie one in the other; choose another --out')
-    names = list(_walk(source))
-    images = [name for name in names if name.lower().endswith(IMAGE_SUFFIXES)]
-    texts = [name for name in names if name.endswith(('.txt', '.csv'))]
-    if not images:
-        raise DataError(f'{os.fspath(source)!r} holds no image ({", ".join(IMAGE_SUFFIXES)})')
-    return images, texts
 
 
 def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
@@ -152,16 +146,10 @@ def _walk(folder: Path) -> Iterator[str]:
     """Names of all files below, in order, hidden ones left out; a link back to a folder above is not followed."""
     for place, folders, files in os.walk(folder, followlinks=True):
         here = os.path.realpath(place)
-        folders[:] = sorted(name for name in folders if not name.startswith('.') and not _leads_up(here, name))
+        targets = {name: os.path.realpath(os.path.join(here, name)) for name in folders if not name.startswith('.')}
+        folders[:] = sorted(name for name, at in targets.items() if os.path.commonpath([here, at]) != at)
         relative = os.path.relpath(place, folder)
-        for name in sorted(files):
-            if not name.startswith('.'):
-                yield os.path.normpath(os.path.join(relative, name))
-
-
-def _leads_up(here: str, name: str) -> bool:
-    target = os.path.realpath(os.path.join(here, name))
-    return os.path.commonpath([here, target]) == target
+        yield from (os.path.normpath(os.path.join(relative, name)) for name in sorted(files) if name[0] != '.')
 
 
 def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -196,10 +196,8 @@ class BURNHead(Scheduled):
         terms, entropies = {}, {}
         if self.kl:
             terms['kl'] = kl_divergence(outputs, target_outputs, self.temperature)
-            entropies = {
-                'teacher_entropy': mean_entropy(target_outputs, self.temperature),
-                'student_entropy': mean_entropy(outputs, self.temperature),
-            }
+            both = {'teacher_entropy': target_outputs, 'student_entropy': outputs}
+            entropies = {name: mean_entropy(logits, self.temperature) for name, logits in both.items()}
         if self.feature_similarity == 'features':
             mapped = features if self.feature_map is None else self.feature_map(features)
             terms['feature_distance'] = self.distance(mapped, target_features)

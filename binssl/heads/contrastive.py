@@ -81,14 +81,7 @@ def info_nce(query: Tensor, key: Tensor, negatives: Tensor, temperature: float |
 
 
 def hit_rates(rank: Tensor) -> dict[str, Tensor]:
-    """Share of rows, in percent, whose positive has no, or fewer than five, negatives that score as high.
-
-    Args:
-        rank: (N,), how many negatives score at least as high as the positive.
-
-    Returns:
-        ``top1`` and ``top5``, () each, float32.
-    """
+    """``top1`` and ``top5``: share of ranks (N,), see :func:`info_nce`, that are 0, or below 5, in percent."""
     return {f'top{places}': 100 * (rank < places).to(torch.float32).mean() for places in (1, 5)}
 
 

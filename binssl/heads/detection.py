@@ -82,18 +82,7 @@ def build_retinanet(
     """RetinaNet (arXiv:1708.02002): torchvision's, all else at its defaults.
 
     Anchors have areas of (4 x 2^(i/3) x stride)^2, i = 0, 1, 2, at each level, two coarser ones than ``strides``
-    included.
-
-    Args:
-        trunk: as in :func:`build_faster_rcnn`, and so all others.
-        num_classes: likewise.
-        strides: likewise.
-        channels: likewise.
-        min_sizes: likewise.
-        max_size: likewise.
-
-    Raises:
-        ConfigError: likewise.
+    included. Arguments and errors are those of :func:`build_faster_rcnn`.
     """
     _check(num_classes, min_sizes, max_size)
     pyramid = Pyramid(trunk, strides, channels, LastLevelP6P7(channels, channels))

@@ -51,13 +51,10 @@ class LatentPredictionHead(ProjectedHead):
         return self.predictor(projections)
 
     def loss(self, projections: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """``-cos`` of the prediction with the target, in [-1, 1], and the spread of what is predicted from.
+        """``-cos`` of the prediction with the target, in [-1, 1], and ``feature_std`` of what is predicted from.
 
         Args:
             projections: of one view, (N, P).
             targets: of the other view, (N, P), by whichever network; they get no gradient.
-
-        Returns:
-            ``loss``, and ``feature_std`` of the projections.
         """
         return {'loss': negative_cosine(self.predict(projections), targets), 'feature_std': feature_std(projections)}

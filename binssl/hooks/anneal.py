@@ -45,7 +45,12 @@ class AnnealHook(Hook):
                 training of ``max_epochs`` has ended.
         """
         for schedule in self.schedules:
-            _check_length(schedule, max_epochs)
+            for name in ('epochs_ahead', 'begin_epoch'):
+                if getattr(schedule, name) >= max_epochs:
+                    raise ConfigError(
+                        f'schedule of {schedule.target!r}: {name} is {getattr(schedule, name)}, and the training has '
+                        f'{max_epochs} epoch(s): lower it, or raise train_cfg.max_epochs'
+                    )
             if schedule.target != 'lr':
                 self._owners[schedule.target] = _owners(model, schedule.target)
                 for owner in self._owners[schedule.target]:
@@ -90,19 +95,6 @@ def scheduled_groups(runner: Any) -> list[dict[str, Any]]:
     """The optimiser's groups whose rate a schedule moves; all of them where each is fixed."""
     groups = runner.optim_wrapper.param_groups
     return [group for group in groups if not group.get('fixed_lr')] or groups
-
-
-def _check_length(schedule: Schedule, max_epochs: int) -> None:
-    if schedule.epochs_ahead >= max_epochs:
-        raise ConfigError(
-            f'schedule of {schedule.target!r}: epochs_ahead is {schedule.epochs_ahead}, so that a training of '
-            f'{max_epochs} epoch(s) has its end throughout: lower it, or raise train_cfg.max_epochs'
-        )
-    if schedule.begin_epoch >= max_epochs:
-        raise ConfigError(
-            f'schedule of {schedule.target!r}: begin_epoch is {schedule.begin_epoch}, and the training has '
-            f'{max_epochs} epoch(s): lower it, or raise train_cfg.max_epochs'
-        )
 
 
 def _check_owner(owner: Any, schedule: Schedule) -> None:

@@ -71,12 +71,9 @@ class FeatureSpreadHook(WatchHook):
         self._hooked.remove()
         self._hooked = None
         features, self._features = self._features, None
-        if features is not None and len(features) > 1:
-            self._look(runner, features.flatten(1).to('cpu', torch.float64))
-
-    def _look(self, runner: Any, features: Tensor) -> None:
-        if not torch.isfinite(features).all():
-            return  # the watch for NaN speaks
+        if features is None or len(features) < 2 or not torch.isfinite(features).all():
+            return  # where a number is not finite, the watch for NaN speaks
+        features = features.flatten(1).to('cpu', torch.float64)
         spread = float(feature_std(features, here_only=True))
         rank = effective_rank(features) if features.any() else 1.0
         self.report(feature_spread=spread, feature_rank=rank)

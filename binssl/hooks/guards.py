@@ -36,15 +36,13 @@ class GradientAuditHook(Hook):
 
     def _audit(self, runner: Any) -> None:
         trained = {name: p for name, p in unwrap(runner.model).named_parameters() if p.requires_grad}
-        without = [name for name, p in trained.items() if p.grad is None]
-        if without:
+        if without := [name for name, p in trained.items() if p.grad is None]:
             shown = ', '.join(without[:10]) + (f' and {len(without) - 10} more' if len(without) > 10 else '')
             raise TrainingError(
                 f'{len(without)} of {len(trained)} trainable parameters got no gradient in the first step: '
                 f'{shown}. Freeze them (requires_grad False) or let the loss use them'
             )
-        zero = [name for name, p in trained.items() if not torch.count_nonzero(p.grad)]
-        if zero:
+        if zero := [name for name, p in trained.items() if not torch.count_nonzero(p.grad)]:
             runner.logger.info(f'gradient audit: all zero in the first step: {", ".join(zero)}')
         runner.logger.info(f'gradient audit: all {len(trained)} trainable tensors got a gradient')
 

@@ -73,11 +73,18 @@ class ProgressHook(Hook):
         if runner.optim_wrapper.last_gradient_norm is not None:
             values['grad_norm'] = float(runner.optim_wrapper.last_gradient_norm)
         seconds = (time.perf_counter() - self._since) / count
-        scalars = dict(
-            values, **_scheduled(runner), seconds=seconds, data_seconds=self._waited / count, epoch=runner.epoch + 1
-        )
+        waited = self._waited / count
+        # what the last iteration trained with: each value of a hook (its ``values``), and the highest scheduled rate
+        scheduled = {name: value for hook in runner.hooks for name, value in getattr(hook, 'values', {}).items()}
+        scheduled['lr'] = max(group['lr'] for group in scheduled_groups(runner))
+        scalars = dict(values, **scheduled, seconds=seconds, data_seconds=waited, epoch=runner.epoch + 1)
         runner.visualizer.add_scalars(scalars, step=done)
-        runner.say('%s', _line(runner, done, scalars, values, seconds))
+        left = timedelta(seconds=round(seconds * (runner.max_iters - done)))
+        memory = f'  {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB' if torch.cuda.is_initialized() else ''
+        runner.say(
+            f'epoch {runner.epoch + 1}/{runner.max_epochs}  iter {done}/{runner.max_iters}  {_numbers(values)}  '
+            f'lr {scheduled["lr"]:.3g}  {seconds * 1000:.0f} ms/iter (data {waited * 1000:.0f}){memory}  {left} left'
+        )
         runner.call_hook('after_report', values=values)
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
@@ -90,23 +97,5 @@ class ProgressHook(Hook):
         runner.say('test: %s', _numbers(metrics or {}))
 
 
-def _scheduled(runner: Any) -> dict[str, float]:
-    """What the last iteration trained with: the highest scheduled rate, and each value of a hook (its ``values``)."""
-    values: dict[str, float] = {}
-    for hook in runner.hooks:
-        values.update(getattr(hook, 'values', {}))
-    return dict(values, lr=max(group['lr'] for group in scheduled_groups(runner)))
-
-
 def _numbers(values: dict[str, float]) -> str:
     return '  '.join(f'{name} {value:.4g}' for name, value in values.items())
-
-
-def _line(runner: Any, done: int, scalars: dict[str, float], values: dict[str, float], seconds: float) -> str:
-    left = timedelta(seconds=round(seconds * (runner.max_iters - done)))
-    memory = f'  {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB' if torch.cuda.is_initialized() else ''
-    return (
-        f'epoch {runner.epoch + 1}/{runner.max_epochs}  iter {done}/{runner.max_iters}  {_numbers(values)}  '
-        f'lr {scalars["lr"]:.3g}  {seconds * 1000:.0f} ms/iter '
-        f'(data {scalars["data_seconds"] * 1000:.0f}){memory}  {left} left'
-    )

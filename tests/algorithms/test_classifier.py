@@ -214,9 +214,9 @@ def test_what_comes_back_needs_no_teacher(tmp_path):
         (
             SOFT_LABELS,
             dict(head__num_classes=7),
-            'the teacher tells 10 classes apart, the head 7: take a teacher of the',
+            "the teacher's head gives 10 outputs, the student's 7: take a teacher of the same data set",
         ),
-        (SOFT_LABELS, dict(teacher__head=None), "the classes of a teacher's head, and this teacher has none: give"),
+        (SOFT_LABELS, dict(teacher__head=None), "outputs of a teacher's head, and this teacher has none: give"),
         (
             SOFT_LABELS,
             dict(teacher__checkpoint='none.pth'),

@@ -120,15 +120,11 @@ def test_any_head_of_a_teacher_will_do(tmp_path):
     ('config', 'changes', 'message'),
     [
         (DISTILLATION, dict(teacher__checkpoint=None), 'a frozen teacher needs a checkpoint, and none is given'),
-        (
-            DISTILLATION,
-            dict(teacher__head=None),
-            "S2BNN learns from the outputs of a teacher's head, and this teacher has",
-        ),
+        (DISTILLATION, dict(teacher__head=None), "outputs of a teacher's head, and this teacher has none: give"),
         (
             DISTILLATION,
             dict(head__projector=dict(type='MLP', in_channels=12, widths=[7], norm=None)),
-            "the teacher's embeddings have 6 channels, the student's 7: let head.projector end with a width of 6",
+            "the teacher's head gives 6 outputs, the student's 7: let head.projector end with the teacher's width",
         ),
         (DISTILLATION, dict(head=MOCO['head']), 'S2BNN needs a head that offers .*distill.*; ContrastiveHead does not'),
         (

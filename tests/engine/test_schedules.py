@@ -154,7 +154,7 @@ def test_star_that_reaches_nothing_and_curve_that_never_begins_are_errors():
         AnnealHook(dict(tau=dict(target='head.*.tau', start=0.5, end=1.0))).before_train(runner_at(0))
     with pytest.raises(ConfigError, match=r'begin_epoch is 2, and the training has 2 epoch'):
         AnnealHook(dict(lr=dict(end=0.0, begin_epoch=2))).before_train(runner_at(0))
-    with pytest.raises(ConfigError, match=r'epochs_ahead is 2, so that a training of 2 epoch'):
+    with pytest.raises(ConfigError, match=r'epochs_ahead is 2, and the training has 2 epoch'):
         AnnealHook(dict(lr=dict(end=0.0, epochs_ahead=2))).before_train(runner_at(0))
 
 
