@@ -120,9 +120,8 @@ def check_signs(network: nn.Module, **activations: str | None) -> None:
     Raises:
         ConfigError: one of them is 'ReLU', and a convolution takes the sign of its input.
     """
-    convs = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
-    # an activation without a rule is a real function in the place of a sign
-    signs = any(getattr(getattr(conv, 'activation', None), 'rule', None) is not None for conv in convs)
+    # 32 bits: no activation, or a real function in the place of a sign
+    signs = any(getattr(module, 'input_bits', 32) == 1 for module in network.modules())
     for name, value in activations.items():
         if value == 'ReLU' and signs:
             raise ConfigError(

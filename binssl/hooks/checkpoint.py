@@ -91,10 +91,7 @@ class CheckpointHook(Hook):
             raise ConfigError(f'checkpoint.save_best={self.save_best!r}, but validation gives {sorted(metrics or {})}')
         value = (metrics or {})[self.save_best]
         folder, name = Path(runner.work_dir), f'epoch_{runner.epoch}.pth'
-        before = read_json(folder / 'best.json')
-        # a record of an epoch that is trained again after a resume does not count
-        is_best = not before or before['epoch'] > runner.epoch or before['value'] < value
-        answer = [is_best, (folder / name).is_file()]
+        answer = [self._is_best(runner, value), (folder / name).is_file()]
         broadcast_object_list(answer)  # one process decides for all: each of them takes part in a writing
         is_best, is_written = answer
         if is_best and not is_written:
@@ -104,6 +101,11 @@ class CheckpointHook(Hook):
             replace_file(folder / best, lambda beside: _link_or_copy(folder / name, beside))
             write_json(folder / 'best.json', dict(metric=self.save_best, value=value, epoch=runner.epoch, file=best))
             runner.say('best %s so far: %.4g, kept as %s', self.save_best, value, best)
+
+    def _is_best(self, runner: Any, value: float) -> bool:
+        best = read_json(Path(runner.work_dir) / 'best.json')
+        # a record of an epoch that is trained again after a resume does not count
+        return not best or best['epoch'] > runner.epoch or best['value'] < value
 
 
 def _link_or_copy(written: Path, name: Path) -> None:

@@ -209,7 +209,7 @@ def test_what_comes_back_needs_no_teacher(tmp_path):
         (CLASSIFIER, dict(soft_label_weight=0.5), 'soft_label_weight 0.5 balances two losses, and Classifier without'),
         (SOFT_LABELS, dict(soft_label_weight=0.0), r'soft_label_weight 0.0 must lie in \(0, 1\]'),
         (SOFT_LABELS, dict(soft_label_weight=1.5), r'soft_label_weight 1.5 must lie in \(0, 1\]'),
-        (SOFT_LABELS, dict(soft_label_weight='1'), r"soft_label_weight '1' must lie in \(0, 1\]"),
+        (SOFT_LABELS, dict(soft_label_weight='1'), "soft_label_weight is '1'; it must be float"),
         (SOFT_LABELS, dict(head__label_smoothing=0.1), 'head.label_smoothing 0.1 smooths hard labels'),
         (
             SOFT_LABELS,

@@ -184,7 +184,7 @@ def test_features_of_whole_images_are_there_too():
         (dict(head=dict(HEAD, strides=[4, 32])), r'ReActNet has maps at strides 2, 4, 8, 16, and .* asks for 4, 32'),
         (dict(head=dict(HEAD, strides=[8, 4])), 'in rising order'),
         (dict(head=dict(HEAD, num_classes=0)), 'num_classes 0 of a detector'),
-        (dict(head=dict(HEAD, num_classes=None)), 'num_classes None of a detector'),
+        (dict(head=dict(HEAD, num_classes=None)), 'num_classes is None; it must be int'),
         (dict(head=dict(HEAD, min_sizes=[800])), 'max_size 96'),
         (dict(head=dict(HEAD, anchor=3)), "does not take 'anchor'"),
         (dict(norms='sync'), "norms 'sync' of Detector is unknown"),

@@ -65,7 +65,7 @@ def test_it_has_no_loss(tmp_path):
             'MoCo needs a head that offers embed, contrast, temperature, embedding_channels; LinearHead does not',
         ),
         (BURN, MOCO['head'], 'BURN needs a head that offers .*information; ContrastiveHead does not'),
-        (CLASSIFIER, None, 'Classifier needs a head that offers loss, out_channels; none is given'),
+        (CLASSIFIER, None, 'Classifier: head is None; it must be dict'),
     ],
 )
 def test_the_head_of_another_algorithm_is_an_error(config, head, message, tmp_path):

@@ -121,9 +121,9 @@ def test_mixing_asks_nothing_of_the_device(config, tmp_path):
 @pytest.mark.parametrize(
     ('mix', 'message'),
     [
-        (dict(type='MixUp'), 'mix is a list of configs'),
+        (dict(type='MixUp'), "mix is {'type': 'MixUp'}; it must be Sequence"),
         ([dict(type='Mixup')], "mix does not know 'Mixup'; did you mean 'MixUp'"),
-        (['CutMix'], "mix holds dicts with a type, such as .*, not 'CutMix'"),
+        (['CutMix'], r"mix is \['CutMix'\]; it must be Sequence\[dict\]"),
         ([dict(alpha=0.2)], 'mix does not know None'),
         ([dict(type='CutMix', alfa=0.2)], "CutMix of mix does not take 'alfa'; did you mean 'alpha'"),
         ([dict(type='MixUp', alpha=0.0)], 'alpha 0.0 of MixUp must be a positive number'),

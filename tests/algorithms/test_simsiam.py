@@ -60,7 +60,7 @@ def test_without_the_stopped_gradient_it_would_be_another(tmp_path):
     ('changes', 'message'),
     [
         (dict(head__predictor__widths=[10, 5]), 'predictor takes 6 channels and gives 5; both must be the 6'),
-        (dict(head=None), 'SimSiam needs a head that offers predict, loss; none is given'),
+        (dict(head=None), 'SimSiam: head is None; it must be dict'),
     ],
 )
 def test_bad_settings_are_named(changes, message, tmp_path):
