@@ -17,10 +17,11 @@ import numpy as np
 from binssl.core.files import replace_file
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import index_folder
+from binssl.datasets.imagenet import check_same_folders
 from binssl.datasets.list_files import index_list
-from binssl.datasets.subsets import share_out
-from binssl.datasets.voc import CLASSES, PUBLISHED, read_split, set_file
-from binssl.registry import ConfigError, DataError
+from binssl.datasets.subsets import check_percent, draw_places
+from binssl.datasets.voc import CLASSES, EXPECTED, PUBLISHED, read_split, set_file
+from binssl.registry import DataError
 
 SPLITS = ('train', 'val')
 OFFICIAL = 'https://github.com/google-research/simclr, imagenet_subsets/1percent.txt and 10percent.txt'
@@ -39,9 +40,6 @@ def write_lists(root: Path, splits: Sequence[str] | None = None, overwrite: bool
 
     Returns:
         What was done, one line a file.
-
-    Raises:
-        DataError: no split is there, their classes differ, or another list is.
     """
     indexes, classes = _index_splits(root, splits)
     files = {'class_ids': [f'{name} {label}' for label, name in enumerate(classes)]}
@@ -55,12 +53,7 @@ def link_by_id(root: Path, out: Path, splits: Sequence[str] | None = None) -> li
     """Make ``out/SPLIT/ID``, a link to each class folder ``root/SPLIT/CLASS``, named by the integer id.
 
     Ids are padded with zeros (000 to 999), so that their order as names is their order as numbers, whoever reads them.
-
-    Returns:
-        What was done, one line a split.
-
-    Raises:
-        DataError: no split is there, their classes differ, or something else is at a link's place.
+    Returns what was done, one line a split.
     """
     indexes, classes = _index_splits(root, splits)
     digits = len(str(len(classes) - 1))
@@ -87,11 +80,7 @@ def _index_splits(root: Path, splits: Sequence[str] | None) -> tuple[dict[str, F
     indexes = {split: index_folder(root / split) for split in there}
     classes = indexes[there[0]].classes or ()
     for split in there[1:]:
-        if different := sorted(set(classes) ^ set(indexes[split].classes or ())):
-            raise DataError(
-                f'{there[0]} and {split} of {os.fspath(root)!r} have different class folders, so one id would mean two '
-                f'classes: only one of them has {different[0]!r}'
-            )
+        check_same_folders(root / there[0], root / split)
     return indexes, list(classes)
 
 
@@ -110,21 +99,15 @@ def write_subset(
 
     Returns:
         What was done and which subset it is, one line each.
-
-    Raises:
-        ConfigError: ``percent`` is out of range.
-        DataError: the training images or those of ``official`` are not there, or another subset is.
     """
-    if not 0 < percent < 100:
-        raise ConfigError(f'percent {percent} must lie above 0 and below 100')
+    check_percent('the subset', percent)
     index = _training_images(root)
     if official is not None:
         places, source = match_names(index, official), f'the list {official.name!r}'
         if not 0.9 < len(places) / (len(index) * percent / 100) < 1.1:
-            raise DataError(
-                f'{os.fspath(official)!r} names {len(places):,} of {len(index):,} images, '
-                f'{100 * len(places) / len(index):.3g} % and not {percent:g}; give the list of that share'
-            )
+            share = f'{100 * len(places) / len(index):.3g} % and not {percent:g}'
+            told = f'{os.fspath(official)!r} names {len(places):,} of {len(index):,} images, {share}'
+            raise DataError(f'{told}; give the list of that share')
     else:
         places, source = draw_stratified(index, percent, seed), f'drawn, stratified by class, seed {seed}'
     lines = [f'{index.names[place]} {index.labels[place]}' for place in places]
@@ -132,31 +115,17 @@ def write_subset(
     text = ''.join(f'{line}\n' for line in lines).encode('utf-8', 'surrogateescape')
     made = dict(source=source, percent=percent, images=len(lines), of=len(index))
     made |= dict(classes=len(set(index.labels[places].tolist())), sha256=hashlib.sha256(text).hexdigest())
-    done = [
-        _write_list(path, lines, overwrite),
-        _write_list(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite),
-    ]
+    done = [_write_list(path, lines, overwrite)]
+    done.append(_write_list(path.with_suffix('.json'), json.dumps(made, indent=1).split('\n'), overwrite))
     if official is None:
-        done.append(
-            f'note: this subset is {source}; it is not the one that SimCLR published, and numbers differ between '
-            f'subsets. For that one: --official FILE ({OFFICIAL})'
-        )
+        other = 'it is not the one that SimCLR published, and numbers differ between subsets'
+        done.append(f'note: this subset is {source}; {other}. For that one: --official FILE ({OFFICIAL})')
     return done
 
 
 def draw_stratified(index: FileIndex, percent: float, seed: int) -> list[int]:
-    """Places of ``percent`` of the images of each class, at least one, in the index's order.
-
-    Of each class those files are taken whose names have the smallest SHA-256 of ``SEED/NAME``: a draw without
-    replacement that depends on names only, and in which the 1 % lie within the 10 %. The class sizes are rounded so
-    that the whole has the size asked for (largest remainders).
-    """
-    members = [np.flatnonzero(index.labels == label) for label in np.unique(index.labels)]
-    places: list[int] = []
-    for group, count in zip(members, share_out([len(group) for group in members], percent), strict=True):
-        salted = {place: f'{seed}/'.encode() + index.names.raw(place) for place in group.tolist()}
-        places += sorted(salted, key=lambda place: hashlib.sha256(salted[place]).digest())[:count]
-    return sorted(places)
+    """Places of ``percent`` of the images of each class by the names of the files, as :func:`draw_places` draws."""
+    return draw_places(index.labels, percent, seed, index.names.raw)
 
 
 def match_names(index: FileIndex, names_file: Path) -> list[int]:
@@ -181,10 +150,9 @@ def match_names(index: FileIndex, names_file: Path) -> list[int]:
                 raise DataError(f'{both} have one name, so the list may mean either; remove or rename one')
             places[name] = place
     if missing := sorted(wanted - set(places)):
-        raise DataError(
-            f'{os.fspath(names_file)!r} names {len(missing):,} of {len(wanted):,} images that are not in '
-            f'{index.folder!r}, such as {missing[0]!r}: the list is of another set, or the set is not whole'
-        )
+        named = f'names {len(missing):,} of {len(wanted):,} images that are not in {index.folder!r}'
+        problem = 'the list is of another set, or the set is not whole'
+        raise DataError(f'{os.fspath(names_file)!r} {named}, such as {missing[0]!r}: {problem}')
     return sorted(places.values())
 
 
@@ -206,23 +174,17 @@ def write_voc_lists(devkit: Path, out: Path, overwrite: bool = False) -> list[st
     values: 1 where the class is in the image, 0 where only as what VOC calls difficult (to be left out of training and
     scores), -1 where it is not. Detectors read the boxes from ``Annotations/ID.xml`` of the same images.
 
+    Returns what was done, one line a file, and a warning where the numbers are not the published ones.
+
     Args:
         devkit: the folder VOCdevkit, with VOC2007, VOC2012 or both.
         out: where to.
         overwrite: whether other files of these names may go.
-
-    Returns:
-        What was done, one line a file, and a warning where the numbers are not the published ones.
-
-    Raises:
-        DataError: neither year is there, one is not whole, or another list is there.
     """
     lists = {part: read_split(devkit, *part) for part in PUBLISHED if set_file(devkit, *part).is_file()}
     if not lists:
-        raise DataError(
-            f'{os.fspath(devkit)!r} holds no VOC2007/ImageSets/Main/trainval.txt, nor one of VOC2012; expected is the '
-            'folder VOCdevkit that the archives of host.robots.ox.ac.uk extract to'
-        )
+        wanted = 'VOC2007/ImageSets/Main/trainval.txt, nor one of VOC2012'
+        raise DataError(f'{os.fspath(devkit)!r} holds no {wanted}; {EXPECTED}')
     lines = [
         f'warning: {split} of {year} names {len(paths):,} images, the published one {PUBLISHED[year, split]:,}'
         for (year, split), (paths, _) in lists.items()

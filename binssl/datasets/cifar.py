@@ -18,7 +18,7 @@ import numpy as np
 
 from binssl.core.files import BROKEN_TAR, read_tar
 from binssl.datasets.base import warn_of_size
-from binssl.datasets.in_memory import PublishedImages
+from binssl.datasets.in_memory import PublishedImages, nothing_found
 from binssl.registry import DATASETS, DataError
 
 SITE = 'https://www.cs.toronto.edu/~kriz'
@@ -96,10 +96,10 @@ class _CIFAR(PublishedImages):
         try:
             images, labels = self._read(version, place, whole)
         except ValueError as error:
-            raise DataError(
-                f'{os.fspath(place)!r}: {error}; extract {version.archive} again, or remove it and use --download '
-                f'({version.url}, MD5 {version.md5})'
-            ) from error
+            remedy = (
+                f'extract {version.archive} again, or remove it and use --download ({version.url}, MD5 {version.md5})'
+            )
+            raise DataError(f'{os.fspath(place)!r}: {error}; {remedy}') from error
         warn_of_size(self.kind, self.root, whole, len(labels), IMAGES[whole])
         fit = len(labels) * 4 // 5
         part = dict(fit=slice(fit), held_out=slice(fit, None)).get(self.split, slice(None))
@@ -107,8 +107,7 @@ class _CIFAR(PublishedImages):
 
     def _read(self, version: Version, place: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
         """All of ``train`` or ``test``; a ValueError says what is wrong with the files in ``place``."""
-        names = {split: [f'{name}{version.suffix}' for name in files] for split, files in self.files.items()}
-        whole = [name for files in names.values() for name in files]
+        whole = [f'{name}{version.suffix}' for files in self.files.values() for name in files]
         try:
             if place.is_dir():
                 contents = {name: (place / name).read_bytes() for name in whole if (place / name).is_file()}
@@ -118,12 +117,11 @@ class _CIFAR(PublishedImages):
             raise ValueError(f'cannot be read ({error}): cut off, or another file') from error
         if missing := [name for name in whole if name not in contents]:
             raise ValueError(f'lacks {", ".join(missing)} of {self.full_name}')
-        parts = [self._parse(name, contents[name], pickled=not version.suffix) for name in names[split]]
+        names = [f'{name}{version.suffix}' for name in self.files[split]]
+        parts = [self._parse(name, contents[name], pickled=not version.suffix) for name in names]
         lengths = [len(labels) for _, labels in parts]
         if len(set(lengths)) > 1:
-            raise ValueError(
-                f'its files hold {lengths} images, and the published ones equally many: the shorter are cut off'
-            )
+            raise ValueError(f'its files hold {lengths} images, not equally many: the shorter are cut off')
         images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         return images.reshape(-1, 3, 32, 32), labels.astype(np.int64)
 
@@ -131,11 +129,7 @@ class _CIFAR(PublishedImages):
         expected = ' or '.join(f'{version.folder}/ or {version.archive}' for version in self.versions)
         other = CIFAR100 if isinstance(self, CIFAR10) else CIFAR10
         there = f"it holds {other.full_name}, which type='{other.__name__}' reads; " if other.find(self.root) else ''
-        return (
-            f'no {self.full_name} in {os.fspath(self.root)!r} (from {os.getcwd()!r}): {there}expected is {expected}. '
-            f'Fetch it with --download or from {self.versions[0].url}, or name its folder: --cfg-options '
-            'train_dataloader.dataset.root=... (likewise for val_dataloader and test_dataloader)'
-        )
+        return nothing_found(self.full_name, self.root, f'{there}expected is {expected}', self.versions[0].url)
 
     def _parse(self, name: str, content: bytes, pickled: bool) -> tuple[np.ndarray, np.ndarray]:
         """Rows uint8 (N, 3072) and labels (N,) of a file; a ValueError says what is wrong with it."""
@@ -144,16 +138,15 @@ class _CIFAR(PublishedImages):
                 batch = ArrayUnpickler(io.BytesIO(content), encoding='bytes').load()
                 rows, labels = np.asarray(batch[b'data']), np.asarray(batch[self.label_key])
             except Exception as error:  # a damaged pickle may raise anything
-                form = f"dictionary with b'data' and {self.label_key!r}"
-                raise ValueError(
-                    f'{name} cannot be unpickled as a {form} ({error!r}): cut off, or another file'
-                ) from error
+                form = f"cannot be unpickled as a dictionary with b'data' and {self.label_key!r}"
+                raise ValueError(f'{name} {form} ({error!r}): cut off, or another file') from error
         else:
             length, others = self.label_bytes + _PIXELS, 3 - self.label_bytes + _PIXELS
             if len(content) % length:
                 guess = 'cut off' if len(content) % others else 'they look like records of the other CIFAR'
-                rule = f"no multiple of {self.full_name}'s {length:,}"
-                raise ValueError(f'{name} has {len(content):,} bytes, {rule}: {guess}')
+                raise ValueError(
+                    f"{name} has {len(content):,} bytes, no multiple of {self.full_name}'s {length:,}: {guess}"
+                )
             records = np.frombuffer(content, dtype=np.uint8).reshape(-1, length)
             rows, labels = records[:, self.label_bytes :], records[:, self.label_bytes - 1]
         fits = labels.shape == rows.shape[:1] and rows.shape[1:] == (_PIXELS,)

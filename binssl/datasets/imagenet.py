@@ -44,8 +44,7 @@ class FoldersOrLists(ImageFiles):
         layout: says what is expected, for the errors.
 
     Raises:
-        DataError: if no root or none of the sources is there, naming what was looked for; or, where labels are needed
-            and folders give them, the class folders of train and val differ.
+        DataError: no root or no source is there; or folders give the labels that are needed, and train and val differ.
     """
 
     title: str
@@ -88,12 +87,10 @@ class FoldersOrLists(ImageFiles):
             if labeled:
                 check_same_folders(self.root / 'train', self.root / 'val')
             return index
-        looked = [*([] if source == 'folder' else without + having), *([] if source == 'list' else [folder])]
+        looked = dict(folder=[folder], list=without + having).get(source, [*without, *having, folder])
         names = ', '.join(os.fspath(path.relative_to(self.root)) for path in looked)
-        raise DataError(
-            f'{self.title} {self.split}{" with labels" if labeled else ""} is not in {os.fspath(self.root)!r}; '
-            f'looked for {names}; {self.layout}'
-        )
+        wanted = f'{self.title} {self.split}{" with labels" if labeled else ""}'
+        raise DataError(f'{wanted} is not in {os.fspath(self.root)!r}; looked for {names}; {self.layout}')
 
     def _paths(self, names: Sequence[str]) -> list[Path]:
         return [self.root / name.format(split=self.split) for name in names]
@@ -163,7 +160,7 @@ class SplitFolder(ImageFolder):
         check_split('SplitFolder', split, FOLDERS)
         root = Path(root)
         self.split = split
-        train, folder = _find_split(root, 'train'), _find_split(root, split)
+        train, folder = (_find_split(root, name) for name in ('train', split))
         check_same_folders(train, folder)
         super().__init__(folder, views, len(class_folders(train)), seed, most_bad_fraction)
 
@@ -174,18 +171,13 @@ def _find_split(root: Path, split: str) -> Path:
             return root / name
     looked = ' or '.join(f'{name}/' for name in FOLDERS[split])
     raise DataError(
-        f'there is no {looked} in {os.fspath(root)!r} (in {os.getcwd()!r}): expected are train/CLASS/IMAGE '
-        'and val/CLASS/IMAGE or test/CLASS/IMAGE. The configs of transfer take it from the environment: DATA_ROOT=/path'
+        f'there is no {looked} in {os.fspath(root)!r} (in {os.getcwd()!r}), with CLASS/IMAGE in it. The configs of '
+        'transfer take the folder from the environment: DATA_ROOT=/path'
     )
 
 
 def check_same_folders(train: Path, val: Path) -> None:
-    """Compare the class folders of both splits, where both have some.
-
-    Raises:
-        DataError: they differ. Labels are places in the order of the folders: from the first difference on, those of
-            one split would mean other classes than those of the other, and every accuracy would be wrong.
-    """
+    """Raise a DataError where both splits have class folders, whose order makes the labels, and not the same."""
     train_classes, val_classes = (class_folders(split) if split.is_dir() else [] for split in (train, val))
     if not train_classes or not val_classes or train_classes == val_classes:
         return

@@ -29,13 +29,11 @@ _REPLACEMENT_STREAM = -2  # views count from 0, the order of samples has -1
 
 
 class ViewedImages(ImageDataset):
-    """Pictures that are decoded one by one, with views.
+    """Pictures that are decoded one by one, with views; with views of arrays, a loader gets its batches ready made.
 
-    With views of arrays, a loader gets its batches ready made.
-
-    A picture that cannot be decoded is named in the log and replaced by another, which (seed, epoch, index)
-    choose; ``indices`` stays what was asked for. Each process counts the bad ones that it and its workers
-    have met. Where that may not be, in a test, :meth:`refuse_bad` makes it an error.
+    A picture that cannot be decoded is named in the log and replaced by another, which (seed, epoch, index) choose;
+    ``indices`` stays what was asked for. Each process counts the bad ones that it and its workers have met. In a test,
+    :meth:`refuse_bad` makes it an error.
 
     Args:
         length: how many there are.
@@ -62,11 +60,7 @@ class ViewedImages(ImageDataset):
         self.bad = torch.zeros(length, dtype=torch.bool).share_memory_()
 
     def decode(self, index: int, epoch: int) -> tuple[Any, Any]:
-        """The picture at ``index``, as the views take it, and its label.
-
-        Raises:
-            OSError, SyntaxError, ValueError, EOFError, struct.error, DecompressionBombError: it cannot be decoded.
-        """
+        """The picture at ``index``, as the views take it, and its label; UNREADABLE where it cannot be decoded."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -106,10 +100,9 @@ class ViewedImages(ImageDataset):
         if isinstance(view, Image.Image):
             view = pil_to_tensor(view)
         if not isinstance(view, Tensor) or view.dtype != torch.uint8 or view.ndim != 3:
-            raise ConfigError(
-                f'view {stream} of {self.kind} must be a PIL image or a uint8 tensor (3, H, W), '
-                f'not {getattr(view, "dtype", type(view).__name__)}; the model normalises, not the data set'
-            )
+            rule = 'must be a PIL image or a uint8 tensor (3, H, W)'
+            got = getattr(view, 'dtype', type(view).__name__)
+            raise ConfigError(f'view {stream} of {self.kind} {rule}, not {got}; the model normalises, not the data set')
         return view
 
     def read(self, index: int, epoch: int) -> tuple[Any, Any, int]:
@@ -127,10 +120,8 @@ class ViewedImages(ImageDataset):
                 raise
             except UNREADABLE as error:
                 if not self.replaces_bad:
-                    raise DataError(
-                        f'{self._place(source)!r} cannot be decoded ({error}), and here no other image may stand in '
-                        'for it: repair it, or take it out of the list or folder'
-                    ) from error
+                    rule = 'and here no other may stand in for it: repair it, or take it out of the list or folder'
+                    raise DataError(f'{self._place(source)!r} cannot be decoded ({error}), {rule}') from error
                 self._note_bad(source, error)
         raise DataError(f'no readable image was found among 100 of {self.kind}, such as {self._place(index)!r}')
 
@@ -148,19 +139,16 @@ class ViewedImages(ImageDataset):
             return
         self.bad[index] = True
         count = int(self.bad.sum())
-        print_log(
-            f'bad image {self._place(index)!r} ({error}), replaced by another; {count} of {len(self)} so far',
-            logger='current',
-            level=WARNING,
-        )
+        told = f'bad image {self._place(index)!r} ({error}), replaced by another; {count} of {len(self)} so far'
+        print_log(told, logger='current', level=WARNING)
         if count > max(1, self.most_bad_fraction * len(self)):
             first = ', '.join(repr(self._place(int(bad))) for bad in self.bad.nonzero()[:3])
-            message = (
-                f'{count} of {len(self)} images cannot be decoded, more than '
-                f'{self.most_bad_fraction:.1%}: {first}, ...; repair or remove them, or set most_bad_fraction'
+            told = (
+                f'{count} of {len(self)} images cannot be decoded, more than {self.most_bad_fraction:.1%}: {first}, ...'
             )
-            print_log(message, logger='current', level=ERROR)
-            raise DataError(message) from error
+            told += '; repair or remove them, or set most_bad_fraction'
+            print_log(told, logger='current', level=ERROR)
+            raise DataError(told) from error
 
     def refuse_bad(self) -> None:
         self.replaces_bad = False
@@ -210,10 +198,9 @@ class ImageFiles(ViewedImages):
             return None
 
     def fingerprint(self) -> str:
-        return fingerprint_of(*self._file_facts(), self.index.labels)
-
-    def _file_facts(self) -> tuple[bytes, np.ndarray]:
-        return file_facts([self.path(place) for place in range(len(self))], self.index.folder)
+        facts = file_facts([self.path(place) for place in range(len(self))], self.index.folder)
+        several = dict(labels=self.labels) if self.labels.ndim > 1 else {}
+        return fingerprint_of(*facts, self.index.labels, **several)
 
 
 @DATASETS.register_module()
@@ -264,13 +251,11 @@ class ImageList(ImageFiles):
 class Unlabeled(ImageFiles):
     """Every image in a folder and the folders below it; no labels (-1).
 
-    Files with other names than those of images are passed over, and so is what is hidden. Links to folders are
-    followed, each folder is read once.
+    What is hidden or not named as an image is passed over. Links to folders are followed, each folder is read once.
 
     Args:
         folder: the folder.
         views, seed, most_bad_fraction: as of :class:`ViewedImages`.
-
     """
 
     def __init__(

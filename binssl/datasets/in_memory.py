@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,14 @@ class PublishedImages(InMemoryImages):
     def read(self) -> tuple[np.ndarray, np.ndarray]:
         """The images uint8 (N, 3, H, W) and labels int64 (N,) of the split."""
         raise NotImplementedError
+
+
+def nothing_found(title: str, root: Path, problem: str, url: str) -> str:
+    """What is told where ``root`` does not hold the set ``title``, which --download fetches from ``url``."""
+    return (
+        f'no {title} in {os.fspath(root)!r} (from {os.getcwd()!r}): {problem}. Fetch it with --download or from {url}, '
+        'or name its folder: --cfg-options train_dataloader.dataset.root=... (likewise for val_ and test_dataloader)'
+    )
 
 
 def _find_device(name: str, owner: str) -> torch.device:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,8 @@ class BankAndQuery(DerivedDataset):
         self.bank, self.query = self.parts = (build_dataset(bank, seed), build_dataset(query, seed))
         self.seed = seed
         if self.bank.num_views != self.query.num_views:
-            raise ConfigError(
-                f'BankAndQuery: the bank has {self.bank.num_views} views and the query '
-                f'{self.query.num_views}; both need the same number'
-            )
+            both = f'the bank has {self.bank.num_views} views and the query {self.query.num_views}'
+            raise ConfigError(f'BankAndQuery: {both}; both need the same number')
         check_same_classes(self.bank, self.query, "BankAndQuery's bank", 'its query')
         self.classes = self.bank.classes
 
@@ -140,10 +138,8 @@ class SomeOfEachClass(Chosen):
         whole = build_dataset(dataset, seed)
         labels = whole.labels
         if labels is None or labels.ndim != 1:
-            raise ConfigError(
-                'SomeOfEachClass needs images of one class each, known before they are read; '
-                f'{whole.kind} has none of them'
-            )
+            rule = 'images of one class each, known before they are read'
+            raise ConfigError(f'SomeOfEachClass needs {rule}; {whole.kind} has none of them')
         if unknown := int((labels < 0).sum()):
             raise DataError(f'{unknown:,} of {len(labels):,} images of {whole.kind} have no label')
         super().__init__(whole, choose(labels, per_class, draw), seed)
@@ -180,21 +176,18 @@ class ImageNetSubset(ImageNet):
         seed: int = 0,
         most_bad_fraction: float = 0.01,
     ) -> None:
-        _check_percent('ImageNetSubset', percent)
+        check_percent('ImageNetSubset', percent)
         self.lists, self.labeled_lists = (), (f'meta/train_labeled_{percent:g}percent.txt',)
-        self.layout = (
-            f'write it with python tools/prepare_data/subsets.py ROOT --percent {percent:g} (with --official FILE '
-            'the published one). ' + ImageNet.layout
-        )
+        command = f'python tools/prepare_data/subsets.py ROOT --percent {percent:g}'
+        self.layout = f'write it with {command} (with --official FILE the published one). {ImageNet.layout}'
         super().__init__('train', root, 'list', True, views, None, seed, most_bad_fraction)
 
 
 @DATASETS.register_module()
 class FewLabels(Chosen):
-    """A few per cent of a set in memory with their labels, the same share of every class.
+    """A few per cent of a set in memory with their labels, of every class alike, as :func:`draw_places` has it.
 
-    Of each class at least one image is taken, those whose places have the smallest SHA-256 of ``DRAW/PLACE``: 1 % lie
-    within 10 %. ImageNet has lists for it: :class:`ImageNetSubset`.
+    ImageNet has lists for it: :class:`ImageNetSubset`.
 
     Args:
         dataset: config of a labelled set in memory (Digits, CIFAR10, ...).
@@ -207,14 +200,12 @@ class FewLabels(Chosen):
     """
 
     def __init__(self, dataset: dict, percent: float, draw: int = 0, seed: int = 0) -> None:
-        _check_percent('FewLabels', percent)
+        check_percent('FewLabels', percent)
         whole = build_dataset(dataset, seed)
         if whole.images is None or whole.labels is None:
-            raise ConfigError(
-                f'FewLabels takes a set with images and labels in memory, such as Digits or CIFAR10; '
-                f'{whole.kind} is none: take a list of some of its images (ImageList)'
-            )
-        super().__init__(whole, draw_places(whole.labels, percent, draw), seed)
+            rule = 'FewLabels takes a set with images and labels in memory, such as Digits or CIFAR10'
+            raise ConfigError(f'{rule}; {whole.kind} is none: take a list of some of its images (ImageList)')
+        super().__init__(whole, np.array(draw_places(whole.labels, percent, draw)), seed)
         self.images = whole.images[self.places]
         self.split = f'{whole.split} {percent:g} %'.strip()
 
@@ -225,15 +216,20 @@ class FewLabels(Chosen):
         return fingerprint_of(self.dataset.fingerprint(), images=self.images, labels=self.labels)
 
 
-def draw_places(labels: np.ndarray, percent: float, draw: int = 0) -> np.ndarray:
-    """Places of ``percent`` of the samples of each of the labels (N,), in order."""
-    members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    counts = share_out([len(group) for group in members], percent)
-    chosen = [
-        sorted(group.tolist(), key=lambda place: hashlib.sha256(f'{draw}/{place}'.encode()).digest())[:count]
-        for group, count in zip(members, counts, strict=True)
-    ]
-    return np.array(sorted(place for group in chosen for place in group))
+def draw_places(
+    labels: np.ndarray, percent: float, draw: int = 0, name_of: Callable[[int], bytes] = lambda place: b'%d' % place
+) -> list[int]:
+    """Places of ``percent`` of the samples of each of the labels (N,), at least one each, in order.
+
+    Of each class those are taken whose names have the smallest SHA-256 of ``DRAW/NAME``: a draw without replacement
+    that depends on names only, and in which the 1 % lie within the 10 %.
+    """
+    members = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
+    places: list[int] = []
+    for group, count in zip(members, share_out([len(group) for group in members], percent), strict=True):
+        digests = {place: hashlib.sha256(b'%d/' % draw + name_of(place)).digest() for place in group}
+        places += sorted(group, key=digests.__getitem__)[:count]
+    return sorted(places)
 
 
 def share_out(sizes: Sequence[int], percent: float) -> list[int]:
@@ -249,6 +245,7 @@ def share_out(sizes: Sequence[int], percent: float) -> list[int]:
     return np.minimum(counts, sizes).tolist()
 
 
-def _check_percent(owner: str, percent: float) -> None:
+def check_percent(owner: str, percent: float) -> None:
+    """Raise a ConfigError unless ``percent`` leaves some of a set, and not all."""
     if not 0 < percent < 100:
         raise ConfigError(f'percent {percent!r} of {owner} must lie above 0 and below 100')

@@ -15,7 +15,7 @@ from binssl.core.files import replace_file
 from binssl.datasets.base import warn_of_size
 from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import class_folders
-from binssl.datasets.in_memory import PublishedImages
+from binssl.datasets.in_memory import PublishedImages, nothing_found
 from binssl.registry import DATASETS, DataError
 
 SIDE = 64
@@ -49,30 +49,21 @@ class TinyImageNet(PublishedImages):
 
 
 def _broken(place: Path, problem: str) -> DataError:
-    return DataError(
-        f'{os.fspath(place)!r} {problem}; extract tiny-imagenet-200.zip again, or remove the folder and use '
-        f'--download ({URL})'
-    )
+    remedy = f'extract tiny-imagenet-200.zip again, or remove the folder and use --download ({URL})'
+    return DataError(f'{os.fspath(place)!r} {problem}; {remedy}')
 
 
 def read_classes(root: Path) -> list[str]:
     """The WNIDs in the order of their labels; the class folders of train are just these."""
     if not (root / 'wnids.txt').is_file():
-        raise DataError(
-            f'no TinyImageNet in {os.fspath(root)!r} (from {os.getcwd()!r}): there is no wnids.txt. Fetch it with '
-            f'--download or from {URL} and extract it to data/, or name its folder: --cfg-options '
-            'train_dataloader.dataset.root=... (likewise for val_dataloader and test_dataloader)'
-        )
+        raise DataError(nothing_found('TinyImageNet', root, 'there is no wnids.txt', URL))
     classes = sorted((root / 'wnids.txt').read_text(encoding='utf-8').split())
     folders = class_folders(root / 'train') if (root / 'train').is_dir() else []
     if not classes:
         raise _broken(root / 'wnids.txt', 'names no class')
     if different := sorted(set(classes) ^ set(folders)):
-        raise _broken(
-            root / 'train',
-            f'holds {len(folders)} class folders and wnids.txt names {len(classes)}: only one of them has '
-            f'{different[0]!r}',
-        )
+        both = f'{len(folders)} class folders and wnids.txt names {len(classes)}'
+        raise _broken(root / 'train', f'holds {both}: only one of them has {different[0]!r}')
     return classes
 
 
@@ -85,12 +76,9 @@ def index_train(root: Path, classes: Sequence[str]) -> tuple[list[str], np.ndarr
         files.append([f'train/{name}/images/{file}' for file in listed if file.lower().endswith('.jpeg')])
     counts = [len(images) for images in files]
     if len(set(counts)) > 1 or not counts[0]:
-        fewest = int(np.argmin(counts))
-        raise _broken(
-            root / 'train' / classes[fewest] / 'images',
-            f'holds {counts[fewest]} JPEG images, the largest class {max(counts)}, and the published classes equally '
-            'many: it was extracted in part or rearranged',
-        )
+        place = root / 'train' / classes[int(np.argmin(counts))] / 'images'
+        both = f'{min(counts)} JPEG images and the largest class {max(counts)}'
+        raise _broken(place, f'holds {both}, the published ones equally many: it was extracted in part or rearranged')
     return [image for images in files for image in images], np.repeat(np.arange(len(classes)), counts)
 
 
@@ -98,29 +86,20 @@ def index_val(root: Path, classes: Sequence[str]) -> tuple[list[str], np.ndarray
     """Names, relative to ``root``, and labels int64 (N,) of the validation images, in the order of the list."""
     listing, folder = root / 'val' / 'val_annotations.txt', root / 'val' / 'images'
     if not listing.is_file():
-        raise _broken(
-            listing,
-            'is not there: the set was extracted in part, or its validation images were sorted into class folders '
-            '(which ImageFolder reads)',
-        )
+        sorted_in = 'its validation images were sorted into class folders (which ImageFolder reads)'
+        raise _broken(listing, f'is not there: the set was extracted in part, or {sorted_in}')
     rows = [line.split('\t') for line in listing.read_text(encoding='utf-8').splitlines() if line.strip()]
     label_of = {name: label for label, name in enumerate(classes)}
     for number, row in enumerate(rows, start=1):
         if len(row) < 2 or row[1] not in label_of:
-            raise _broken(
-                listing,
-                f'has in line {number}: {row[:2]}, not an image and one of the {len(classes)} classes of wnids.txt '
-                'with a tab between',
-            )
+            rule = f'not an image, a tab and one of the {len(classes)} classes of wnids.txt'
+            raise _broken(listing, f'has in line {number}: {row[:2]}, {rule}')
     if without := sorted(set(classes) - {row[1] for row in rows}):
         raise _broken(listing, f'names no image of class {without[0]!r}, which train has')
     there = set(os.listdir(folder)) if folder.is_dir() else set()
     if missing := [row[0] for row in rows if row[0] not in there]:
-        raise _broken(
-            folder,
-            f'lacks {len(missing)} of {len(rows)} images that val_annotations.txt names, such as {missing[0]!r}: it '
-            'was extracted in part',
-        )
+        told = f'lacks {len(missing)} of {len(rows)} images that val_annotations.txt names'
+        raise _broken(folder, f'{told}, such as {missing[0]!r}: it was extracted in part')
     labels = np.array([label_of[row[1]] for row in rows], dtype=np.int64)
     return [f'val/images/{row[0]}' for row in rows], labels
 
@@ -130,13 +109,7 @@ def load_pixels(folder: Path, names: Sequence[str], title: str) -> np.ndarray:
 
     The file is ``binssl_<title>_<fingerprint>.npy``. The fingerprint is of all names, sizes and times of change: images
     that were changed, added or removed have another, and the old file goes. Where the folder cannot be written to, the
-    images are decoded at every start.
-
-    Returns:
-        uint8 (N, 3, SIDE, SIDE), mapped from the file where there is one.
-
-    Raises:
-        DataError: for an image that cannot be decoded, or has another size.
+    images are decoded at every start. Returns uint8 (N, 3, SIDE, SIDE), mapped from the file where there is one.
     """
     digest = hashlib.sha256()
     for name in names:
@@ -144,8 +117,7 @@ def load_pixels(folder: Path, names: Sequence[str], title: str) -> np.ndarray:
         digest.update(f'{name}\0{status.st_size}\0{status.st_mtime_ns}\n'.encode())
     cache = folder / f'binssl_{title}_{digest.hexdigest()[:16]}.npy'
     shape = (len(names), 3, SIDE, SIDE)
-    kept = _map(cache, shape)
-    if kept is not None:
+    if (kept := _map(cache, shape)) is not None:
         return kept
     print_log(f'decoding the {len(names):,} images of {title} in {os.fspath(folder)!r}, once', logger='current')
     pixels = np.empty(shape, dtype=np.uint8)
@@ -175,10 +147,8 @@ def _decode(path: Path) -> np.ndarray:
     except UNREADABLE as error:
         raise DataError(f'{os.fspath(path)!r} cannot be decoded ({error}); extract the set again') from error
     if image.size != (SIDE, SIDE):
-        raise DataError(
-            f'{os.fspath(path)!r} has {image.width} x {image.height} px, the images of this set {SIDE} x {SIDE}; '
-            'is it another set? Extract the published one again'
-        )
+        rule = f'the images of this set {SIDE} x {SIDE}: extract the published one again'
+        raise DataError(f'{os.fspath(path)!r} has {image.width} x {image.height} px, {rule}')
     return np.asarray(image).transpose(2, 0, 1)
 
 

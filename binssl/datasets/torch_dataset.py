@@ -52,7 +52,7 @@ class TorchDataset(ViewedImages):
         num_classes: labels must lie below it. None: as many as the set states, or one more than the largest label.
 
     Raises:
-        ConfigError: there is no such set, or torchvision refuses its settings; an item is of another kind.
+        ConfigError: there is no such set, or an item is of another kind.
         DataError: torchvision does not find its files.
     """
 
@@ -113,8 +113,7 @@ class TorchDataset(ViewedImages):
     @cached_property
     def _survey(self) -> tuple[np.ndarray, str]:
         """Every item read once: the labels, and the SHA-256 of the pixels."""
-        told = f'{self.kind}: reading all of its {len(self):,} images once, for what it does not state'
-        print_log(told, logger='current')
+        print_log(f'{self.kind}: reading all {len(self):,} images once, for what it does not state', logger='current')
         labels, digest = np.full(len(self), UNKNOWN), hashlib.sha256()
         for index in range(len(self)):
             try:
@@ -128,18 +127,12 @@ class TorchDataset(ViewedImages):
     def decode(self, index: int, epoch: int) -> tuple[Any, int]:
         picture, label = self._item(index, epoch, self.seed)
         if self._stated is not None and self.labeled and label not in (UNKNOWN, self._stated[index]):
-            raise ConfigError(
-                f'{self.name(index)} has label {label}, and the set states {self._stated[index]}: its attributes are '
-                'of other labels than its items have'
-            )
+            rule = 'its attributes must have the labels of its items'
+            raise ConfigError(f'{self.name(index)} has label {label}, and the set states {self._stated[index]}: {rule}')
         return np.array(picture) if self.takes == ARRAY else picture, label
 
     def _item(self, index: int, epoch: int, seed: int) -> tuple[Image.Image, int]:
-        """The picture as RGB, and its label.
-
-        Raises:
-            OSError: it cannot be read, with the line where that was found.
-        """
+        """The picture as RGB, and its label; an OSError with the line where it was found that it cannot be read."""
         try:
             with seeded_generators(int(hash_counters(seed, epoch, index, _ITEM_STREAM)[0])):
                 item = self.dataset[index]
@@ -162,11 +155,10 @@ class TorchDataset(ViewedImages):
                 pixels = pixels[..., 0]
             if pixels.ndim == 2 or pixels.shape[2:] == (3,):
                 return Image.fromarray(np.ascontiguousarray(pixels)).convert('RGB')
-        told = ' '.join(str(getattr(image, name, '')) for name in ('dtype', 'shape')).strip()
+        told = f'{type(image).__name__} {getattr(image, "dtype", "")} {getattr(image, "shape", "")}'.strip()
         raise ConfigError(
-            f'an image of {self.kind} is a {type(image).__name__} {told}; it must be a PIL image, or uint8: an array '
-            '(H, W) or (H, W, 3), a tensor (C, H, W) of 1 or 3 channels. Leave out ToTensor and Normalize: the model '
-            'normalises'
+            f'an image of {self.kind} is a {told}; it must be a PIL image, or uint8: an array (H, W) or (H, W, 3), a '
+            'tensor (C, H, W) of 1 or 3 channels. Leave out ToTensor and Normalize: the model normalises'
         )
 
     def _label(self, label: Any) -> int:
@@ -176,10 +168,8 @@ class TorchDataset(ViewedImages):
             label = label.item()
         if isinstance(label, Integral):
             return int(label)
-        raise ConfigError(
-            f'a label of {self.kind} is {label!r:.60}; it must be a whole number: give the set a target_transform, or '
-            'labels=False to train without labels'
-        )
+        remedy = 'give the set a target_transform, or labels=False to train without labels'
+        raise ConfigError(f'a label of {self.kind} is {label!r:.60}; it must be a whole number: {remedy}')
 
     def original(self, index: int) -> Image.Image | None:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from binssl.datasets.base import check_split, fingerprint_of, warn_of_size
+from binssl.datasets.base import check_split, warn_of_size
 from binssl.datasets.file_index import FileIndex, PackedNames
 from binssl.datasets.folder_files import find_root
 from binssl.datasets.images import ImageFiles
@@ -22,6 +22,7 @@ CLASSES = tuple(_NAMES.split())
 PUBLISHED = {('VOC2007', 'trainval'): 5011, ('VOC2007', 'test'): 4952, ('VOC2012', 'trainval'): 11540}
 #: with the year's folder
 REMEDY = 'extract the archive of its year again, so that VOCdevkit/{} is whole'
+EXPECTED = 'expected is the folder VOCdevkit that the archives of host.robots.ox.ac.uk extract to'
 YEAR = 'VOC2007'
 USUAL_ROOTS = ('data/VOCdevkit', 'data/voc/VOCdevkit', 'data/VOC/VOCdevkit')
 _LAYOUT = """expected is the folder VOCdevkit that VOCtrainval_06-Nov-2007.tar and VOCtest_06-Nov-2007.tar of
@@ -44,9 +45,6 @@ class VOC07(ImageFiles):
         root: the folder VOCdevkit. None: the first of the usual ones, data/VOCdevkit before all.
         views, seed, most_bad_fraction: as of :class:`ViewedImages`.
 
-    Attributes:
-        labels: of all images, int8 (N, 20).
-
     Raises:
         DataError: the folder is not there or not whole, or a list and its targets are not of the same images.
     """
@@ -66,9 +64,6 @@ class VOC07(ImageFiles):
         super().__init__(index, views, seed, most_bad_fraction, len(CLASSES))
         self.labels, self.classes = targets, list(CLASSES)
 
-    def fingerprint(self) -> str:
-        return fingerprint_of(*self._file_facts(), self.index.labels, labels=self.labels)
-
 
 def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
     """The images, labelled by their place in the list (an image that replaces a bad one brings its own targets)."""
@@ -81,10 +76,8 @@ def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
         paths, targets = read_split(root, YEAR, split)
         names = PackedNames(paths)
     else:
-        raise DataError(
-            f'{os.fspath(root)!r} has neither {YEAR}/ImageSets/Main/{split}.txt nor lists/'
-            f'{list_file.name} with {targets_file.name}; {_LAYOUT}'
-        )
+        ours = f'lists/{list_file.name} with {targets_file.name}'
+        raise DataError(f'{os.fspath(root)!r} has neither {YEAR}/ImageSets/Main/{split}.txt nor {ours}; {_LAYOUT}')
     return FileIndex(os.fspath(root), names, np.arange(len(names))), targets
 
 
@@ -92,17 +85,12 @@ def _read_targets(file: Path, images: int) -> np.ndarray:
     try:
         targets = np.load(file, allow_pickle=False)
         if targets.shape != (images, len(CLASSES)):
-            raise ValueError(
-                f'it holds targets {targets.shape}, its list names {images:,} images and there are {len(CLASSES)} '
-                'classes'
-            )
+            raise ValueError(f'it holds targets {targets.shape}, for {images:,} images and {len(CLASSES)} classes')
         if not np.isin(targets, (1, 0, -1)).all():
             raise ValueError('it holds other targets than 1, 0 and -1')
     except (OSError, ValueError) as error:
-        raise DataError(
-            f'{os.fspath(file)!r} cannot be used ({error}); write the lists again: python tools/prepare_data/voc.py '
-            'ROOT --overwrite'
-        ) from error
+        remedy = 'write the lists again: python tools/prepare_data/voc.py ROOT --overwrite'
+        raise DataError(f'{os.fspath(file)!r} cannot be used ({error}); {remedy}') from error
     return targets.astype(np.int8)
 
 
@@ -112,11 +100,9 @@ def read_split(devkit: Path, year: str, split: str) -> tuple[list[str], np.ndarr
     for folder, suffix in (('JPEGImages', '.jpg'), ('Annotations', '.xml')):
         place = devkit / year / folder
         there = set(os.listdir(place)) if place.is_dir() else set()
-        if missing := [name for name in ids if name + suffix not in there]:
-            raise DataError(
-                f'{os.fspath(place)!r} lacks {len(missing):,} of the {len(ids):,} files of {split}, such as '
-                f'{missing[0] + suffix!r}; {REMEDY.format(year)}'
-            )
+        if missing := [name + suffix for name in ids if name + suffix not in there]:
+            told = f'lacks {len(missing):,} of the {len(ids):,} files of {split}, such as {missing[0]!r}'
+            raise DataError(f'{os.fspath(place)!r} {told}; {REMEDY.format(year)}')
     columns = [_read_column(set_file(devkit, year, f'{name}_{split}'), ids, year) for name in CLASSES]
     return [f'{year}/JPEGImages/{name}.jpg' for name in ids], np.array(columns, dtype=np.int8).T
 
@@ -143,10 +129,7 @@ def read_ids(devkit: Path, year: str, split: str) -> list[str]:
     """The images that a list of VOC's own names."""
     file = set_file(devkit, year, split)
     if not file.is_file():
-        raise DataError(
-            f'there is no {os.fspath(file)!r} (in {os.getcwd()!r}); expected is the folder VOCdevkit that the archives '
-            'of host.robots.ox.ac.uk extract to: name it by dataset.root'
-        )
+        raise DataError(f'there is no {os.fspath(file)!r} (in {os.getcwd()!r}); {EXPECTED}: name it by dataset.root')
     ids = file.read_text(encoding='utf-8').split()
     if not ids:
         raise DataError(f'{os.fspath(file)!r} names no image; {REMEDY.format(year)}')

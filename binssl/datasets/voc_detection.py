@@ -34,8 +34,7 @@ class VOCDetection(ImageDataset):
     bool (M,), see :class:`Annotation`, and ``indices``. A batch has a list of N of each, and ``indices`` (N,).
     Difficult objects are there in training too, as with detectron2.
 
-    Every annotation is read, and every image looked for, at construction. An image that cannot be decoded is an error:
-    no other one has its boxes.
+    Every annotation is read, and every image looked for, at construction. An image that cannot be decoded is an error.
 
     Args:
         sets: (year's folder, list in its ImageSets/Main) for each part.
@@ -43,13 +42,8 @@ class VOCDetection(ImageDataset):
         flip_probability: of a mirrored image; (seed, epoch, index) decide. (Scales are the detector's affair.)
         seed: of the run.
 
-    Attributes:
-        classes: the names of the labels.
-        paths: of the images, in order.
-
     Raises:
         DataError: a folder, list, image or annotation is missing, or an annotation is broken; with the file's name.
-        ConfigError: no such sets or probability.
     """
 
     num_classes = len(CLASSES)
@@ -64,8 +58,7 @@ class VOCDetection(ImageDataset):
         check_within(self, 0, 1, flip_probability=flip_probability)
         if not sets or not all(len(part) == 2 and all(isinstance(word, str) for word in part) for part in sets):
             raise ConfigError(f"VOCDetection: sets are {sets!r}; give pairs such as ('VOC2007', 'trainval')")
-        self.classes = list(CLASSES)
-        self.flip_probability, self.seed = flip_probability, seed
+        self.classes, self.flip_probability, self.seed = list(CLASSES), flip_probability, seed
         devkit = Path(USUAL_ROOT if root is None else root)
         named = []
         for year, split in sets:
@@ -74,7 +67,9 @@ class VOCDetection(ImageDataset):
             warn_of_size('VOCDetection', devkit / year, split, len(ids), published, REMEDY.format(year))
             named += [(devkit / year, name) for name in ids]
         self.paths = [os.fspath(folder / 'JPEGImages' / f'{name}.jpg') for folder, name in named]
-        _check_images(self.paths)
+        if missing := [path for path in self.paths if not os.path.isfile(path)]:
+            told = f'{len(missing):,} of {len(self.paths):,} images are missing, such as {missing[0]!r}'
+            raise DataError(f'{told}; {_AGAIN}')
         self.annotations = [read_annotation(folder / 'Annotations' / f'{name}.xml') for folder, name in named]
 
     def __len__(self) -> int:
@@ -115,18 +110,9 @@ class VOCDetection(ImageDataset):
         except UNREADABLE as error:
             raise DataError(f'{path!r} cannot be decoded ({error}); {_AGAIN}') from error
         if image.shape[1:] != (height, width):
-            raise DataError(
-                f'{path!r} has {image.shape[2]} x {image.shape[1]} pixels, its annotation says {width} x '
-                f'{height}: the boxes belong to another image'
-            )
+            both = f'{image.shape[2]} x {image.shape[1]} pixels, its annotation says {width} x {height}'
+            raise DataError(f'{path!r} has {both}: the boxes belong to another image')
         return image
-
-
-def _check_images(paths: Sequence[str]) -> None:
-    folders = {os.path.dirname(path) for path in paths}
-    there = {folder: set(os.listdir(folder)) if os.path.isdir(folder) else set() for folder in folders}
-    if missing := [path for path in paths if os.path.basename(path) not in there[os.path.dirname(path)]]:
-        raise DataError(f'{len(missing):,} of {len(paths):,} images are missing, such as {missing[0]!r}; {_AGAIN}')
 
 
 @dataclass(frozen=True)
@@ -153,8 +139,7 @@ def read_annotation(path: str | Path) -> Annotation:
     x1 = xmin - 1 and x2 = xmax. Parts of objects (heads, hands) are passed over.
 
     Raises:
-        DataError: naming the file: it is missing, no XML or no annotation, has an unknown class, or a box that is empty
-            or outside the image.
+        DataError: it is missing, no annotation, has an unknown class, or a box that is empty or outside the image.
     """
     try:
         root = ElementTree.parse(path).getroot()

@@ -99,7 +99,7 @@ def test_what_is_not_there_is_said_with_what_is_expected(devkit, tmp_path):
 @pytest.mark.parametrize(
     ('targets', 'message'),
     [
-        (np.ones((9, 20), np.int8), r'holds targets \(9, 20\), its list names 10 images'),
+        (np.ones((9, 20), np.int8), r'holds targets \(9, 20\), for 10 images'),
         (np.ones((10, 19), np.int8), r'holds targets \(10, 19\)'),
         (np.full((10, 20), 2), 'other targets than 1, 0 and -1'),
         (None, 'cannot be used'),
