@@ -19,13 +19,11 @@ _REFRESH_SECONDS = 0.2  # of a progress bar
 _STANDING = ('FileClient', 'HardDiskBackend', '"save_param_scheduler"', 'has no metainfo', 'Gradient accumulative')
 
 
-class _ForPeople(logging.Filter):
+def _is_for_people(record: logging.LogRecord) -> bool:
     """Warnings, and what was said with :func:`say`."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if getattr(record, 'for_people', False):
-            return True
-        return record.levelno >= logging.WARNING and not any(word in record.getMessage() for word in _STANDING)
+    if getattr(record, 'for_people', False):
+        return True
+    return record.levelno >= logging.WARNING and not any(word in record.getMessage() for word in _STANDING)
 
 
 class _Short(logging.Formatter):
@@ -41,15 +39,13 @@ def quieten(logger: MMLogger) -> None:
     warnings.filterwarnings('ignore', message='.*(FileClient|HardDiskBackend|lr_scheduler.step).*')
     for handler in logger.handlers:
         if not isinstance(handler, logging.FileHandler):
-            handler.addFilter(_ForPeople())
+            handler.addFilter(_is_for_people)
             handler.setFormatter(_Short())
 
 
-class _NoSubstitutions(logging.Filter):
+def _is_no_substitution(record: logging.LogRecord) -> bool:
     """All but mmengine's line for each variable of the environment that a config reads, at each reading."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not record.getMessage().startswith('Using env variable')
+    return not record.getMessage().startswith('Using env variable')
 
 
 def quieten_start() -> None:
@@ -61,7 +57,7 @@ def quieten_start() -> None:
     warnings.filterwarnings('ignore', message='This DataLoader will create .* worker processes')
     with suppress(IndexError):  # more processes than GPUs: the check of the devices tells it in a sentence
         for handler in MMLogger.get_current_instance().handlers:
-            handler.addFilter(_NoSubstitutions())
+            handler.addFilter(_is_no_substitution)
 
 
 def say(logger: logging.Logger, message: str, *values: Any) -> None:

@@ -59,11 +59,7 @@ def only_one(work_dir: Path, what: str = 'a recipe') -> Iterator[None]:
 
 @contextmanager
 def only_training(work_dir: Path) -> Iterator[None]:
-    """:func:`only_one` for the processes of a training: the first takes the lock, and all end where it is refused.
-
-    Raises:
-        ConfigError: in every process; or OSError, where the folder cannot be written.
-    """
+    """:func:`only_one` for the processes of a training: the first takes the lock, and all end where it is refused."""
     with ExitStack() as stack:
         by_the_first(lambda: stack.enter_context(only_one(work_dir, 'a training')))
         yield

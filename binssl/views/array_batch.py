@@ -29,9 +29,6 @@ def make_views(photos: Iterable[np.ndarray], views: Sequence[ArrayView], keys: n
         views: V of them, from photos and their keys to photos.
         keys: uint64 (N, V).
         owner: the data set, for the errors.
-
-    Raises:
-        ConfigError: a view is no uint8 (H, W, 3), or not as large as the others.
     """
     if get_worker_info() is not None:
         settle_worker()
@@ -71,8 +68,6 @@ def _empty(count: int, photo: np.ndarray) -> Tensor:
 def _write(photo: np.ndarray, memory: np.ndarray, name: str) -> None:
     """A photo (H, W, 3) into ``memory`` (3, H, W)."""
     if photo.dtype != np.uint8 or photo.shape != (*memory.shape[1:], 3):
-        raise ConfigError(
-            f'{name} must give uint8 arrays (H, W, 3) of one size, not {photo.dtype} {photo.shape} beside '
-            f'{(*memory.shape[1:], 3)}: end it in a crop, PhotoCrop or PhotoCenterCrop'
-        )
+        given = f'{photo.dtype} {photo.shape} beside {(*memory.shape[1:], 3)}'
+        raise ConfigError(f'{name} must give uint8 arrays (H, W, 3) of one size, not {given}: end it in a crop')
     cv2.split(photo, list(memory))  # in place; a sixth of the time that a transposed copy takes

@@ -61,15 +61,9 @@ def build_views(configs: Sequence, owner: str, takes: str) -> list[Callable]:
         owner: the data set, for the errors.
         takes: what the data set gives its transforms: ``ONE_IMAGE``, or a batch with one counter key a sample
             (``BATCH``, ``DIGITS_BATCH``), or several arrays with one each (``ARRAY``).
-
-    Raises:
-        ConfigError: if the configs have another form, or a transform is of another kind.
     """
     if isinstance(configs, (dict, str)) or not isinstance(configs, Sequence) or not configs:
-        raise ConfigError(
-            f'{owner}: views must be a list with one transform config per view, such as '
-            f'[dict(type=...), dict(type=...)]; this is {configs!r}'
-        )
+        raise ConfigError(f'{owner}: views must be a list with one transform config per view; this is {configs!r}')
     return [_build_view(config, owner, takes) for config in configs]
 
 
@@ -92,9 +86,6 @@ class BatchPart:
 
     Args:
         views: for each view a batch transform's config, a list of them, or None for a view that is ready.
-
-    Attributes:
-        views: what does it, one a view.
     """
 
     def __init__(self, views: Sequence) -> None:
@@ -102,15 +93,11 @@ class BatchPart:
         self.views: list[Callable] = build_views(ready, owner='the batch part of the views', takes=BATCH)
 
     def __call__(self, images: Sequence[Tensor], keys: Tensor | None) -> list[Tensor]:
-        """Changes the views uint8 (N, 3, H, W), each by its column of ``keys``, int64 (N, V), which hold uint64 bits.
-
-        Raises:
-            ConfigError: there are no keys, or another number of views.
-        """
+        """Changes the views uint8 (N, 3, H, W), each by its column of ``keys``, int64 (N, V) that hold uint64 bits."""
         if keys is None:
             raise ConfigError(
-                'the batch has no keys, from which model.data_preprocessor.views could draw: this data set cannot be '
-                'augmented on the device; move the transforms to train_dataloader.dataset.views'
+                'the batch has no keys for model.data_preprocessor.views: this data set cannot be augmented on the '
+                'device; move the transforms to train_dataloader.dataset.views'
             )
         if len(images) != len(self.views) or keys.shape[-1] != len(self.views):
             raise ConfigError(

@@ -32,12 +32,11 @@ _CHANGES = (brighten, contrast, saturate, turn_hue)  # as draw_jitter counts the
 
 
 class ColorTransform:
-    """What is left to the subclasses is to say what they do."""
+    """Takes arrays uint8 (H, W, 3), any iterable of them, or a tensor uint8 (N, 3, H, W), and a uint64 key a photo."""
 
     takes = (ARRAY, BATCH)
 
     def __call__(self, photos: Any, keys: np.ndarray) -> Any:
-        """Arrays uint8 (H, W, 3), any iterable of them, or a tensor uint8 (N, 3, H, W), by one uint64 key a photo."""
         return change(photos, self.steps(keys))
 
     def steps(self, keys: np.ndarray) -> list[Step]:
@@ -68,9 +67,8 @@ class PhotoJitter(ColorTransform):
         hue: float | Sequence[float] = 0.0,
         p: float = 1.0,
     ) -> None:
-        self.ranges = jitter_ranges(
-            'PhotoJitter', brightness=brightness, contrast=contrast, saturation=saturation, hue=hue
-        )
+        given = dict(brightness=brightness, contrast=contrast, saturation=saturation, hue=hue)
+        self.ranges = jitter_ranges('PhotoJitter', **given)
         check_within(self, 0, 1, p=p)
         self.p = p
 
@@ -87,11 +85,7 @@ class PhotoJitter(ColorTransform):
 
 @TRANSFORMS.register_module(name=['PhotoGrayscale', 'BatchGrayscale'])
 class PhotoGrayscale(ColorTransform):
-    """Three equal channels, the luma, within 1 grey level of Pillow's ``L``: torchvision's ``RandomGrayscale``.
-
-    Args:
-        p: how often.
-    """
+    """The luma in all channels, within 1 grey level of Pillow's, with probability ``p``: ``RandomGrayscale``."""
 
     def __init__(self, p: float = 0.2) -> None:
         check_within(self, 0, 1, p=p)
@@ -129,12 +123,7 @@ class PhotoBlur(ColorTransform):
 
 @TRANSFORMS.register_module(name=['PhotoSolarize', 'BatchSolarize'])
 class PhotoSolarize(ColorTransform):
-    """x -> 255 - x where x >= threshold: torchvision's ``RandomSolarize``, to the bit.
-
-    Args:
-        threshold: in grey levels.
-        p: how often.
-    """
+    """x -> 255 - x where x >= threshold, with probability ``p``: torchvision's ``RandomSolarize``, to the bit."""
 
     def __init__(self, threshold: float = 128, p: float = 0.5) -> None:
         check_within(self, 0, 256, threshold=threshold)
@@ -149,12 +138,7 @@ class PhotoSolarize(ColorTransform):
 class PhotoLighting(ColorTransform):
     """One random colour shift of all pixels, along the principal components of ImageNet's (AlexNet, 2012).
 
-    See ``Lighting``, which does it to PIL images.
-
-    Args:
-        alphastd: standard deviation of the shift along each component.
-        as_released: without the factor of 255, and cut down instead of rounded, as the code of Bi-Real Net, ReActNet
-            and ReCU does it.
+    The arguments are those of ``Lighting``, which does it to PIL images.
     """
 
     def __init__(self, alphastd: float = 0.1, as_released: bool = False) -> None:

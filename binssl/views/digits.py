@@ -19,14 +19,13 @@ def warp_affine(images: np.ndarray, inverses: np.ndarray, shifts: np.ndarray, si
     ``output(p) = image(c_in + A (H / size * (p - c_out) - t))`` at pixel centres, with A of ``inverses`` and
     t of ``shifts``. Every operation is elementwise: a sample's result has the same bits in any batch.
 
+    Shape: (N, H, H) -> (N, size, size), float32.
+
     Args:
-        images: float32 (N, H, H).
+        images: to warp.
         inverses: (N, 2, 2), from output to input, in (x, y).
         shifts: (N, 2), how far the content moves, in input pixels, in (x, y).
         size: output height and width.
-
-    Returns:
-        float32 (N, size, size).
     """
     height = images.shape[1]
     grid = (np.arange(size) - (size - 1) / 2) * (height / size)

@@ -41,11 +41,6 @@ def draw_crops(keys: np.ndarray, scale: Sequence[float], ratio: Sequence[float])
     taken, its corner uniform over the places that it has. Where none fits it is the largest box in the middle whose
     aspect ratio is allowed.
 
-    Args:
-        keys: uint64 (N,).
-        scale: least and largest share of the area.
-        ratio: least and largest width / height.
-
     Returns:
         For each key a function from its image's height and width, once they are known, to the box.
     """
@@ -61,12 +56,8 @@ def _place_box(ratio: Sequence[float], sides: list[list[float]], corner: list[fl
     for tall, wide in sides:
         box_height, box_width = round(root * tall), round(root * wide)
         if 0 < box_height <= height and 0 < box_width <= width:
-            return (
-                int(corner[0] * (height - box_height + 1)),
-                int(corner[1] * (width - box_width + 1)),
-                box_height,
-                box_width,
-            )
+            top, left = int(corner[0] * (height - box_height + 1)), int(corner[1] * (width - box_width + 1))
+            return top, left, box_height, box_width
     # width / height of the whole is beyond the limits, or near them
     box_height = min(height, max(1, round(width / ratio[0]))) if width < ratio[0] * height else height
     box_width = min(width, max(1, round(height * ratio[1]))) if width > ratio[1] * height else width
@@ -99,12 +90,9 @@ def draw_lighting(keys: np.ndarray, alphastd: float) -> np.ndarray:
 
 
 def gaussian_taps(sigmas: np.ndarray) -> np.ndarray:
-    """Rows of a Gaussian filter, each cut off at a radius of its own, about three standard deviations.
+    """Rows of a Gaussian filter, each cut off at a radius of its own, about three of the standard deviations (N,).
 
     The radius is that of cv2's ``GaussianBlur`` of uint8: half of ``round(6 sigma + 1)``, made odd.
-
-    Args:
-        sigmas: standard deviations (N,) in pixels.
 
     Returns:
         float64 (N, 2 R + 1), R the largest radius; rows sum to 1 and are 0 beyond their own radius.
@@ -124,22 +112,14 @@ def jitter_ranges(owner: str, **given: float | Sequence[float]) -> tuple[Range |
     """Where the factors of ``ColorJitter`` are drawn from, by torchvision's rules; None where nothing is changed.
 
     A number b means (max(0, 1 - b), 1 + b), for the hue (-b, b) within +-0.5; a pair is taken as it is.
-
-    Raises:
-        ConfigError: a number is negative or a pair out of order or beyond its limits.
     """
     ranges: list[Range | None] = []
     for name, value in given.items():
         neutral, least, most = (0.0, -0.5, 0.5) if name == 'hue' else (1.0, 0.0, math.inf)
-        if isinstance(value, (int, float)):
-            pair: tuple[float, ...] = (max(least, neutral - value), neutral + value)
-        else:
-            pair = tuple(value)
+        pair = tuple(value) if isinstance(value, Sequence) else (max(least, neutral - value), neutral + value)
         if len(pair) != 2 or not least <= pair[0] <= pair[1] <= most or math.isinf(pair[1]):
-            raise ConfigError(
-                f'{owner}: {name} {value!r} must be a number from 0 on, or two, lowest <= highest, '
-                f'between {least:g} and {most:g}'
-            )
+            rule = f'a number from 0 on, or two, lowest <= highest, between {least:g} and {most:g}'
+            raise ConfigError(f'{owner}: {name} {value!r} must be {rule}')
         ranges.append(None if pair == (neutral, neutral) else (float(pair[0]), float(pair[1])))
     return tuple(ranges)
 

@@ -29,8 +29,6 @@ INTERPOLATIONS = ('antialias', 'bicubic', 'linear')
 
 Photos = Iterable[np.ndarray]
 
-_ONE = 1 << 16  # of Pillow's fixed-point coordinates
-
 
 def resize(pixels: np.ndarray, height: int, width: int, interpolation: str) -> np.ndarray:
     """A photo, uint8 (H, W, 3), made ``height`` x ``width``, by one of the ways that :class:`PhotoCrop` names."""
@@ -69,7 +67,6 @@ class PhotoCrop:
         self.size, self.interpolation = size, _check_interpolation(self, interpolation)
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
-        """Crops by one uint64 key a photo."""
         for photo, place_box in zip(photos, draw_crops(keys, self.scale, self.ratio), strict=True):
             top, left, height, width = place_box(*photo.shape[:2])
             yield resize(photo[top : top + height, left : left + width], self.size, self.size, self.interpolation)
@@ -79,9 +76,7 @@ class PhotoCrop:
 class PhotoResize:
     """The whole photo, its shorter side ``size`` px, its shape kept: torchvision's ``Resize``.
 
-    Args:
-        size: of the shorter side; the longer one is cut down to a whole number.
-        interpolation: as in ``PhotoCrop``.
+    The longer side is cut down to a whole number; ``interpolation`` is that of ``PhotoCrop``.
     """
 
     takes = ARRAY
@@ -91,7 +86,6 @@ class PhotoResize:
         self.size, self.interpolation = size, _check_interpolation(self, interpolation)
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
-        """Resizes; nothing is drawn from the keys."""
         for photo in photos:
             height, width = (int(self.size * side / min(photo.shape[:2])) for side in photo.shape[:2])
             yield resize(photo, height, width, self.interpolation)
@@ -99,11 +93,7 @@ class PhotoResize:
 
 @TRANSFORMS.register_module()
 class PhotoCenterCrop:
-    """The square in the middle: torchvision's ``CenterCrop``, of photos that are not smaller.
-
-    Args:
-        size: height and width of the square.
-    """
+    """The square of ``size`` px in the middle: torchvision's ``CenterCrop``, of photos that are not smaller."""
 
     takes = ARRAY
 
@@ -112,25 +102,18 @@ class PhotoCenterCrop:
         self.size = size
 
     def __call__(self, photos: Photos, keys: np.ndarray) -> Photos:
-        """Crops; nothing is drawn from the keys."""
         for photo in photos:
             spare = [side - self.size for side in photo.shape[:2]]
             if min(spare) < 0:
-                raise ConfigError(
-                    f'PhotoCenterCrop: no square of {self.size} px fits into {photo.shape[0]} x {photo.shape[1]} px; '
-                    'put PhotoResize before it, or lower size'
-                )
+                fits = f'no square of {self.size} px fits into {photo.shape[0]} x {photo.shape[1]} px'
+                raise ConfigError(f'PhotoCenterCrop: {fits}; put PhotoResize before it, or lower size')
             top, left = (round(rest / 2) for rest in spare)
             yield photo[top : top + self.size, left : left + self.size]
 
 
 @TRANSFORMS.register_module(name=['PhotoFlip', 'BatchFlip'])
 class PhotoFlip:
-    """Mirrors left and right: torchvision's ``RandomHorizontalFlip``.
-
-    Args:
-        p: how often.
-    """
+    """Mirrors left and right with probability ``p``: torchvision's ``RandomHorizontalFlip``."""
 
     takes = (ARRAY, BATCH)
 
@@ -139,7 +122,6 @@ class PhotoFlip:
         self.p = p
 
     def __call__(self, photos: Any, keys: np.ndarray) -> Any:
-        """Mirrors some arrays, or some images of a batch, by one uint64 key each."""
         mirrored = draw_mask(keys, self.p)
         if isinstance(photos, Tensor):
             sources = send(np.arange(len(photos)) + len(photos) * mirrored, photos.device)
@@ -149,15 +131,11 @@ class PhotoFlip:
 
 @TRANSFORMS.register_module()
 class BatchCrop:
-    """A random square of the image with a border of zeros: torchvision's ``RandomCrop``.
+    """A random square of the image with a border of ``padding`` zeros: torchvision's ``RandomCrop``.
 
     Row and column of the corner are uniform over the places where the square fits.
 
     Shape: (N, 3, H, W) -> (N, 3, size, size).
-
-    Args:
-        size: height and width of the square.
-        padding: width of the border.
     """
 
     takes = BATCH
@@ -168,7 +146,6 @@ class BatchCrop:
         self.size, self.padding = size, padding
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
-        """Crops uint8 ``images`` by one uint64 key a sample."""
         bordered = pad(images, [self.padding] * 4).contiguous()
         places = [side - self.size + 1 for side in bordered.shape[-2:]]
         if min(places) < 1:
@@ -207,7 +184,6 @@ class BatchRotate:
         self.degrees = degrees
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
-        """Rotates uint8 ``images`` (N, C, H, W) by one uint64 key a sample."""
         turns = send(fixed_point_turns(self.draw(keys), *images.shape[-2:]), images.device)
         # few images' coordinates stay in a CPU's cache: a third of the time
         piece = 8 if images.device.type == 'cpu' else len(images)
@@ -235,12 +211,9 @@ class BatchRotate:
 
 
 def fixed_point_turns(degrees: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The maps from an output pixel to the input pixel under a rotation about the centre.
+    """The maps from an output pixel to the input pixel under rotations (N,) about the centre, counter-clockwise.
 
-    Args:
-        degrees: angles (N,), counter-clockwise.
-        height: H, below 2^14 as W, or the products would not fit into 32 bits.
-        width: W.
+    Height and width are below 2^14, or the products would not fit into 32 bits.
 
     Returns:
         int32 (6, N), in units of 2^-16 px: a, b, c of ``x_in = a x + b y + c``, then those of ``y_in``. An integer
@@ -252,7 +225,7 @@ def fixed_point_turns(degrees: np.ndarray, height: int, width: int) -> np.ndarra
     c = width / 2 - a * width / 2 - b * height / 2
     f = height / 2 - d * width / 2 - e * height / 2
     coefficients = np.stack([a, b, c + (a + b) / 2, d, e, f + (d + e) / 2])
-    return np.floor(coefficients * _ONE + 0.5).astype(np.int32)
+    return np.floor(coefficients * (1 << 16) + 0.5).astype(np.int32)
 
 
 @TRANSFORMS.register_module()
@@ -262,9 +235,6 @@ class BatchResize:
     Its grey levels are within 2 of Pillow's; those of a GPU within 1 of the CPU's, which rounds between the two axes.
 
     Shape: (N, 3, H, W) -> (N, 3, size, size).
-
-    Args:
-        size: height and width of what comes out.
     """
 
     takes = BATCH
@@ -274,13 +244,11 @@ class BatchResize:
         self.size = size
 
     def __call__(self, images: Tensor, keys: np.ndarray) -> Tensor:
-        """Resizes uint8 ``images``; nothing is drawn from the keys."""
         return functional.resize(images, [self.size, self.size], antialias=True)
 
 
 def _check_interpolation(owner: object, name: str) -> str:
     if name not in INTERPOLATIONS:
-        raise ConfigError(
-            f'{type(owner).__name__}: no interpolation is called {name!r}; {nearest_names(name, INTERPOLATIONS)}'
-        )
+        hint = nearest_names(name, INTERPOLATIONS)
+        raise ConfigError(f'{type(owner).__name__}: no interpolation is called {name!r}; {hint}')
     return name

@@ -47,10 +47,6 @@ def change(photos: Any, steps: Sequence[Step]) -> Any:
     Args:
         photos: any iterable of arrays uint8 (H, W, 3), changed one after the other as they come, or a tensor uint8
             (N, 3, H, W).
-        steps: what to do.
-
-    Returns:
-        The same kind.
     """
     return _change_batch(photos, steps) if isinstance(photos, Tensor) else _change_each(photos, steps)
 
@@ -144,10 +140,7 @@ def luma(photo: Pixels) -> Pixels:
 def blend(photo: Pixels, others: Any, factors: Pixels) -> Pixels:
     """``others + f (photo - others)``; where both are equal the result is too, to the bit.
 
-    Args:
-        photo: what is changed.
-        others: a grey level, or each pixel's, as :func:`luma` gives them.
-        factors: f, one a photo.
+    ``others`` is a grey level, or each pixel's as :func:`luma` gives them.
     """
     if isinstance(photo, Tensor):
         return photo.sub_(others).mul_(factors[:, :, None, None]).add_(others)

@@ -50,11 +50,9 @@ for _name, _kind in vars(v2).items():
 
 @TRANSFORMS.register_module()
 class GaussianBlur:
-    """Pillow's Gaussian blur with a random width (SimCLR, arXiv:2002.05709; as in MoCo v2's and BURN's code).
+    """Pillow's Gaussian blur, with probability ``p`` (SimCLR, arXiv:2002.05709; as in MoCo v2's and BURN's code).
 
-    Args:
-        p: how often an image is blurred.
-        sigma: standard deviation ~ U(sigma[0], sigma[1]) pixels.
+    Its standard deviation is ~ U(sigma[0], sigma[1]) pixels.
     """
 
     def __init__(self, p: float = 0.5, sigma: Sequence[float] = (0.1, 2.0)) -> None:
