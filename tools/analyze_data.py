@@ -12,7 +12,6 @@ import argparse
 from binssl.core.command_line import run_command
 from binssl.data_tools.browse import SPLITS
 from binssl.data_tools.read_all import analyze
-from binssl.data_tools.report import all_good
 from binssl.engine.config import parse_options
 
 
@@ -30,7 +29,7 @@ def main() -> None:
     options = parse_options(args.cfg_options)
     analyses = analyze(args.config, args.split, args.workers, args.min_side, args.out, options, args.force)
     print('\n'.join(map(str, analyses)))
-    if not all_good(analyses):
+    if any(analysis.bad for analysis in analyses):
         raise SystemExit(1)
 
 

@@ -58,8 +58,7 @@ class Layout:
 
     def corner(self, sample: int) -> tuple[int, int]:
         """Left and top of the ``sample``-th sample's texts."""
-        row, column = divmod(sample, self.per_row)
-        width, height = self.sample_size
+        (row, column), (width, height) = divmod(sample, self.per_row), self.sample_size
         return _MARGIN + column * width, _MARGIN + row * height
 
     def tile(self, sample: int, place: int) -> Box:
@@ -76,12 +75,11 @@ def tile_side(views: Sequence[Image.Image]) -> int:
 
 def fit(picture: Image.Image, side: int) -> Image.Image:
     """``picture`` at the size at which a tile shows it: enlarged by a whole factor, pixels sharp, or made smaller."""
-    factor = side // max(picture.size)
-    if factor >= 1:
-        return picture.resize([factor * length for length in picture.size], Image.Resampling.NEAREST)
-    scale = side / max(picture.size)
-    width, height = (max(1, round(scale * length)) for length in picture.size)
-    return picture.resize((width, height), Image.Resampling.LANCZOS)
+    longer = max(picture.size)
+    if side >= longer:
+        return picture.resize([side // longer * length for length in picture.size], Image.Resampling.NEAREST)
+    size = [max(1, round(side / longer * length)) for length in picture.size]
+    return picture.resize(size, Image.Resampling.LANCZOS)
 
 
 def draw_sheet(samples: Sequence[Sample], side: int) -> tuple[Image.Image, list[list[Box]]]:
@@ -114,8 +112,8 @@ def draw_sheet(samples: Sequence[Sample], side: int) -> tuple[Image.Image, list[
 
 def shorten(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
     """``text`` in ASCII, its beginning left out where it is wider than ``width`` px: ends tell files apart."""
-    text = text.encode('ascii', 'backslashreplace').decode()
-    shown = text
-    while shown and font.getlength('...' * (shown != text) + shown) > width:
-        shown = shown[1:]
-    return '...' * (shown != text) + shown
+    shown = text = text.encode('ascii', 'backslashreplace').decode()
+    while text and font.getlength(shown) > width:
+        text = text[1:]
+        shown = f'...{text}'
+    return shown

@@ -47,10 +47,8 @@ class Member(NamedTuple):
 
     def is_in(self, folder: Path) -> bool:
         """Whether it is there in its full size."""
-        try:
-            return (folder / self.path).stat().st_size == self.size_bytes
-        except OSError:
-            return False
+        path = folder / self.path
+        return path.exists() and path.stat().st_size == self.size_bytes
 
     def copy(self, path: Path) -> None:
         """Write its bytes to ``path``."""
@@ -73,9 +71,6 @@ def unpack(
 
     Returns:
         What was done, and a warning where the numbers are not the published ones, one line each.
-
-    Raises:
-        DataError: the archive is not there, damaged or another one; or the folder differs from it.
     """
     name, md5 = ARCHIVE_META[split]
     if not archive.is_file():
@@ -83,11 +78,9 @@ def unpack(
     if folder.exists():
         done, (found, lacking) = 'kept', _go_through(split, archive, wnids, folder)
         if lacking:
-            raise DataError(
-                f'{os.fspath(folder)!r} is there, but lacks {len(lacking):,} of the {found.total():,} images of '
-                f'{os.fspath(archive)!r} or has them in another size, such as {lacking[0]!r}; move it away to have it '
-                'made again, or choose another place with --out'
-            )
+            told = f'lacks {len(lacking):,} of the {found.total():,} images of {os.fspath(archive)!r} or has others'
+            remedy = 'move it away to have it made again, or choose another place with --out'
+            raise DataError(f'{os.fspath(folder)!r} is there, but {told}, such as {lacking[0]!r}; {remedy}')
     else:
         if not folder.with_name(folder.name + PART).exists():
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -100,8 +93,8 @@ def unpack(
     lines = [f'{done} {os.fspath(folder)!r}: {found.total():,} images in {len(found):,} classes']
     classes, images = PUBLISHED[split]
     if (len(found), found.total()) != (classes, images):
-        all_of_it = f'{split} of ILSVRC 2012 has {images:,} images in {classes:,} classes'
-        lines.append(f'warning: {all_of_it}; this archive is not all of it')
+        whole = f'{split} of ILSVRC 2012 has {images:,} images in {classes:,} classes'
+        lines.append(f'warning: {whole}; this archive is not all of it')
     return lines
 
 
@@ -115,12 +108,10 @@ def check_md5(file: Path, md5: str, marker: Path | None = None) -> None:
     seen = json.dumps([md5, state.st_size, state.st_mtime_ns])
     if marker is not None and marker.is_file() and marker.read_text(encoding='utf-8') == seen:
         return
-    found = md5_of(file)
-    if found != md5:
-        raise DataError(
-            f'{os.fspath(file)!r} ({state.st_size:,} bytes) has the MD5 {found}, the published one {md5}: it is cut '
-            'off or damaged and has to be fetched again; if it is another edition on purpose, give --skip-checksums'
-        )
+    if (found := md5_of(file)) != md5:
+        told = f'({state.st_size:,} bytes) has the MD5 {found}, the published one {md5}: it is cut off or damaged'
+        remedy = 'fetch it again, or give --skip-checksums if it is another edition on purpose'
+        raise DataError(f'{os.fspath(file)!r} {told}; {remedy}')
     if marker is not None:
         write_text(marker, seen)
 
@@ -202,10 +193,6 @@ def read_validation_labels(source: Path, checksum: bool = True) -> dict[int, str
         source: the development kit, as published (``.tar.gz``) or extracted; or a text file with a line an image:
             ``WNID`` in the images' order, ``ILSVRC2012_val_NUMBER.JPEG WNID``, or Kaggle's ``LOC_val_solution.csv``.
         checksum: whether a development kit of the published name must have the published MD5.
-
-    Raises:
-        DataError: it is none of these, or incomplete; with the line.
-        ImportError: a development kit, without scipy.
     """
     if source.is_dir():
         places = [path for name in (_TRUTH, _META) for path in (source / name, source / 'data' / name)]
@@ -258,6 +245,6 @@ def _parse_devkit(contents: Mapping[str, bytes], source: Path) -> dict[int, str]
     lines = contents[_TRUTH].decode('utf-8', 'replace').splitlines()
     for number, line in enumerate(lines, start=1):
         if not line.strip().isdecimal() or int(line) not in wnid_of:
-            place = f'{_TRUTH} of {os.fspath(source)!r}, line {number}'
-            raise DataError(f'{place}: {line[:40]!r} is none of the {len(wnid_of)} classes of {_META}')
+            told = f'line {number}: {line[:40]!r} is none of the {len(wnid_of)} classes of {_META}'
+            raise DataError(f'{_TRUTH} of {os.fspath(source)!r}, {told}')
     return {number: wnid_of[int(line)] for number, line in enumerate(lines, start=1)}

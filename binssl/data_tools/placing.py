@@ -58,7 +58,5 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     """Raises a DataError where the disk of ``folder``, which is there, has less than ``needed_bytes`` free."""
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
-        raise DataError(
-            f'{os.fspath(folder)!r} has {free_bytes / 1e9:.1f} GB free, and {needed_bytes / 1e9:.1f} GB are needed; '
-            'make room, or choose another place with --out'
-        )
+        told = f'has {free_bytes / 1e9:.1f} GB free, and {needed_bytes / 1e9:.1f} GB are needed'
+        raise DataError(f'{os.fspath(folder)!r} {told}; make room, or choose another place with --out')

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image
 from binssl.core.console import progress_bar
 from binssl.core.files import replace_file, write_json
 from binssl.data_tools.browse import SPLITS, build_split
-from binssl.data_tools.report import Analysis, BadImage, FileFacts, bad_list, count_labels
+from binssl.data_tools.report import Analysis, BadImage, FileFacts, count_labels
 from binssl.datasets.decode import UNREADABLE
 from binssl.engine.config import load_config
 from binssl.registry import ConfigError
@@ -48,10 +48,6 @@ def analyze(
         out: a folder for ``analysis.json`` and ``bad_files.txt`` (lines FILE, tab, PROBLEM); made if need be.
         options: as given to ``--cfg-options``.
         force: overwrite these files.
-
-    Raises:
-        ConfigError: no such split, a number that makes no sense, results that are there already, data that no run could
-            start with.
     """
     workers = len(os.sched_getaffinity(0)) if workers is None else workers
     if workers < 0 or min_side < 1:
@@ -66,12 +62,10 @@ def analyze(
     analyses = [analyze_split(cfg, split, workers, min_side) for split in splits or _different_splits(cfg)]
     if folder:
         write_json(folder / REPORT, [analysis.as_data() for analysis in analyses])
-        # a name may be of any bytes
-        lines = b''.join(
-            os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace')
-            for file, problem in bad_list(analyses)
-        )
-        replace_file(folder / LIST, lambda beside: beside.write_bytes(lines))
+        bad = [(image.file, image.problem) for analysis in analyses for image in analysis.bad]
+        # a name may be of any bytes, and an image in two splits
+        lines = [os.fsencode(file) + f'\t{problem}\n'.encode(errors='backslashreplace') for file, problem in bad]
+        replace_file(folder / LIST, lambda beside: beside.write_bytes(b''.join(dict.fromkeys(lines))))
     return analyses
 
 
@@ -133,10 +127,8 @@ def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> 
         while waiting:
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
-        raise ConfigError(
-            'a process that decodes images was killed: short of memory, or by a file that breaks its decoder; use '
-            'fewer --workers, or --workers 0 to see it happen'
-        ) from error
+        told = 'a process that decodes images was killed: short of memory, or by a file that breaks its decoder'
+        raise ConfigError(f'{told}; use fewer --workers, or --workers 0 to see it happen') from error
     finally:
         pool.shutdown(cancel_futures=True)
 

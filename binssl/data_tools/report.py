@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,10 +111,8 @@ class Analysis:
         for name, lengths in (('width', self.sizes[:, 0]), ('height', self.sizes[:, 1])):
             if spread := _spread(lengths):
                 lines.append(f'  {name:8} {spread["least"]} to {spread["most"]} px, median {spread["median"]:g}')
-        lines += [
-            f'  unusual  {text}: {count:,}, such as {", ".join(map(repr, files))}'
-            for text, (count, files) in self.remarks.items()
-        ]
+        for text, (count, files) in self.remarks.items():
+            lines.append(f'  unusual  {text}: {count:,}, such as {", ".join(map(repr, files))}')
         return '\n'.join([*lines, *self._label_lines(), *self._bad_lines()])
 
     def _label_lines(self) -> list[str]:
@@ -129,9 +126,9 @@ class Analysis:
             lines.append(f'           {empty:,} of {len(self.counts):,} classes have no image')
         if len(there) <= _MOST_CLASSES:
             return lines + [self._bar(label, most) for label in sorted(there)]
-        rarest, commonest = there[: _MOST_CLASSES // 2], there[-_MOST_CLASSES // 2 :]
-        bars = [self._bar(label, most) for label in (*rarest, *commonest)]
-        return [*lines, *bars[: len(rarest)], '           ...', *bars[len(rarest) :]]
+        half = _MOST_CLASSES // 2  # the rarest, and the commonest
+        rarest, commonest = ([self._bar(label, most) for label in part] for part in (there[:half], there[-half:]))
+        return [*lines, *rarest, '           ...', *commonest]
 
     def _bar(self, label: int, most: int) -> str:
         name = f' {self.class_names[label]}' if self.class_names else ''
@@ -157,24 +154,12 @@ def count_labels(labels: np.ndarray, num_classes: int) -> tuple[list[int], int, 
     Returns:
         Images of each of the labels 0, 1, ...; images without a label; indices of those whose label is no class.
     """
-    outside = (labels < -1) | ((labels >= num_classes) if num_classes else np.zeros(len(labels), dtype=bool))
+    outside = (labels < -1) | (labels >= (num_classes or np.inf))
     inside = labels[(labels >= 0) & ~outside]
     counts = np.bincount(inside, minlength=num_classes)
     return counts.tolist(), int((labels == -1).sum()), np.flatnonzero(outside)
 
 
-def bad_list(analyses: Iterable[Analysis]) -> list[tuple[str, str]]:
-    """Every bad image of all splits once: (file, problem)."""
-    return list(dict.fromkeys((image.file, image.problem) for analysis in analyses for image in analysis.bad))
-
-
 def _spread(lengths: np.ndarray) -> dict[str, float]:
     known = lengths[lengths > 0]
-    if not len(known):
-        return {}
-    return dict(least=int(known.min()), median=float(np.median(known)), most=int(known.max()))
-
-
-def all_good(analyses: Sequence[Analysis]) -> bool:
-    """Whether none of the splits has a bad image."""
-    return not any(analysis.bad for analysis in analyses)
+    return dict(least=int(known.min()), median=float(np.median(known)), most=int(known.max())) if len(known) else {}

@@ -48,10 +48,6 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
 
     Returns:
         What was done, and what it means, one line each.
-
-    Raises:
-        ConfigError: a number is out of range.
-        DataError: there is no image, one folder lies in the other, or ``out`` was made otherwise or of other images.
     """
     if size < 1 or not 1 <= quality <= 95 or workers < 1:
         raise ConfigError(f'size {size} and workers {workers} must be at least 1, quality {quality} between 1 and 95')
@@ -67,10 +63,8 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
         _check_settings(out, settings)
         bad = _read_bad(out)
         if missing := [name for name in names if name not in bad and not (out / name).is_file()]:
-            raise DataError(
-                f'{os.fspath(out)!r} is there, but lacks {len(missing):,} of {len(names):,} images of '
-                f'{os.fspath(source)!r}, such as {missing[0]!r}; move it away to have it made again'
-            )
+            told = f'lacks {len(missing):,} of {len(names):,} images of {os.fspath(source)!r}, such as {missing[0]!r}'
+            raise DataError(f'{os.fspath(out)!r} is there, but {told}; move it away to have it made again')
         return [f'kept {os.fspath(out)!r}: {len(names):,} images', NOTE]
     with gathering(out) as part:
         if not (part / SETTINGS).exists():
@@ -90,9 +84,7 @@ def make_cache(source: Path, out: Path, size: int = 256, quality: int = 95, work
 
 def shorter_side(width: int, height: int, size: int) -> tuple[int, int]:
     """Width and height with the shorter at ``size``, the longer rounded down, as torchvision does."""
-    if width <= height:
-        return size, int(size * height / width)
-    return int(size * width / height), size
+    return (size, int(size * height / width)) if width <= height else (int(size * width / height), size)
 
 
 def _resize_all(
@@ -154,7 +146,5 @@ def _walk(folder: Path) -> Iterator[str]:
 
 def _check_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     if read_json(folder / SETTINGS) != settings:
-        raise DataError(
-            f'{os.fspath(folder)!r} is no cache, or was made with another size or quality (see {SETTINGS} in it); move '
-            'it away, or choose another --out'
-        )
+        told = f'is no cache, or was made with another size or quality (see {SETTINGS} in it)'
+        raise DataError(f'{os.fspath(folder)!r} {told}; move it away, or choose another --out')

@@ -116,10 +116,8 @@ class ImageDataset(Dataset):
             ConfigError: the set keeps no originals.
         """
         if self.images is None:
-            raise ConfigError(
-                f'{self.kind} keeps neither a list of files nor images in memory: its originals cannot be shown; name '
-                'the set that it is made from'
-            )
+            told = 'keeps neither a list of files nor images in memory: its originals cannot be shown'
+            raise ConfigError(f'{self.kind} {told}; name the set that it is made from')
         levels = torch.as_tensor(self.images[index]).cpu().round().clamp(0, 255).to(torch.uint8).numpy()
         return Image.fromarray(levels if levels.ndim == 2 else levels.transpose(1, 2, 0)).convert('RGB')
 
@@ -145,17 +143,12 @@ class ImageDataset(Dataset):
         labels, sizes and times of the last change: a set that is moved or linked elsewhere stays the same one, a file
         that is written again makes another.
 
-        Returns:
-            64 hex digits.
-
         Raises:
             DataError: a file is gone, or there is nothing to know the set by.
         """
         if self.images is None:
-            raise DataError(
-                f'{self.kind} has neither files nor pixels in memory to know it again by: give it a method '
-                'fingerprint()'
-            )
+            told = 'has neither files nor pixels in memory to know it again by'
+            raise DataError(f'{self.kind} {told}: give it a method fingerprint()')
         return fingerprint_of(images=self.images, labels=self.labels)
 
 
@@ -251,11 +244,9 @@ class PlainDataset(ImageDataset):
         (index,), _ = self.split_keys([key])
         sample = self.dataset[int(index)]
         if not isinstance(sample, dict) or 'images' not in sample:
-            raise ConfigError(
-                f'{self.kind} gives {type(sample).__name__}, not a dict with images, labels and indices: a set of '
-                f"(image, label) is named inside of another, dict(type='TorchDataset', dataset=dict("
-                f'type={self.kind!r}, ...), views=[...])'
-            )
+            rule = 'not a dict with images, labels and indices: a set of (image, label) is named inside another'
+            remedy = f"dict(type='TorchDataset', dataset=dict(type={self.kind!r}, ...), views=[...])"
+            raise ConfigError(f'{self.kind} gives {type(sample).__name__}, {rule}, {remedy}')
         return sample
 
     def fingerprint(self) -> str:
@@ -297,16 +288,13 @@ def check_same_classes(first: ImageDataset, second: ImageDataset, first_name: st
                 one, other = ('none' if name is None else repr(name) for name in pair)
                 raise ConfigError(
                     f'{first_name} and {second_name} have different class folders ({len(first.classes)} and '
-                    f'{len(second.classes)}), so their labels would not mean the same: label {label} is {one} in '
-                    f'{first_name} and {other} in {second_name}. Give both the same class folders, or the labels by '
-                    "lists of images (type='ImageList')"
+                    f'{len(second.classes)}): label {label} is {one} in {first_name} and {other} in {second_name}. '
+                    "Give both the same class folders, or the labels by lists of images (type='ImageList')"
                 )
     elif first.num_classes and second.num_classes and first.num_classes != second.num_classes:
-        raise ConfigError(
-            f'{first_name} has {first.num_classes} classes and {second_name} {second.num_classes}, so their labels '
-            'would not mean the same. Use sets of the same classes; a list of images that lacks the last of them must '
-            'be given num_classes'
-        )
+        both = f'{first_name} has {first.num_classes} classes and {second_name} {second.num_classes}'
+        remedy = 'a list of images that lacks the last classes must be given num_classes'
+        raise ConfigError(f'{both}: their labels would not mean the same. Use sets of the same classes; {remedy}')
 
 
 def check_split(owner: str, split: str, known: Iterable[str]) -> None:
@@ -320,12 +308,9 @@ def warn_of_size(
 ) -> None:
     """Log a warning where a split has another number of images than was published: made smaller, or cut off."""
     if found != published:
-        print_log(
-            f'{owner}: {split} in {os.fspath(root)!r} has {found:,} images, the published one {published:,}. If it was '
-            f'not made smaller on purpose, it is cut off: {remedy}',
-            logger='current',
-            level=WARNING,
-        )
+        told = f'{owner}: {split} in {os.fspath(root)!r} has {found:,} images, the published one {published:,}'
+        cut = f'If it was not made smaller on purpose, it is cut off: {remedy}'
+        print_log(f'{told}. {cut}', logger='current', level=WARNING)
 
 
 def fingerprint_of(*parts: Any, **arrays: Any) -> str:
@@ -355,9 +340,8 @@ def file_facts(paths: Sequence[str], folder: str) -> tuple[bytes, np.ndarray]:
         try:
             found = os.stat(path)
         except OSError as error:
-            raise DataError(
-                f'{path!r} cannot be read: {error.strerror}; the data set was changed since it was indexed'
-            ) from error
+            told = 'the data set was changed since it was indexed'
+            raise DataError(f'{path!r} cannot be read: {error.strerror}; {told}') from error
         facts[place] = found.st_size, found.st_mtime_ns
         names.append(os.fsencode(os.path.relpath(path, folder)) + b'\0')
     return b''.join(names), facts

@@ -27,9 +27,6 @@ class CachedFeatures(BatchedDataset):
         layer: which of its layers.
         seed: nothing here is random; every data set has one.
 
-    Attributes:
-        num_classes, classes: those of the images' data set.
-
     Raises:
         DataError: there is no such folder or layer, or it is not whole.
     """
@@ -41,10 +38,8 @@ class CachedFeatures(BatchedDataset):
         try:
             facts = json.loads((self.folder / 'features.json').read_text(encoding='utf-8'))
         except (OSError, ValueError) as error:
-            raise DataError(
-                f'{folder} holds no features (features.json: {error}); benchmarks/dist_train_linear.sh CONFIG WEIGHTS '
-                '--cache-features DIR makes them'
-            ) from error
+            maker = 'benchmarks/dist_train_linear.sh CONFIG WEIGHTS --cache-features DIR'
+            raise DataError(f'{folder} holds no features (features.json: {error}); {maker} makes them') from error
         if layer not in facts['layers']:
             raise DataError(f'{folder} has no features of layer {layer!r}; {nearest_names(layer, facts["layers"])}')
         try:

@@ -34,6 +34,10 @@ _ORIENTATION = 0x0112  # EXIF's tag
 _UPRIGHT = 1
 
 
+class PipelineError(RuntimeError):
+    """DALI's pipeline broke, as it does on a photo that it cannot decode; it does not say on which."""
+
+
 class EncodedPhoto(NamedTuple):
     """A file that DALI decodes as we do: its bytes, its height and width, and where it is in the data set."""
 
@@ -50,11 +54,9 @@ class CroppedView:
         transforms = list(getattr(view, 'transforms', [view]))
         of_batches = [BATCH in getattr(part, 'takes', ()) for part in transforms]
         if not transforms or not isinstance(transforms[0], PhotoCrop) or not all(of_batches[1:]):
-            raise ConfigError(
-                'DaliImages makes views of a PhotoCrop and of what can follow it on a whole batch, not of '
-                f'{", ".join(type(part).__name__ for part in transforms)}: put PhotoCrop first, then PhotoFlip, '
-                'PhotoJitter, ..., or give these to model.data_preprocessor.views'
-            )
+            have = ', '.join(type(part).__name__ for part in transforms)
+            remedy = 'put PhotoCrop first, then PhotoFlip, ..., or give these to model.data_preprocessor.views'
+            raise ConfigError(f'DaliImages makes views of PhotoCrop and what works on a batch, not of {have}: {remedy}')
         self.in_chain, self.crop, self.rest = hasattr(view, 'transforms'), transforms[0], transforms[1:]
         if self.crop.interpolation == 'bicubic':
             raise ConfigError("DaliImages resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'")
@@ -109,13 +111,12 @@ class DaliImages(DerivedDataset, BatchedDataset):
         photos = build_dataset(dataset, seed)
         if not isinstance(photos, ImageFiles):
             raise ConfigError(f'DaliImages reads image files; {dataset["type"]} has none, and needs no decoder')
-        self.dataset, self.parts = photos, (photos,)
+        self.dataset, self.parts, self.device, self.threads, self.seed = photos, (photos,), device, threads, photos.seed
         self.views = [CroppedView(view) for view in photos.views]
-        self.device, self.threads, self.seed = device, threads, self.dataset.seed
         self.index, self.labels = photos.index, photos.labels
         self.classes, self.num_classes = photos.classes, photos.num_classes
         # shared memory, as the data set's own list of bad ones: what DALI cannot decode
-        self.odd = torch.zeros(len(self.dataset), dtype=torch.bool).share_memory_()
+        self.odd = torch.zeros(len(photos), dtype=torch.bool).share_memory_()
         self._pipeline: CropPipeline | None = None
 
     def __len__(self) -> int:
@@ -133,9 +134,7 @@ class DaliImages(DerivedDataset, BatchedDataset):
         photos = [self._open(*sample) for sample in samples]
         try:
             images = self._make_views(photos, streams)
-        except torch.cuda.OutOfMemoryError:
-            raise
-        except RuntimeError as error:  # a photo that DALI cannot decode ends its pipeline, and is not named
+        except PipelineError as error:
             self._note_odd(photos, streams, error)
             photos = [self._open(*sample) for sample in samples]
             images = self._make_views(photos, streams)
@@ -148,25 +147,25 @@ class DaliImages(DerivedDataset, BatchedDataset):
             self._pipeline = CropPipeline(self.views, len(photos), self.device, self.threads)
         sizes = [(photo.height, photo.width) for photo in photos]
         drawn = [view.draw(own, sizes) for view, own in zip(self.views, keys, strict=True)]
-        return self._pipeline.run([photo.content for photo in photos], drawn)
+        try:
+            return self._pipeline.run([photo.content for photo in photos], drawn)
+        except torch.cuda.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            self._pipeline = None
+            raise PipelineError(*error.args) from error
 
-    def _note_odd(self, photos: Sequence[EncodedPhoto], keys: Sequence[np.ndarray], error: RuntimeError) -> None:
+    def _note_odd(self, photos: Sequence[EncodedPhoto], keys: Sequence[np.ndarray], error: PipelineError) -> None:
         """Marks the photos that DALI fails on alone; ``error``, the batch's, goes on where it is not a photo's."""
-        self._pipeline, found = None, False
+        found = False
         for place, photo in enumerate(photos):
             try:
                 self._make_views([photo], [own[place : place + 1] for own in keys])
-            except torch.cuda.OutOfMemoryError:
-                raise
-            except RuntimeError as own_error:
-                self._pipeline, found = None, True
-                self.odd[photo.source] = True
+            except PipelineError as own_error:
+                self.odd[photo.source] = found = True
                 reason = ' '.join(str(own_error).rpartition('encountered:')[2].split())
-                print_log(
-                    f'DALI cannot decode {self.index.path(photo.source)!r} ({reason}): left to the data set',
-                    logger='current',
-                    level=WARNING,
-                )
+                told = f'DALI cannot decode {self.index.path(photo.source)!r} ({reason}): left to the data set'
+                print_log(told, logger='current', level=WARNING)
         if not found:
             raise error
 
@@ -191,18 +190,15 @@ class DaliImages(DerivedDataset, BatchedDataset):
 class CropPipeline:
     """DALI's pipeline from the encoded photos of a batch, ``most`` at a time, to the views.
 
-    Raises:
-        ConfigError: the process that this one was forked from has used DALI, whose threads did not come along.
+    It is refused in a process that was forked from one that has used DALI: its threads did not come along.
     """
 
     used_by: int | None = None  # a process; a forked one inherits it
 
     def __init__(self, views: Sequence[CroppedView], most: int, device: str, threads: int) -> None:
         if CropPipeline.used_by not in (None, os.getpid()):
-            raise ConfigError(
-                'DALI was in use before this worker was forked, and would hang in it: set num_workers=0, or '
-                "multiprocessing_context='forkserver' for the loader"
-            )
+            remedy = "set num_workers=0, or multiprocessing_context='forkserver' for the loader"
+            raise ConfigError(f'DALI was in use before this worker was forked, and would hang in it: {remedy}')
         CropPipeline.used_by = os.getpid()
         dali = import_dali()
         self.most, self.on_gpu = most, device == 'gpu'
@@ -226,8 +222,7 @@ class CropPipeline:
     def run(self, contents: list[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Tensor]:
         """V crops uint8 (N, 3, H, W) of N encoded photos, by the boxes (N, 4) of each view.
 
-        Raises:
-            RuntimeError: a photo cannot be decoded, or something else went wrong; the pipeline is of no use any more.
+        After a RuntimeError, of a photo that cannot be decoded or another, the pipeline is of no use any more.
         """
         self.pipe.feed_input('content', contents)
         for place, own in enumerate(boxes):

@@ -46,14 +46,7 @@ def download_missing(dataset: dict) -> list[str]:
     A CIFAR stays in its archive, which the data set reads; TinyImageNet is extracted. What is there already, whole or
     not, is left alone.
 
-    Args:
-        dataset: config of a data set. Those that are published otherwise (ImageNet, digits) are passed by.
-
-    Returns:
-        What was fetched, one line each.
-
-    Raises:
-        DataError: it cannot be fetched; says from where, and where to put it by hand.
+    Sets that are published otherwise (ImageNet, digits) are passed by. Returns what was fetched, one line each.
     """
     lines = [line for part in _PARTS if part in dataset for line in download_missing(dataset[part])]
     kind, root = dataset.get('type'), dataset.get('root')
@@ -90,11 +83,9 @@ def _extract(archive: Path, folder: str, root: Path) -> None:
             extract_archive(os.fspath(archive), place)
             (Path(place) / folder).replace(root)
     except OSError as error:
-        raise DataError(
-            f'{os.fspath(archive)!r} cannot be extracted to {os.fspath(root)!r} ({error}). It is whole and stays: make '
-            f'room, and --download goes on from there; or extract it elsewhere and name its folder {folder!r} as '
-            'dataset.root'
-        ) from error
+        remedy = f'make room, and --download goes on; or extract it elsewhere and name its {folder!r} as dataset.root'
+        told = f'{os.fspath(archive)!r} cannot be extracted to {os.fspath(root)!r} ({error})'
+        raise DataError(f'{told}. It is whole and stays: {remedy}') from error
 
 
 def _fetch(url: str, md5: str, file: Path) -> None:
@@ -108,10 +99,8 @@ def _fetch(url: str, md5: str, file: Path) -> None:
         download_url(url, os.fspath(file.parent), part.name, md5)
         part.replace(file)
     except (OSError, RuntimeError, HTTPException) as error:
-        raise DataError(
-            f'{url} cannot be fetched ({error}). Without a network: fetch it elsewhere (MD5 {md5}) and put it at '
-            f'{os.fspath(file.absolute())!r}; --download then goes on from there'
-        ) from error
+        remedy = f'fetch it elsewhere (MD5 {md5}), put it at {os.fspath(file.absolute())!r} and use --download again'
+        raise DataError(f'{url} cannot be fetched ({error}). Without a network: {remedy}') from error
     finally:
         with suppress(OSError):  # neither may ever have come to be, and a folder that holds the file stays
             part.unlink(missing_ok=True)

@@ -13,7 +13,6 @@ import torch
 from binssl.registry import DataError
 
 UNKNOWN = -1  # the label of an image that has none
-_CHUNK = 65_536  # so many positions are Python integers at a time
 
 
 class PackedNames:
@@ -47,11 +46,9 @@ class PackedNames:
     def raw_of(self, places: np.ndarray) -> Iterator[bytes]:
         """The names at ``places``, int64 (M,), as the file system has them; faster than one by one."""
         view, ends = self._content.numpy().data, self._ends.numpy()
-        for start in range(0, len(places), _CHUNK):
-            some = places[start : start + _CHUNK]
-            begins = np.where(some > 0, ends[some - 1], 0)
-            for begin, end in zip(begins.tolist(), ends[some].tolist(), strict=True):
-                yield view[begin:end].tobytes()
+        begins = np.where(places > 0, ends[places - 1], 0)
+        for begin, end in zip(begins, ends[places], strict=True):
+            yield view[begin:end].tobytes()
 
 
 class FileIndex:
@@ -89,8 +86,6 @@ class FileIndex:
                 with open(self.path(place), 'rb'):
                     pass
             except OSError as error:
-                raise DataError(
-                    f'image {self.path(place)!r} cannot be opened: {error.strerror}; images must be readable for the '
-                    'user who trains (chmod -R a+rX FOLDER)'
-                ) from error
+                rule = 'images must be readable for the user who trains (chmod -R a+rX FOLDER)'
+                raise DataError(f'image {self.path(place)!r} cannot be opened: {error.strerror}; {rule}') from error
         return self

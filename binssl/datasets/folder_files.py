@@ -47,10 +47,8 @@ def list_folder(folder: str | Path) -> Listing:
                 except OSError:  # links in a circle
                     listing.dangling.append(entry.name)
     except OSError as error:
-        raise DataError(
-            f'folder {os.fspath(folder)!r} cannot be read: {error.strerror}; it and the folders above it must be there '
-            'as long as the run lasts, readable and searchable for the user who trains (chmod a+rX)'
-        ) from error
+        rule = 'it must be there as long as the run lasts, readable for who trains, as those above (chmod a+rX)'
+        raise DataError(f'folder {os.fspath(folder)!r} cannot be read: {error.strerror}; {rule}') from error
     return listing
 
 
@@ -64,10 +62,8 @@ def list_images(folder: str | Path) -> Listing:
     if lost := sorted(filter(_is_image, listing.dangling)):
         path = os.path.join(folder, os.fsdecode(lost[0]))
         others = f' (and {len(lost) - 1} more in that folder)' if len(lost) > 1 else ''
-        raise DataError(
-            f'{path!r} is a link to {os.readlink(path)!r}, which is not there{others}: mend or remove it '
-            '(find -L FOLDER -type l lists such links)'
-        )
+        remedy = 'mend or remove it (find -L FOLDER -type l lists such links)'
+        raise DataError(f'{path!r} is a link to {os.readlink(path)!r}, which is not there{others}: {remedy}')
     return Listing(sorted(filter(_is_image, listing.files)), sorted(filter(_is_shown, listing.folders)), [])
 
 
@@ -93,20 +89,17 @@ def index_folder(folder: str | Path, num_classes: int | None = None) -> FileInde
     """The images of ``folder/CLASS/IMAGE``; a label is the class folder's place among :func:`class_folders`.
 
     Raises:
-        DataError: if the folder is missing or holds no class folders, a folder cannot be read or holds no image, an
-            image is a link to nothing, or there are more class folders than ``num_classes``.
+        DataError: a folder is missing, cannot be read or is empty, an image is a link to nothing, or there are more
+            class folders than ``num_classes``.
     """
     _check_folder(folder)
     classes, counts = class_folders(folder), []
     if not classes:
-        raise DataError(
-            f'{os.fspath(folder)!r} holds no class folders; images are expected in CLASS/IMAGE.JPEG (images without '
-            "labels may be in any folder: type='Unlabeled')"
-        )
+        rule = "expected is CLASS/IMAGE.JPEG (images without labels may be in any folder: type='Unlabeled')"
+        raise DataError(f'{os.fspath(folder)!r} holds no class folders; {rule}')
     if num_classes is not None and len(classes) > num_classes:
-        raise DataError(
-            f'{os.fspath(folder)!r} holds {len(classes)} class folders, more than num_classes={num_classes}'
-        )
+        both = f'{len(classes)} class folders, more than num_classes={num_classes}'
+        raise DataError(f'{os.fspath(folder)!r} holds {both}')
 
     def names() -> Iterator[bytes]:
         for name in classes:
@@ -127,8 +120,7 @@ def index_tree(folder: str | Path) -> FileIndex:
     Folders come in alphabetical order, each with its images before its folders.
 
     Raises:
-        DataError: if the folder is missing or holds no image, or a folder in it cannot be read, or an image is a link
-            to nothing.
+        DataError: there is no image, a folder is missing or cannot be read, or an image is a link to nothing.
     """
     _check_folder(folder)
     seen: set[str] = set()

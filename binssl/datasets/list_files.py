@@ -1,7 +1,4 @@
-"""List files: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN, and the images that they name.
-
-Each folder that a list names is listed once; no file is asked for alone.
-"""
+"""List files: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN, and the images that they name."""
 
 from __future__ import annotations
 
@@ -24,29 +21,22 @@ _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 
 class ListedImages(NamedTuple):
-    """What a list file says, checked for form, but not for the images' being there.
-
-    Attributes:
-        file: the list.
-        names: N paths.
-        labels: int64 (N,), all -1 where the file has none.
-        lines: int64 (N,), line numbers, from 1.
-    """
+    """What a list file says, checked for form, but not for the images' being there."""
 
     file: str
-    names: PackedNames
-    labels: np.ndarray
-    lines: np.ndarray
+    names: PackedNames  # N paths
+    labels: np.ndarray  # int64 (N,), all -1 where the file has none
+    lines: np.ndarray  # int64 (N,), line numbers, from 1
 
 
 def index_list(list_file: str | Path, folders: Sequence[str | Path], num_classes: int | None = None) -> FileIndex:
-    """The images that a list file names: lines ``PATH``, or lines ``PATH LABEL``, as in OpenSelfSup and BURN.
+    """The images that a list file names.
 
-    The first line tells which of the two the file has. Blank lines are skipped. Images that are named twice are trained
+    The first line tells whether the file has labels. Blank lines are skipped. Images that are named twice are trained
     on twice; the log says so.
 
     Args:
-        list_file: text, read line by line.
+        list_file: the list.
         folders: what the paths may be relative to; the first that holds any of the first images is meant.
         num_classes: labels must lie below it.
 
@@ -73,17 +63,15 @@ def _read_list(list_file: str, num_classes: int | None) -> ListedImages:
     def names() -> Iterator[bytes]:
         for line, path, label in _read_lines(list_file):
             if (label is not None) != labeled:
-                raise DataError(
-                    f'{_where(list_file, line)}: {os.fsdecode(path)!r} has '
-                    f'{"no label" if labeled else f"the label {label}"}, unlike the first line; lines must all be PATH '
-                    'or all be PATH LABEL'
-                )
+                told = f'{os.fsdecode(path)!r} has {"no label" if labeled else f"the label {label}"}'
+                rule = 'unlike the first line; lines must all be PATH or all be PATH LABEL'
+                raise DataError(f'{_where(list_file, line)}: {told}, {rule}')
             if label is not None and not 0 <= label <= most:
-                raise DataError(
-                    f'{_where(list_file, line)}: label {label} of {os.fsdecode(path)!r} must lie between 0 and {most}; '
-                    'a list of images without labels has lines PATH alone, and one of other classes needs another '
-                    'num_classes'
+                rule = f'must lie between 0 and {most}'
+                remedy = (
+                    'a list of images without labels has PATH alone, one of other classes needs another num_classes'
                 )
+                raise DataError(f'{_where(list_file, line)}: label {label} of {os.fsdecode(path)!r} {rule}; {remedy}')
             labels.append(UNKNOWN if label is None else label)
             lines.append(line)
             hashes.append(hash(path))
@@ -105,19 +93,15 @@ def _check_repeated(listed: ListedImages, hashes: np.ndarray) -> None:
     for first, second in pairs:
         labels = listed.labels[[first, second]].tolist()
         if labels[0] != labels[1]:
-            raise DataError(
-                f'{_where(listed.file, listed.lines[second])}: {listed.names[second]!r} has the label {labels[1]}, and '
-                f'{labels[0]} in line {listed.lines[first]}; an image has one label: remove one of the lines'
-            )
+            both = f'the label {labels[1]}, and {labels[0]} in line {listed.lines[first]}'
+            where = f'{_where(listed.file, listed.lines[second])}: {listed.names[second]!r}'
+            raise DataError(f'{where} has {both}; an image has one label: remove one of the lines')
     if pairs:
         first, second = pairs[0]
-        print_log(
-            f'{listed.file!r} names images more than once, on {len(pairs):,} of its lines, such as '
-            f'{listed.names[first]!r} in lines {listed.lines[first]} and {listed.lines[second]}: an epoch has them as '
-            'often. If that is not meant: sort -u LIST > OTHER_LIST',
-            logger='current',
-            level=WARNING,
-        )
+        such = f'{listed.names[first]!r} in lines {listed.lines[first]} and {listed.lines[second]}'
+        told = f'{listed.file!r} names images more than once, on {len(pairs):,} of its lines, such as {such}'
+        remedy = 'an epoch has them as often. If that is not meant: sort -u LIST > OTHER_LIST'
+        print_log(f'{told}: {remedy}', logger='current', level=WARNING)
 
 
 def _read_lines(list_file: str | Path) -> Iterator[tuple[int, bytes, int | None]]:
@@ -128,10 +112,8 @@ def _read_lines(list_file: str | Path) -> Iterator[tuple[int, bytes, int | None]
             for number, line in enumerate(lines, start=1):
                 text = (line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line).strip()
                 if b'\0' in text or b'\r' in text:
-                    raise DataError(
-                        f'{_where(list_file, number)}: this is no text file of one image a line, or it is UTF-16, or '
-                        'its lines end as those of old Macs do; save it as UTF-8 with Unix line ends'
-                    )
+                    problem = 'this is no text of one image a line, or is UTF-16, or has line ends of old Macs'
+                    raise DataError(f'{_where(list_file, number)}: {problem}; save it as UTF-8 with Unix line ends')
                 if text:
                     empty = False
                     yield number, *_split_label(text)
@@ -163,9 +145,8 @@ def _find_folder(listed: ListedImages, folders: Sequence[str | Path]) -> str | P
             return folder
     tried = ' or '.join(repr(os.fspath(folder)) for folder in folders)
     raise DataError(
-        f'{_where(listed.file, listed.lines[0])}: {first[0]!r} is not in {tried}, and nor are the images of the next '
-        'lines; paths in a list are relative to such a folder, and end before the label, which a blank or a tab '
-        'separates'
+        f'{_where(listed.file, listed.lines[0])}: {first[0]!r} is not in {tried}, nor are those of the next lines; '
+        'paths in a list are relative to such a folder, and a blank or a tab separates them from the label'
     )
 
 
@@ -181,11 +162,10 @@ def _check_images_exist(listed: ListedImages, folder: str | Path) -> None:
         missing += [place for place, path in raw if path[start:] not in there]
     if missing:
         missing.sort()
-        named = ', '.join(f'line {listed.lines[place]}: {listed.names[place]!r}' for place in missing[:3])
-        raise DataError(
-            f'{listed.file!r} names {len(missing)} of {len(listed.names)} images that are not in '
-            f'{os.fspath(folder)!r}, or are links to nothing: {named}{", ..." if len(missing) > 3 else ""}'
-        )
+        such = [f'line {listed.lines[place]}: {listed.names[place]!r}' for place in missing[:3]]
+        such += ['...'] * (len(missing) > 3)
+        told = f'{listed.file!r} names {len(missing)} of {len(listed.names)} images that are not in'
+        raise DataError(f'{told} {os.fspath(folder)!r}, or are links to nothing: {", ".join(such)}')
 
 
 def _by_parent(listed: ListedImages) -> Iterator[tuple[bytes, np.ndarray]]:
