@@ -16,10 +16,7 @@ from binssl.registry import ConfigError
 
 
 class SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; its gradient is the sum of all processes' gradients.
-
-    Shape: any -> same.
-    """
+    """The sum of a tensor over all processes; its gradient is the sum of all processes' gradients."""
 
     @staticmethod
     def forward(ctx: Any, tensor: Tensor) -> Tensor:
@@ -82,9 +79,6 @@ def synchronise_batch_norm(model: nn.Module, where: bool | Sequence[str], on_gpu
 
     Returns:
         How many layers were replaced.
-
-    Raises:
-        ConfigError: a prefix under which there is no BatchNorm.
     """
     layers = {name: module for name, module in model.named_modules() if isinstance(module, _BatchNorm)}
     prefixes = [] if where is True else where or []

@@ -57,22 +57,15 @@ RUNTIME_KEYS = 'num_workers persistent_workers pin_memory prefetch_factor checkp
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
-    """The config at ``path`` (with or without ``.py``), with ``options`` ({'a.b': value}) merged in.
-
-    Raises:
-        ConfigError: the file is missing or cannot be run, a key is not known to anything, an option addresses
-            nothing.
-    """
+    """The config at ``path`` (with or without ``.py``), with ``options`` ({'a.b': value}) merged in."""
     file = _config_file(Path(path))
     try:
         cfg = Config.fromfile(str(file), import_custom_modules=False)
     except Exception as error:
         empty = re.search(r'`(\w+)` cannot be found in `os\.environ`', str(error))
         if empty and empty[1] in os.environ:
-            raise ConfigError(
-                f'the environment variable {empty[1]}, which config {file} reads, is set but empty: give '
-                f'it a value, or unset it for the default (unset {empty[1]})'
-            ) from None
+            empty_one = f'the environment variable {empty[1]}, which config {file} reads, is set but empty'
+            raise ConfigError(f'{empty_one}: give it a value, or unset it for the default (unset {empty[1]})') from None
         # a config is Python: anything may come out of it, and what the person needs is which file and what
         where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = f' (line {where[-1].lineno}: {where[-1].line})' if where else ''
@@ -102,10 +95,8 @@ def _import_custom_modules(wanted: Mapping[str, Any], file: Path) -> None:
             if wanted.get('allow_failed_imports'):
                 warnings.warn(f'{name} of custom_imports cannot be imported and is left out: {error}', stacklevel=2)
             elif isinstance(error, ModuleNotFoundError) and f'{name}.'.startswith(f'{error.name}.'):
-                raise ConfigError(
-                    f'config {file}: there is no module {name!r}, which custom_imports names; PYTHONPATH must '
-                    'include the folder that it is in'
-                ) from None
+                remedy = 'PYTHONPATH must include the folder that it is in'
+                raise ConfigError(f'config {file}: custom_imports: there is no module {name!r}; {remedy}') from None
             else:
                 raise
 
@@ -122,15 +113,11 @@ def _config_file(path: Path) -> Path:
 
 def _check_top_level(cfg: Config) -> None:
     if cfg.get('steps') and not cfg.get('model'):
-        raise ConfigError(
-            f"{cfg.filename} is a recipe: python tools/run_recipe.py runs it; here goes one of its steps' configs"
-        )
+        raise ConfigError(f'{cfg.filename} is a recipe: run it with python tools/run_recipe.py, or one of its steps')
     for key in cfg:
         if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper():
-            raise ConfigError(
-                f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); a helper '
-                'variable starts with an underscore or is written in UPPER_CASE'
-            )
+            rule = 'a helper variable starts with an underscore or is written in UPPER_CASE'
+            raise ConfigError(f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); {rule}')
         kinds = KINDS.get(key)
         if kinds and cfg[key] is not None and not isinstance(cfg[key], kinds):
             raise ConfigError(f'{key} must be a {" or ".join(kind.__name__ for kind in kinds)}, not {cfg[key]!r}')
@@ -223,10 +210,8 @@ def config_hash(data: Any) -> str:
 def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
     """Dotted names of what differs between two pieces of plain data, with both values."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        keys = sorted(set(ours) | set(theirs))
-        return [
-            row for key in keys for row in differing_keys(ours.get(key), theirs.get(key), f'{where}.{key}'.strip('.'))
-        ]
+        both = [(f'{where}.{key}'.strip('.'), ours.get(key), theirs.get(key)) for key in sorted({*ours, *theirs})]
+        return [row for name, own, other in both for row in differing_keys(own, other, name)]
     return [] if ours == theirs else [f'{where}: {theirs!r} there, {ours!r} here']
 
 

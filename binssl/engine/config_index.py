@@ -24,12 +24,11 @@ def config_index(configs: Path) -> str:
     """The text of ``configs/README.md``: a table for each folder, without the parts in ``_base_``."""
     paths = [path for path in configs.rglob('*.py') if '_base_' not in path.parts]
     folders = groupby(sorted(paths, key=lambda path: (path.parent, path)), key=lambda path: path.parent)
-    tables = [
-        f'\n## {folder.relative_to(configs)}\n\n{_line(COLUMNS)}{_line(["---"] * len(COLUMNS))}'
-        + ''.join(_line(_cells(path, configs)) for path in files)
-        for folder, files in folders
-    ]
-    return INTRODUCTION + ''.join(tables)
+    text = INTRODUCTION
+    for folder, files in folders:
+        rows = [COLUMNS, ['---'] * len(COLUMNS), *(_cells(path, configs) for path in files)]
+        text += f'\n## {folder.relative_to(configs)}\n\n{"".join(map(_line, rows))}'
+    return text
 
 
 def stands_for(module: ast.Module) -> str | None:
@@ -60,9 +59,7 @@ def _cells(path: Path, configs: Path) -> list[str]:
 
 def _data_of(cfg: Config) -> str:
     """The type of the first data set that a config reads."""
-    data: Mapping = next(
-        (cfg[key] for key in ('train_dataloader', 'val_dataloader', 'test_dataloader') if cfg.get(key)), {}
-    )
+    data: Mapping = cfg.get('train_dataloader') or cfg.get('val_dataloader') or cfg.get('test_dataloader') or {}
     while inner := data.get('dataset') or data.get('bank'):
         data = inner
     return str(data.get('type', ''))

@@ -52,14 +52,10 @@ def check_devices(processes: int, device: str = 'auto') -> str | None:
         remedy = f'ask for at most {gpus}, or use --device cpu'
         return f'{processes} processes were asked for and this machine has {gpus} GPU(s): {remedy}'
     if not gpus and device == 'cuda':
-        return (
-            'a GPU was asked for (--device cuda) and torch sees none: install a CUDA build of torch or use --device cpu'
-        )
+        return '--device cuda, and torch sees no GPU: install a CUDA build of torch or use --device cpu'
     if not gpus and processes > cores:
-        return (
-            f'{processes} GPUs were asked for; this machine has none, and {cores} CPU core(s): ask for at '
-            f'most {cores} processes, or force it with --device cpu'
-        )
+        remedy = f'ask for at most {cores} processes, or force it with --device cpu'
+        return f'{processes} GPUs were asked for; this machine has none, and {cores} CPU core(s): {remedy}'
     return None
 
 
@@ -122,10 +118,8 @@ def _map_environment(launcher: str) -> None:
             os.environ[ours] = os.environ[theirs]
     missing = [name for name in _PLACE[:3] if name not in os.environ]
     if missing:
-        raise ConfigError(
-            f'--launcher {launcher}: {", ".join(missing)} not set in the environment; start through '
-            'tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)'
-        )
+        remedy = 'start through tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)'
+        raise ConfigError(f'--launcher {launcher}: {", ".join(missing)} not set in the environment; {remedy}')
 
 
 def _first_slurm_node(node_list: str) -> str:

@@ -21,10 +21,8 @@ from binssl.registry import LOOPS, ConfigError
 class EpochLoop(EpochBasedTrainLoop):
     """mmengine's epoch loop, which a resumed run can enter in the middle of an epoch.
 
-    An epoch has as many iterations as fill whole optimiser steps: with ``accumulative_counts`` 2, eleven
-    batches are ten iterations. (``drop_last`` drops the images that fill no batch; this drops the batch that
-    fills no step, so that a step never spans two epochs and a checkpoint at an epoch's end holds no
-    half-summed gradient.)
+    An epoch has as many iterations as fill whole optimiser steps: with ``accumulative_counts`` 2, eleven batches are
+    ten iterations, so that no step spans two epochs and a checkpoint at an epoch's end holds no half-summed gradient.
 
     Args:
         max_epochs: epochs to train.
@@ -52,8 +50,7 @@ class EpochLoop(EpochBasedTrainLoop):
             labels = data.num_classes
             if labels and classes and labels < classes:
                 self.runner.logger.warning(
-                    f'the head has {classes} classes, the training data {labels}: the others are never learnt; '
-                    'model.head.num_classes says how many'
+                    f'the head has {classes} classes (model.head.num_classes), of which the training data show {labels}'
                 )
         hooks = {type(hook).__name__ for hook in self.runner.hooks}
         model.check_run(self.dataloader.batch_size, get_world_size(), hooks)
@@ -92,9 +89,6 @@ def batch_per_process(cfg: Config, world_size: int) -> int:
     """Images in a training batch of one process: as the config says, or its share of ``global_batch_size`` if smaller.
 
     A batch that fits one process alone is shared out by several, so that their step is the same.
-
-    Raises:
-        ConfigError: ``global_batch_size`` is no number of images.
     """
     given, wanted = cfg.train_dataloader.batch_size, cfg.get('global_batch_size')
     if wanted is not None and (not isinstance(wanted, int) or wanted < 1):
@@ -105,20 +99,14 @@ def batch_per_process(cfg: Config, world_size: int) -> int:
 
 
 def accumulation(cfg: Config, world_size: int) -> int:
-    """Batches per optimiser step: as the config says, or so that a step has ``global_batch_size`` images.
-
-    Raises:
-        ConfigError: the batches of all processes do not divide ``global_batch_size``.
-    """
+    """Batches per optimiser step: as the config says, or so that a step has ``global_batch_size`` images."""
     per_pass = batch_per_process(cfg, world_size) * world_size
     wanted = cfg.get('global_batch_size')
     if not wanted:
         return cfg.optim_wrapper.get('accumulative_counts', 1)
     if wanted % per_pass:
-        raise ConfigError(
-            f'global_batch_size {wanted} must be a multiple of train_dataloader.batch_size '
-            f'{cfg.train_dataloader.batch_size} x {world_size} process(es); change either in the config'
-        )
+        batch = f'train_dataloader.batch_size {cfg.train_dataloader.batch_size} x {world_size} process(es)'
+        raise ConfigError(f'global_batch_size {wanted} must be a multiple of {batch}; change either in the config')
     return wanted // per_pass
 
 
@@ -126,9 +114,6 @@ def whole_steps(cfg: Config, images: int, world_size: int) -> int:
     """Iterations of an epoch: batches of a process, as many as fill whole optimiser steps.
 
     Each of the ``world_size`` processes takes ceil(images / world_size) images (EpochSampler).
-
-    Raises:
-        ConfigError: there are too few images for one step, or a step takes no number of batches.
     """
     batch, counts = batch_per_process(cfg, world_size), accumulation(cfg, world_size)
     if not isinstance(counts, int) or counts < 1:

@@ -54,9 +54,7 @@ class OptimWrapper(_OptimWrapper):
             try:
                 inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
             except TypeError as error:
-                raise ConfigError(
-                    f'optim_wrapper.clip_grad: {error}; it holds arguments of {self.clip_func.__name__}'
-                ) from error
+                raise ConfigError(f'optim_wrapper.clip_grad of {self.clip_func.__name__}: {error}') from error
         self.base_param_settings = None  # every group has a learning rate of its own to log
         self.before_step: list[Callable[[], None]] = []
         self.last_gradient_norm: Tensor | None = None
@@ -124,9 +122,7 @@ def build_lars(
         ConfigError: timm is not installed; or nothing would be adapted.
     """
     if not weight_decay and not always_adapt:
-        raise ConfigError(
-            'LARS without weight_decay adapts no rate and is plain SGD: give a weight_decay, or always_adapt=True'
-        )
+        raise ConfigError('LARS without weight_decay is plain SGD: give a weight_decay, or always_adapt=True')
     try:
         from timm.optim.lars import Lars
     except ImportError as error:
@@ -136,11 +132,7 @@ def build_lars(
 
 
 def as_dict(name: str, value: Any) -> dict[str, Any]:
-    """A copy of a section of ``optim_wrapper``, {} for None.
-
-    Raises:
-        ConfigError: it is no dict.
-    """
+    """A copy of a section of ``optim_wrapper``, {} for None."""
     if not isinstance(value, (Mapping, NoneType)):
         raise ConfigError(f'optim_wrapper.{name} must be a dict, not {value!r}')
     return dict(value or {})
@@ -176,14 +168,11 @@ class ParameterGroups:
         self.lr_mult = as_dict('paramwise_cfg.lr_mult', paramwise.pop('lr_mult', None))
         self.fixed_lr = list(paramwise.pop('fixed_lr', []))
         if paramwise:
-            raise ConfigError(
-                f'optim_wrapper.paramwise_cfg takes `decay`, `lr_mult` and `fixed_lr`, not {sorted(paramwise)}'
-            )
+            raise ConfigError(f'paramwise_cfg takes `decay`, `lr_mult` and `fixed_lr`, not {sorted(paramwise)}')
         patterns = isinstance(self.decay, (list, tuple)) and self.decay and all(isinstance(p, str) for p in self.decay)
         if self.decay not in ('all', 'weights', 'four_axes') and not patterns:
-            raise ConfigError(
-                f"paramwise_cfg.decay is {self.decay!r}; it must be 'all', 'weights', 'four_axes' or a list of names"
-            )
+            rule = "it must be 'all', 'weights', 'four_axes' or a list of names"
+            raise ConfigError(f'paramwise_cfg.decay is {self.decay!r}; {rule}')
 
     def __call__(self, model: nn.Module) -> _OptimWrapper:
         model = unwrap(model)
@@ -217,8 +206,8 @@ class ParameterGroups:
         }
         if rates and self.wrapper_cfg.get('clip_grad'):
             raise ConfigError(
-                'optim_wrapper.clip_grad has one norm for all gradients, so that classifiers of several '
-                'learning rates would not learn as each would alone: leave it out'
+                'optim_wrapper.clip_grad has one norm for all gradients, and classifiers of several learning rates '
+                'have to learn as each would alone: leave it out'
             )
         shared = [name for name in trained if not in_parts(name, rates)]
         if rates and shared:

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
 
 ON_THE_CPU = ('keys',)  # what is drawn from them is drawn there
-
-
-class Lane(Protocol):
-    """Takes batches somewhere."""
-
-    def send(self, batch: Any) -> Any:
-        """Set the batch off, without waiting for it; what comes back may be used once received."""
-
-    def receive(self, batch: Any) -> None:
-        """Let what is computed from now on wait for the batches sent so far."""
 
 
 class CudaLane:
@@ -32,7 +23,7 @@ class CudaLane:
         self.device, self.stream = device, torch.cuda.Stream(device)
 
     def send(self, batch: Any) -> Any:
-        """The batch on the device, once the stream has got so far."""
+        """Set the batch off, without waiting for it; what comes back may be used once received."""
         with torch.cuda.stream(self.stream):
             return move(batch, self.device)
 
@@ -46,22 +37,17 @@ class CudaLane:
 
 
 def prefetch(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
-    """The same batches: on a CUDA device each is there when it is asked for, elsewhere as they come.
-
-    One batch more is held on the device. Counter keys stay on the CPU.
-    """
+    """The same batches: a CUDA device holds one more, each there when it is asked for; elsewhere as they come."""
     return one_ahead(batches, CudaLane(device)) if device.type == 'cuda' else batches
 
 
-def one_ahead(batches: Iterator[Any], lane: Lane) -> Iterator[Any]:
+def one_ahead(batches: Iterator[Any], lane: CudaLane) -> Iterator[Any]:
     """Each batch through the lane; the next one is sent before this one is handed over."""
-    coming = next(batches, None)
-    sent = None if coming is None else lane.send(coming)
-    while sent is not None:
-        batch = sent
+    sent = [lane.send(first) for first in islice(batches, 1)]
+    while sent:
+        batch = sent.pop()
         lane.receive(batch)  # before the next is sent, for which nobody has to wait yet
-        coming = next(batches, None)
-        sent = None if coming is None else lane.send(coming)
+        sent = [lane.send(coming) for coming in islice(batches, 1)]
         yield batch
 
 

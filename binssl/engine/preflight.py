@@ -49,17 +49,11 @@ LOADER_KEYS = (
     'multiprocessing_context'.split()
 )
 
-Part = tuple[Registry, Any, tuple[str, ...]]
-
 
 def check_parts(cfg: Config) -> list[str]:
     """What is wrong with the types and keys of the config's parts, each as a sentence; nothing is built."""
     problems = list(_section_problems(cfg))
-    if problems:
-        return problems
-    for registry, part, given_later in _parts(cfg):
-        problems += _said_by(registry.check, part, given_later)
-    return problems
+    return problems or [problem for registry, *part in _parts(cfg) for problem in _said_by(registry.check, *part)]
 
 
 def _said_by(check: Callable[..., list[str] | None], *arguments: Any) -> list[str]:
@@ -99,9 +93,7 @@ def _stray(name: str, section: Any, known: Collection[str]) -> Iterator[str]:
     if not isinstance(section, Mapping):
         yield f'{name} must be a dict, not {section!r}'
         return
-    for key in section:
-        if key not in known:
-            yield f'{name} does not take {key!r}; {nearest_names(key, known)}'
+    yield from (f'{name} does not take {key!r}; {nearest_names(key, known)}' for key in section if key not in known)
 
 
 def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
@@ -110,9 +102,8 @@ def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
         yield f'{name} needs {", ".join(missing)}'
     for key, least in (('batch_size', 1), ('num_workers', 0), ('prefetch_factor', 1)):
         value = loader.get(key, least)
-        if key == 'prefetch_factor' and value is None:  # torch's own
-            continue
-        if not isinstance(value, int) or value < least:
+        left_to_torch = key == 'prefetch_factor' and value is None
+        if not left_to_torch and (not isinstance(value, int) or value < least):
             yield f'{name}.{key} is {value!r}; it must be an integer of at least {least}'
     collate = loader.get('collate_fn')
     kind = collate.get('type') if isinstance(collate, Mapping) else None
@@ -120,7 +111,8 @@ def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
         yield f'{name}.collate_fn: nothing is called {kind or collate!r}; default_collate and whole_batch are'
 
 
-def _parts(cfg: Config) -> Iterator[Part]:
+def _parts(cfg: Config) -> Iterator[tuple[Registry, Any, tuple[str, ...]]]:
+    """Every part of the config, with its registry and the arguments that it is given later."""
     if cfg.get('model'):
         yield ALGORITHMS, cfg.model, ()
     for split in ('train', 'val', 'test'):
@@ -164,18 +156,14 @@ def problems_of(cfg: Config) -> list[str]:
             return [f'{cfg.filename} leaves the trunk to a weights file: name it with --pretrained WEIGHTS']
         if not os.path.isfile(cfg.pretrained):
             return [f'pretrained is missing: {cfg.pretrained}']
-    problems = check_parts(cfg) or _kind_problems(cfg)
+    problems = check_parts(cfg) or list(_kind_problems(cfg))
     resumed = goes_on(cfg)
     problems += _missing_files(cfg, resumed)
     if resumed and not cfg.get('resume'):
-        problems.append(
-            f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another folder with --work-dir'
-        )
+        problems.append(f'{cfg.work_dir} already holds a run: go on with --resume auto, or name another --work-dir')
     if cfg.get('load_from') and cfg.get('pretrained'):
-        problems.append(
-            f'load_from ({cfg.load_from}) and pretrained ({cfg.pretrained}) both say what to start with: leave one out '
-            '(--cfg-options load_from=none)'
-        )
+        both = f'load_from ({cfg.load_from}) and pretrained ({cfg.pretrained})'
+        problems.append(f'{both} both say what to start with: leave one out (--cfg-options load_from=none)')
     if cfg.get('schedules') and not problems:
         problems += _said_by(_check_schedules, cfg)
     backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
@@ -190,24 +178,15 @@ def _check_schedules(cfg: Config, model: Any = None) -> None:
         hook.check(model, cfg.train_cfg.max_epochs)
 
 
-def _kind_problems(cfg: Config) -> list[str]:
-    """mmengine's own loops and wrappers have the names' place, and none of what a run here relies on."""
-    problems = []
+def _kind_problems(cfg: Config) -> Iterator[str]:
+    """mmengine's own loops and wrappers are registered too, and have none of what a run here relies on."""
+    kind, sampler = cfg.optim_wrapper.get('type', 'OptimWrapper'), cfg.train_dataloader.sampler.type
     if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
-        problems.append(f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it")
-    kind = cfg.optim_wrapper.get('type', 'OptimWrapper')
+        yield f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it"
     if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):
-        problems.append(
-            f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', which has precision='fp16' and 'bf16' "
-            'for mixed precision'
-        )
-    sampler = cfg.train_dataloader.sampler.type
+        yield f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', with precision='fp16' or 'bf16' if mixed"
     if not hasattr(DATA_SAMPLERS.get(sampler), 'start_at'):
-        problems.append(
-            f'train_dataloader.sampler is a {sampler}, with which a run cannot go on in the middle of an epoch; '
-            "use type='EpochSampler'"
-        )
-    return problems
+        yield f"train_dataloader.sampler is a {sampler}, which cannot resume within an epoch; use type='EpochSampler'"
 
 
 def goes_on(cfg: Config) -> bool:
@@ -241,10 +220,7 @@ def _way_to_make(name: str, path: Path) -> str | None:
 
 
 def trial_problems(cfg: Config, here: int, everywhere: int, device: str, build_model: bool) -> list[str]:
-    """What stands in the way of a run's parts once they are built, each as a sentence.
-
-    Data, model, optimiser and schedules are built in one process, the files to start from loaded, and one sample read
-    where there are workers.
+    """What stands in the way of a run's parts once they are built in one process, each as a sentence.
 
     Args:
         here: processes of the run on this machine; 0 where all run on others, of which nothing is known.

@@ -26,11 +26,7 @@ _NUMBER_BYTES = 8  # a label, an index: int64 in the batch
 
 
 def settle_classes(cfg: Config) -> None:
-    """Write the training data's number of classes where ``model.head.num_classes`` is None, and build nothing else.
-
-    Raises:
-        ConfigError: the data cannot be built, do not say how many classes they have, or have fewer than two.
-    """
+    """Write the training data's number of classes where ``model.head.num_classes`` is None, and build nothing else."""
     head = (cfg.get('model') or {}).get('head')
     if not isinstance(head, Mapping) or 'num_classes' not in head or head['num_classes'] is not None:
         return
@@ -40,8 +36,8 @@ def settle_classes(cfg: Config) -> None:
     if not classes or classes < 2:
         said = f'have {classes} class' if classes else 'do not say how many classes they have'
         raise ConfigError(
-            f'model.head.num_classes is left to the training data, and these {said}: a classifier needs '
-            'two at least; take labelled data, class folders or lists with lines PATH LABEL'
+            f'model.head.num_classes is left to the training data, and these {said}: a classifier needs two at least; '
+            'take class folders, or lists with lines PATH LABEL'
         )
     cfg.model.head.num_classes = int(classes)
 
@@ -50,10 +46,8 @@ def check_views(model: Any, dataset: ImageDataset) -> None:
     """Raise a ConfigError unless the training set gives as many views of an image as the model learns from."""
     given = dataset.num_views
     if given != model.views:
-        raise ConfigError(
-            f'{type(model).__name__} trains on {model.views} view(s) of an image, and the training data give '
-            f'{given}: change train_dataloader.dataset.views'
-        )
+        rule = f'{type(model).__name__} trains on {model.views} view(s) of an image'
+        raise ConfigError(f'{rule}, and the training data give {given}: change train_dataloader.dataset.views')
     on_device = getattr(model.data_preprocessor, 'batch_part', None)
     if on_device is not None and len(on_device.views) != given:
         raise ConfigError(
@@ -63,12 +57,7 @@ def check_views(model: Any, dataset: ImageDataset) -> None:
 
 
 def check_labels(dataset: ImageDataset, classes: int | None, validation: ImageDataset | None = None) -> None:
-    """Compare the labels of a training set with a head's ``classes``, where known, and with those of the validation.
-
-    Raises:
-        ConfigError: images without labels, all of one class, of more classes than the head has, or of others than
-            those of the validation.
-    """
+    """Compare the labels of a training set with a head's ``classes``, where known, and with those of the validation."""
     known = dataset.labels if dataset.labels is not None and dataset.labels.ndim == 1 else np.zeros(0, dtype=np.int64)
     unknown = int((known < 0).sum())
     if unknown:
@@ -77,10 +66,7 @@ def check_labels(dataset: ImageDataset, classes: int | None, validation: ImageDa
             'take lists with lines PATH LABEL, class folders, or labeled=True'
         )
     if len(known) > 1 and known.min() == known.max():
-        raise ConfigError(
-            f'all {len(known)} training images are of class {known[0]}: there is nothing to tell apart; take images of '
-            'two classes at least'
-        )
+        raise ConfigError(f'all {len(known)} training images are of class {known[0]}: take two classes at least')
     labels = dataset.num_classes
     if labels and classes and labels > classes:
         raise ConfigError(
@@ -138,10 +124,8 @@ def _files_problem(name: str, load: str, worker_files: int) -> str | None:
         return None
     remedy = f'run `ulimit -n {needed}` first'
     if most != resource.RLIM_INFINITY and needed > most:
-        remedy = (
-            f'ask the administrator for more than {most} (nofile in /etc/security/limits.conf, docker run --ulimit '
-            f'nofile={needed})'
-        )
+        places = f'nofile in /etc/security/limits.conf, docker run --ulimit nofile={needed}'
+        remedy = f'ask the administrator for more than {most} ({places})'
     return (
         f'{name}: {load} need {needed} open files in each process, and {allowed} are allowed (ulimit -n): {remedy}, or '
         f'lower {name}.num_workers or prefetch_factor'

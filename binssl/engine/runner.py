@@ -48,9 +48,6 @@ class Runner(_Runner):
     Made by :meth:`from_cfg`; beyond mmengine's keys it reads ``schedules``, ``global_batch_size``,
     ``sync_bn``, ``pretrained`` (a trunk for evaluation) and ``compile``. See
     ``binssl.engine.config.KNOWN_KEYS``.
-
-    Raises:
-        ConfigError: what the config asks for does not fit together; before any training.
     """
 
     _has_loaded: bool
@@ -151,9 +148,7 @@ class Runner(_Runner):
                 options.pop(key, None)
         options.setdefault('collate_fn', dict(type='whole_batch'))
         loader = _Runner.build_dataloader(options, seed, diff_rank_seed)
-        name = f'the dataloader of {dataset.kind}'
-        problems = loader_problems(name, options, dataset, processes_here())
-        if problems:
+        if problems := loader_problems(f'the dataloader of {dataset.kind}', options, dataset, processes_here()):
             raise ConfigError('; '.join(problems))
         return loader
 
@@ -185,10 +180,7 @@ class Runner(_Runner):
             return
         base = settings.get('base_batch_size')
         if base is None:
-            raise ConfigError(
-                '--auto-scale-lr needs auto_scale_lr.base_batch_size in the config: the images per step that '
-                'its learning rate is meant for'
-            )
+            raise ConfigError('--auto-scale-lr needs auto_scale_lr.base_batch_size: images a step that lr is meant for')
         images = self.train_dataloader.batch_size * get_world_size() * self.accumulative_counts
         factor = images / base
         for group in optim_wrapper.param_groups:

@@ -36,9 +36,7 @@ def testing_parser(command: str, description: str) -> argparse.ArgumentParser:
     """The flags that every command has which tests a network."""
     parser = argparse.ArgumentParser(prog=command, description=description)
     parser.add_argument('files', nargs=2, metavar='CONFIG CHECKPOINT', help='the two files, in either order')
-    parser.add_argument(
-        '--work-dir', '--work_dir', help="default: the config's path under work_dirs/, with the weights' name"
-    )
+    parser.add_argument('--work-dir', '--work_dir', help='default: under work_dirs/, named after config and weights')
     parser.add_argument('--out', metavar='JSON', help='also write the numbers to this file')
     parser.add_argument('--cfg-options', nargs='+', action='extend', default=[], metavar='key=value')
     add_download_flag(parser)
@@ -47,11 +45,7 @@ def testing_parser(command: str, description: str) -> argparse.ArgumentParser:
 
 
 def test(args: argparse.Namespace) -> None:
-    """Load the network from its own record, run the config's test, print and write the numbers.
-
-    Raises:
-        ConfigError: a config without a test, a file that is no network of ours, an image that cannot be decoded.
-    """
+    """Load the network from its own record, run the config's test, print and write the numbers."""
     config, checkpoint = in_order(args.files)
     cfg = load_config(config, parse_options(args.cfg_options))
     lacks = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if cfg.get(key) is None]

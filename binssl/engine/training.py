@@ -27,9 +27,7 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
     """Read them; OpenSelfSup's spellings are taken too."""
     parser = argparse.ArgumentParser(prog='tools/train.py', description='Train what a config describes.')
     parser.add_argument('config', help='path of a config, with or without .py')
-    parser.add_argument(
-        '--work-dir', '--work_dir', help="where everything is written; default: the config's path under work_dirs/"
-    )
+    parser.add_argument('--work-dir', '--work_dir', help="default: the config's path under work_dirs/")
     parser.add_argument(
         '--resume',
         '--resume_from',
@@ -39,33 +37,18 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
         metavar='auto|PATH',
         help='go on from the newest checkpoint of the work folder, or from PATH',
     )
-    parser.add_argument(
-        '--pretrained', metavar='PATH', help='start with the trunk (backbone and neck) of this weights file'
-    )
-    parser.add_argument(
-        '--amp',
-        action='store_true',
-        help='mixed precision (fp16 on a GPU; bf16: --cfg-options optim_wrapper.precision=bf16)',
-    )
-    parser.add_argument(
-        '--seed', type=seed_argument, help='default: the one in the config, or 0; none: another one in every run'
-    )
+    parser.add_argument('--pretrained', metavar='PATH', help='start with the backbone and neck of this weights file')
+    parser.add_argument('--amp', action='store_true', help='mixed precision: fp16, or optim_wrapper.precision')
+    parser.add_argument('--seed', type=seed_argument, help="default: the config's, or 0; none: another in every run")
     parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rates with the images per step')
     add_download_flag(parser)
     parser.add_argument('--no-validate', action='store_true', help='do not validate while training')
     parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='key=value',
-        help='change the config: a.b=1 c="[1, 2]"',
+        '--cfg-options', nargs='+', action='extend', default=[], metavar='key=value', help='a.b=1 c="[1, 2]"'
     )
     add_launch_flags(parser, ' the run')
-    parser.add_argument(
-        '--check-cluster', type=int, metavar='N', help='only check the run, for N processes on other machines'
-    )
+    parser.add_argument('--check-cluster', type=int, metavar='N', help='as --check, with all N on other machines')
     return parser.parse_args(arguments)
 
 
@@ -80,11 +63,7 @@ def seed_argument(text: str) -> int | str:
 
 
 def train(args: argparse.Namespace) -> None:
-    """Check everything, then train.
-
-    Raises:
-        ConfigError: everything that is wrong with the run, in one message.
-    """
+    """Check everything, then train; a ConfigError says all that is wrong with the run."""
     cfg = training_config(args)
     problems = problems_of(cfg)
     only_checked = args.check is not None or args.check_cluster is not None
@@ -152,11 +131,7 @@ def weights_name(path: str) -> str:
 
 
 def _take_trunk(cfg: Config) -> None:
-    """Let the file that ``pretrained`` names say which trunk it holds, where the config leaves that open.
-
-    Raises:
-        ConfigError: the config names another trunk, or the file holds none.
-    """
+    """Let the file that ``pretrained`` names say which trunk it holds, where the config leaves that open."""
     path = cfg.get('pretrained')
     if not path or not os.path.isfile(path) or not cfg.get('model'):
         return

@@ -65,10 +65,7 @@ def latest_checkpoint(work_dir: str | Path) -> Path | None:
         return None
     target = Path(work_dir) / pointer.read_text().strip()
     if not target.is_file():
-        raise CheckpointError(
-            f'{pointer} points to {target.name}, which is not in that folder; name the checkpoint to go '
-            'on from: --resume PATH'
-        )
+        raise CheckpointError(f'{pointer} points to {target.name}, which is not in that folder; use --resume PATH')
     return target
 
 
@@ -86,17 +83,14 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
         (epoch, iteration) to go on from.
 
     Raises:
-        CheckpointError: no training checkpoint, of another experiment, weights that do not fit strictly,
-            another teacher, an average that no hook takes out, or a number of processes that changed in the
-            middle of an epoch.
+        CheckpointError: it holds no training, or another experiment, teacher or seed; the weights do not fit; an
+            average that no hook takes out; within an epoch, another number of processes.
     """
     content = read_checkpoint(path)
     meta = content.get('meta', {})
     if meta.get('kind') != 'training' or 'optimizer' not in content:
-        raise CheckpointError(
-            f'{path} holds weights, not the state of a training run: start from it with load_from '
-            '(--cfg-options load_from=...), or resume from a checkpoint of the run'
-        )
+        remedy = 'start from it with --cfg-options load_from=..., or resume from a checkpoint of the run'
+        raise CheckpointError(f'{path} holds weights, not the state of a training run: {remedy}')
     _check_same_experiment(runner, path, meta)
     model = unwrap(runner.model)
     for key in ('state_dict', 'raw_state_dict'):  # the latter where a hook has put an average in the first place
@@ -105,9 +99,8 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
     runner.call_hook('after_load_checkpoint', checkpoint=content)
     if 'raw_state_dict' in content:
         raise CheckpointError(
-            f'{path} was written with WeightAverageHook (decay {meta.get("weight_average_decay")}), and the config '
-            'has no hook that goes on with the average: resume with the hook, or start a new run from the '
-            'average (load_from)'
+            f'{path} was written with WeightAverageHook (decay {meta.get("weight_average_decay")}), which the config '
+            'lacks: resume with the hook, or start a new run from the average (load_from)'
         )
     runner.optim_wrapper.load_state_dict(content['optimizer'])
     for scheduler, state in zip(runner.param_schedulers or [], content['param_schedulers'], strict=True):
@@ -120,10 +113,8 @@ def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> Non
     rows = differing_keys(experiment(runner.cfg), theirs)
     if rows:
         shown = '\n  '.join(rows[:15])
-        raise CheckpointError(
-            f'{path} was written by another experiment:\n  {shown}\nresume with the same config and '
-            'options, or start a new run from its weights (another --work-dir)'
-        )
+        remedy = 'resume with the same config and options, or start a new run from its weights (another --work-dir)'
+        raise CheckpointError(f'{path} was written by another experiment:\n  {shown}\n{remedy}')
     model = unwrap(runner.model)
     teacher = getattr(getattr(model, 'teacher', None), 'sha256', None)
     if teacher != meta.get('teacher_sha256'):
@@ -132,14 +123,12 @@ def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> Non
             f'the config names now ({teacher}): put the same file back, or start a new run'
         )
     if meta['seed'] != runner.seed:
-        raise CheckpointError(
-            f'{path} was trained with seed {meta["seed"]}, this run has {runner.seed}: give the same --seed'
-        )
+        raise CheckpointError(f'{path} has seed {meta["seed"]}, this run {runner.seed}: give the same --seed')
     threads = torch.get_num_threads()
     if meta['threads'] != threads:
         runner.logger.warning(
-            f'the checkpoint was written with {meta["threads"]} CPU threads, this run has {threads}: sums '
-            'are ordered otherwise, so the result will not be bit-identical (set OMP_NUM_THREADS)'
+            f'the checkpoint was written with {meta["threads"]} CPU threads, this run has {threads}: it will not be '
+            'bit-identical, as sums are ordered otherwise (set OMP_NUM_THREADS)'
         )
 
 

@@ -21,29 +21,19 @@ FOLLOWERS = ('teacher', 'momentum_teacher', 'queue')
 
 
 def start_from(model: nn.Module, path: str) -> LoadReport:
-    """Load all that ``model`` learns from the file at ``path`` (``load_from``).
-
-    Raises:
-        CheckpointError: the file cannot be read or does not fit; nothing is loaded.
-    """
+    """Load all that ``model`` learns from the file at ``path`` (``load_from``), or raise and load nothing."""
     followers = [name for name in FOLLOWERS if hasattr(model, name)]
     return _start_with(model, read_trained(path).state_dict, followers)
 
 
 def start_from_trunk(model: nn.Module, path: str) -> LoadReport:
-    """Load the trunk of ``model`` from the file at ``path`` (``pretrained``); the rest stays as it is.
-
-    Raises:
-        CheckpointError: as :func:`start_from`.
-    """
+    """Load the trunk of ``model`` from the file at ``path`` (``pretrained``); the rest stays as it is."""
     parts, weights = trunk_parts(model), read_trained(path).state_dict
     trunk = {key: value for key, value in weights.items() if in_parts(key, parts)}
     if not trunk and any(in_parts(key, parts) for key in model.state_dict()):
         held = ', '.join(dict.fromkeys(key.split('.')[0] for key in weights)) or 'nothing'
-        raise CheckpointError(
-            f'{path} holds no trunk to start from, but {held}; take the checkpoint or weights file '
-            'of the run that trained the backbone'
-        )
+        remedy = 'take the checkpoint or weights file of the run that trained the backbone'
+        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; {remedy}')
     others = {key.split('.')[0] for key in model.state_dict()} - set(parts)
     return _start_with(model, trunk, sorted(others))
 
@@ -66,13 +56,7 @@ def write_initial_weights(config: str | Path, out: str | Path, seed: int = 0, fo
     """Write backbone and neck of the config's model, untrained, to a weights file.
 
     The backbone is the one that a training of this config with ``seed`` starts from. BatchNorms have their initial
-    statistics, 0 and 1.
-
-    Returns:
-        A table of what was written, for a person to read.
-
-    Raises:
-        ConfigError: the config has no model, or ``out`` may not be written.
+    statistics, 0 and 1. Returns a table of what was written, for a person to read.
     """
     cfg = load_config(config)
     if not cfg.get('model'):

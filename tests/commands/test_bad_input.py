@@ -241,7 +241,7 @@ def test_folder_that_holds_a_run_is_not_started_afresh(tmp_path):
     run_until(classifier(tmp_path, default_hooks__checkpoint=EVERY_STEP), 3)
     path = save(classifier(tmp_path, optim_wrapper__optimizer__lr=0.5), tmp_path)
     before = sorted(file.name for file in (tmp_path / 'run').iterdir())
-    assert 'already holds a run: go on with --resume auto, or name another folder' in message(path)
+    assert 'already holds a run: go on with --resume auto, or name another --work-dir' in message(path)
     assert sorted(file.name for file in (tmp_path / 'run').iterdir()) == before
     assert 'optimizer.lr: 0.002 there, 0.5 here' in message(path, '--resume', 'auto')
 
