@@ -78,9 +78,10 @@ def unpack(
     if folder.exists():
         done, (found, lacking) = 'kept', _go_through(split, archive, wnids, folder)
         if lacking:
-            told = f'lacks {len(lacking):,} of the {found.total():,} images of {os.fspath(archive)!r} or has others'
+            told = f'lacks {len(lacking):,} of the {found.total():,} images of {os.fspath(archive)!r}'
             remedy = 'move it away to have it made again, or choose another place with --out'
-            raise DataError(f'{os.fspath(folder)!r} is there, but {told}, such as {lacking[0]!r}; {remedy}')
+            such = f'or has them in another size, such as {lacking[0]!r}'
+            raise DataError(f'{os.fspath(folder)!r} is there, but {told} {such}; {remedy}')
     else:
         if not folder.with_name(folder.name + PART).exists():
             folder.parent.mkdir(parents=True, exist_ok=True)

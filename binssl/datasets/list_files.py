@@ -68,9 +68,7 @@ def _read_list(list_file: str, num_classes: int | None) -> ListedImages:
                 raise DataError(f'{_where(list_file, line)}: {told}, {rule}')
             if label is not None and not 0 <= label <= most:
                 rule = f'must lie between 0 and {most}'
-                remedy = (
-                    'a list of images without labels has PATH alone, one of other classes needs another num_classes'
-                )
+                remedy = 'a list without labels has lines PATH alone, one of other classes needs another num_classes'
                 raise DataError(f'{_where(list_file, line)}: label {label} of {os.fsdecode(path)!r} {rule}; {remedy}')
             labels.append(UNKNOWN if label is None else label)
             lines.append(line)

@@ -236,5 +236,5 @@ def test_minus_one_in_a_labelled_list_is_an_error(tmp_path):
     lines = (folder / 'meta/val_labeled.txt').read_text().splitlines()
     lines[1] = lines[1].rpartition(' ')[0] + ' -1'
     (folder / 'list.txt').write_text('\n'.join(lines))
-    with pytest.raises(DataError, match=r'line 2: label -1 of .* between 0 and 3; a list of images without labels has'):
+    with pytest.raises(DataError, match=r'line 2: label -1 of .* between 0 and 3; a list without labels has'):
         ImageList(folder / 'list.txt', folder / 'val', num_classes=4)
