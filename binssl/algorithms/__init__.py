@@ -1,5 +1,6 @@
 """Algorithms, one file each, and the teachers that they share."""
 
+from binssl.algorithms.barlow_twins import BarlowTwins
 from binssl.algorithms.base import Encoder
 from binssl.algorithms.burn import BURN
 from binssl.algorithms.byol import BYOL

@@ -6,7 +6,9 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mmengine.dist import broadcast_object_list, is_main_process
+import torch
+from mmengine.dist import all_reduce, broadcast_object_list, get_world_size, is_main_process
+from torch import Tensor
 
 from binssl.registry import ConfigError
 
@@ -32,6 +34,29 @@ def by_the_first(step: Callable[[], Result]) -> Result:
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return _SumOverProcesses.forward(ctx, grad.contiguous())
+
+
+def sum_over_processes(tensor: Tensor) -> Tensor:
+    """The sum of a tensor over all processes; its gradient is the sum of all processes' gradients.
+
+    A loss made of such sums is the joined batch's in every process, and so is the mean of their gradients, which
+    DistributedDataParallel takes. Every process must call it. mmengine's ``all_reduce`` has no gradient: for the log.
+
+    Shape: any -> same.
+    """
+    return _SumOverProcesses.apply(tensor) if get_world_size() > 1 else tensor
 
 
 def processes_here() -> int:

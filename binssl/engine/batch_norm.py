@@ -12,21 +12,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from binssl.checkpoints.match import in_parts
+from binssl.core.processes import sum_over_processes
 from binssl.registry import ConfigError
-
-
-class SumOverProcesses(torch.autograd.Function):
-    """The sum of a tensor over all processes; its gradient is the sum of all processes' gradients."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        total = tensor.clone()
-        dist.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        return SumOverProcesses.forward(ctx, grad.contiguous())
 
 
 class ProcessBatchNorm(_BatchNorm):
@@ -50,10 +37,10 @@ class ProcessBatchNorm(_BatchNorm):
         shape = [1, -1] + [1] * (input.dim() - 2)
         values = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
         # half precision could neither count the pixels of a batch nor sum them
-        count = SumOverProcesses.apply(values.new_tensor(input.numel() // input.shape[1], dtype=torch.float64))
-        mean = SumOverProcesses.apply(values.sum(axes)) / count
+        count = sum_over_processes(values.new_tensor(input.numel() // input.shape[1], dtype=torch.float64))
+        mean = sum_over_processes(values.sum(axes)) / count
         centred = values - mean.view(shape)
-        variance = SumOverProcesses.apply(centred.square().sum(axes)) / count
+        variance = sum_over_processes(centred.square().sum(axes)) / count
         self._track(mean.detach(), variance.detach() * (count / (count - 1).clamp(min=1)))
         output = centred * (variance + self.eps).rsqrt().view(shape)
         if self.affine:

@@ -61,6 +61,11 @@ SIMSIAM = dict(
     ),
     **TRUNK,
 )
+BARLOW_TWINS = dict(
+    type='BarlowTwins',
+    head=dict(type='CrossCorrelationHead', projector=dict(type='MLP', in_channels=12, widths=[12, 12, 6], bias=False)),
+    **TRUNK,
+)
 SWAV = dict(
     type='SwAV',
     head=dict(type='PrototypeHead', projector=dict(type='MLP', in_channels=12, widths=[12, 6]), prototypes=7),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from contracts.small import (
+    BARLOW_TWINS,
     BURN,
     BYOL,
     CLASSIFIER,
@@ -49,6 +50,7 @@ ROWS = {
     'MoCo': (MOCO, STUDENT),
     'BYOL': (BYOL, STUDENT),
     'SimSiam': (SIMSIAM, STUDENT),
+    'BarlowTwins': (BARLOW_TWINS, STUDENT),
     'SwAV': (SWAV, STUDENT),
     'SwAV, two crops and a queue': (changed(SWAV, local_crops=0, queue_length=16), STUDENT),
     'S2BNN, distillation only': (DISTILLATION, STUDENT),

@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 import torch
 from contracts.small import (
+    BARLOW_TWINS,
     BURN,
     BYOL,
     CLASSES,
@@ -48,6 +49,7 @@ ALGORITHM_ROWS = {
     'MoCo': (MOCO, 6, {'loss', 'top1', 'top5'}),
     'BYOL': (BYOL, 6, {'loss', 'feature_std'}),
     'SimSiam': (SIMSIAM, 6, {'loss', 'feature_std'}),
+    'BarlowTwins': (BARLOW_TWINS, 6, {'loss', 'on_diagonal', 'off_diagonal', 'feature_std'}),
     'SwAV': (SWAV, 6, {'loss', 'feature_std'}),
     'SwAV with a queue': (changed(SWAV, queue_length=16), 6, {'loss', 'feature_std'}),
     'S2BNN, distillation only': (DISTILLATION, 6, {'loss', 'distillation', 'kl', 'teacher_entropy', 'student_entropy'}),
@@ -72,6 +74,7 @@ PART_ROWS = {
     'ContrastiveHead': (HEADS, MOCO['head'], (5, 12), (5, 6)),
     'DistillationHead': (HEADS, dict(MOCO['head'], type='DistillationHead', student_temperature=0.1), (5, 12), (5, 6)),
     'LatentPredictionHead': (HEADS, BYOL['head'], (5, 12), (5, 6)),
+    'CrossCorrelationHead': (HEADS, BARLOW_TWINS['head'], (5, 12), (5, 6)),
     'PrototypeHead': (HEADS, SWAV['head'], (5, 12), (5, 6)),
     'BURNHead': (HEADS, dict(BURN['head'], feature_channels=None), (5, 12), (5, 20)),
     'LinearHead': (HEADS, CLASSIFIER['head'], (5, 12), (5, CLASSES)),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from contracts.small import BURN, BYOL, DISTILLATION, MOCO, S2BNN, SIMSIAM, SWAV, changed, write_teacher
+from contracts.small import BARLOW_TWINS, BURN, BYOL, DISTILLATION, MOCO, S2BNN, SIMSIAM, SWAV, changed, write_teacher
 
 from binssl.binary import BINARY, BINARY_INPUT, REAL
 from binssl.registry import BACKBONES
@@ -29,6 +29,7 @@ METHODS = {
     'S2BNN, contrastive and distillation': (S2BNN, STUDENT),
     'BYOL': (BYOL, STUDENT),
     'SimSiam': (SIMSIAM, STUDENT),
+    'BarlowTwins': (BARLOW_TWINS, STUDENT),
     'SwAV': (changed(SWAV, queue_length=2 * IMAGES), STUDENT),
     'BURN': (BURN, STUDENT | {'neck', 'target_head'}),
 }
