@@ -29,7 +29,8 @@ class Scheduled(nn.Module):
         """Keep ``value`` under ``name``, a 0-dim float64 buffer that no checkpoint holds.
 
         A tensor, so that filling it reaches a compiled model too; 0-dim, so that it leaves the dtype of what it
-        multiplies alone; not persistent, since a schedule gives it again from the iteration.
+        multiplies alone, unless that is 0-dim too (a loss: ``number.to(loss.dtype)``); not persistent, since a
+        schedule gives it again from the iteration.
 
         Raises:
             ConfigError: ``value`` lies outside [low, high], or (low, high] where ``open_low``.
