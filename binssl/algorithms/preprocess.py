@@ -1,4 +1,4 @@
-"""From uint8 views to normalised floats on the device, by way of what of the augmentation is left for it."""
+"""The data preprocessor: uint8 views are moved to the device, augmented there if asked, and normalised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees on the terminal; everything goes into the log file."""
+"""The terminal: the lines that a person should see, and progress bars; everything goes into the log file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was found in the images of a data set: counts of it all, and a list of the bad ones."""
+"""The report on a data set's images: counts, and a list of the bad ones."""
 
 from __future__ import annotations
 

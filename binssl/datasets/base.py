@@ -1,4 +1,4 @@
-"""The contract of a data set: what the rest of the package may ask of one, and how one is built from its config."""
+"""The contract of a data set, and the building of one from its config."""
 
 from __future__ import annotations
 

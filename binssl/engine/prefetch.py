@@ -1,4 +1,4 @@
-"""The next batch travels to a CUDA device while this one computes."""
+"""Prefetching: the next batch travels to a CUDA device while this one computes."""
 
 from __future__ import annotations
 

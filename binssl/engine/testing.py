@@ -1,4 +1,4 @@
-"""Testing a trained network: the config says on what and how, the checkpoint says which network."""
+"""Tests of a trained network: the config says on what and how, the checkpoint says which network."""
 
 from __future__ import annotations
 

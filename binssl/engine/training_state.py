@@ -1,4 +1,4 @@
-"""What a training checkpoint holds, and what a resumed run must agree with."""
+"""The state of a training: the content of its checkpoints, and the checks of a run that resumes from one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics: what frozen features are worth, how often a classifier is right, and what a network costs."""
+"""Metrics of features and classifiers, and the costs of networks."""
 
 from binssl.evaluation.accuracy import Accuracy, topk_hits
 from binssl.evaluation.average_precision import DetectionAP, detection_ap

@@ -1,4 +1,4 @@
-"""What a network costs: operations by kind, parameters and bytes, layer by layer; nothing is computed."""
+"""Costs of a network: operations by kind, parameters and bytes, layer by layer; nothing is computed."""
 
 from __future__ import annotations
 

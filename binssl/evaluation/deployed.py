@@ -1,4 +1,4 @@
-"""What of a training config is deployed, and on images of which size: the network whose cost counts."""
+"""The deployed part of a training config, and the size of its images: the network whose cost counts."""
 
 from __future__ import annotations
 

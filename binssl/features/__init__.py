@@ -1,1 +1,1 @@
-"""What a trained trunk is taken through: features of its layers, k-NN, SVMs, pictures."""
+"""Features of a trained trunk: extraction, k-NN, SVMs, cached linear evaluation, pictures."""

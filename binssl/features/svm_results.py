@@ -1,4 +1,4 @@
-"""What SVMs scored: each result in a file of its own, known by what it was made from; a table of all."""
+"""Results of SVMs: each in a file of its own, known by what it was made from; a table of all."""
 
 from __future__ import annotations
 

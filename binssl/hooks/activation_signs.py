@@ -1,4 +1,4 @@
-"""What goes into the signs of a network: values that their gradient does not reach, bits that are all alike."""
+"""Watch on activations: values that a sign's gradient does not reach, bits that are all alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What student and teacher say of the classes: nothing, too little, or worse than nothing."""
+"""Watch on distillation: the entropy of what student and teacher say of the classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hooks that watch a binary run share: when they look, what they report, how they warn."""
+"""The base of the hooks that watch a binary run: when they look, what they report, how they warn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Do the binary weights move: signs that flip, signs that never do, weights beyond the reach of their gradient."""
+"""Watch on binary weights: signs that flip, signs that never do, weights beyond the reach of their gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a suite's tasks need: data that are there, a network that takes them, and about how much time."""
+"""The plan of a suite: which tasks can run on the data that are there, and about how long they take."""
 
 from __future__ import annotations
 
