@@ -16,6 +16,7 @@ from binssl.checkpoints import TRUNK, extract_weights
 from binssl.engine import testing
 from binssl.engine.training import parse_training, train
 from binssl.recipes.evaluate import make_plan, parse_evaluation
+from binssl.registry import BINARIZERS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / 'CONTRIBUTING.md').read_text(encoding='utf-8')
@@ -46,7 +47,7 @@ def metrics(config: str, checkpoint: str) -> dict[str, Any]:
 
 
 def test_every_python_block_is_one_of_the_files() -> None:
-    assert TEXT.count('```python') == len(FILES) == 9
+    assert TEXT.count('```python') == len(FILES) == 11
 
 
 def test_algorithm() -> None:
@@ -70,6 +71,16 @@ def test_pseudo_gradient() -> None:
     swish = 2 * torch.sigmoid(3 * x) * (1 + 3 * x * (1 - torch.sigmoid(3 * x))) - 1
     (slope,) = torch.autograd.grad(swish.sum(), x)
     torch.testing.assert_close(gradient.pull_back(torch.ones_like(x), x.detach()), slope, rtol=1e-12, atol=1e-12)
+
+
+def test_binarizer() -> None:
+    trained('layer_scale_digits.py', 1)
+    weight = torch.randn(3, 2, 2, 2, dtype=torch.float64, requires_grad=True)
+    numbers, y = weight.flatten().tolist(), BINARIZERS.build(dict(type='LayerScaledSign'))(weight)
+    scale = sum(abs(number) for number in numbers) / 24
+    assert y.flatten().tolist() == pytest.approx([math.copysign(scale, number) for number in numbers], rel=1e-12)
+    (slope,) = torch.autograd.grad(y.sum(), weight)
+    assert slope.flatten().tolist() == [float(abs(number) <= 1) for number in numbers]
 
 
 def test_data_set() -> None:

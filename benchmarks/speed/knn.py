@@ -31,7 +31,7 @@ import torch
 from peak_memory import peak_bytes
 from torch import Tensor
 
-from binssl.evaluation.neighbour_search import BYTES_AT_ONCE, Neighbours, find_nearest, rows_at_once, unit_rows
+from binssl.evaluation.neighbour_search import BYTES_AT_ONCE, Neighbours, find_nearest, grid_rows, rows_at_once
 
 IMAGENET = dict(bank=1_281_167, queries=50_000, width=1024, count=200)
 CHUNKS = 6  # of BYTES_AT_ONCE, what find_nearest may need beside its arguments and its answer
@@ -99,7 +99,7 @@ def measure(ways: Mapping[str, Callable[[], Neighbours]], repeats: int, device: 
 def compare(bank: int, args: argparse.Namespace) -> dict[str, object]:
     """All ways on one bank of random features; whether ours finds what the plain way does."""
     generator = torch.Generator().manual_seed(0)
-    features = [unit_rows(torch.randn(rows, args.width, generator=generator)) for rows in (bank, args.queries)]
+    features = [grid_rows(torch.randn(rows, args.width, generator=generator)) for rows in (bank, args.queries)]
     known, asked = (part.to(args.device) for part in features)
     places = torch.arange(bank, device=args.device)
     ways: dict[str, Callable[[], Neighbours]] = {

@@ -62,7 +62,7 @@ class ResNet(nn.Module):
         activation: Behind each sum and between two convolutions: as ``stem_activation``.
         shortcut: Where the map is halved: 'pool', 'conv' (:class:`ProjectedShortcut`) or 'pad'.
         conv_cfg: Precision of the blocks' convolutions: :data:`binssl.binary.REAL`, ``BINARY_INPUT``,
-            ``BINARY`` (the default: triangular activations, clipped scaled weights), ``RECU`` or one's own.
+            ``BINARY`` (the default: triangular activations, clipped scaled weights) or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
         out_indices: Stages to return, negative from the end.
         init: 'kaiming' or 'published_s2bnn', see :func:`binssl.backbones.plan.initialise`.

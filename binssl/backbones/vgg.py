@@ -56,7 +56,7 @@ class VGG(nn.Module):
         widths: Width of each stage, the first one also that of the real convolution.
         depths: Convolutions of each stage, in the first one besides the real one.
         activation: Behind each BatchNorm: None, 'ReLU', 'Hardtanh' or 'RPReLU'.
-        conv_cfg: Precision: :data:`binssl.binary.REAL`, ``BINARY_INPUT``, ``BINARY``, ``RECU`` or one's own.
+        conv_cfg: Precision: :data:`binssl.binary.REAL`, ``BINARY_INPUT``, ``BINARY`` or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
 
     Attributes:

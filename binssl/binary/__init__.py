@@ -13,7 +13,7 @@ from binssl.binary.binarizers import (
     Sign,
     filter_scale,
 )
-from binssl.binary.conv import BINARY, BINARY_INPUT, REAL, RECU, BinaryConv2d, build_conv
+from binssl.binary.conv import BINARY, BINARY_INPUT, REAL, BinaryConv2d, build_conv
 from binssl.binary.gradients import PseudoGradient, binary_sign, build_gradient, straight_through_sign
 from binssl.binary.lean_conv import binary_conv2d
 from binssl.binary.recu import ChannelScale, RectifiedSign, UnitVarianceSign, rectify, unit_variance

@@ -65,6 +65,9 @@ class ReLU(Binarizer):
 
     fits = ('activation',)
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def prepare(self, x: Tensor) -> Tensor:
         return F.relu(x)
 
@@ -74,6 +77,9 @@ class Clip(Binarizer):
     """y = x inside [-1, 1], the nearer end outside. Shape: any -> same. Dtype is kept."""
 
     fits = ('activation',)
+
+    def __init__(self) -> None:
+        super().__init__()
 
     def prepare(self, x: Tensor) -> Tensor:
         return F.hardtanh(x)

@@ -182,8 +182,8 @@ class BalancedSign(Binarizer):
     forward:  w1 = (w - mean) / std for each filter (unbiased); y = 2^s sign(w1), s = round(log2(mean|w1|)): a shift
     backward: dy/dw1 = 2^s g(w1), then that of mean and deviation; nothing flows through s
 
-    Keeps the standardised weights for the backward. Shape: (O, I, ...), at least two elements a filter -> same. Dtype
-    is kept.
+    Where all weights of a filter are equal, y = 0 (our addition: the equations divide 0 by 0). Keeps the standardised
+    weights for the backward. Shape: (O, I, ...), at least two elements a filter -> same. Dtype is kept.
 
     Args:
         gradient: g; published: the tanh, whose ``sharpness`` is scheduled.
@@ -195,9 +195,11 @@ class BalancedSign(Binarizer):
         super().__init__(gradient)
 
     def prepare(self, x: Tensor) -> Tensor:
+        if x[0].numel() < 2:
+            raise ValueError(f'there is no deviation in a filter of one weight; these are of {tuple(x.shape)}')
         dims = tuple(range(1, x.dim()))
         deviation, mean = torch.std_mean(x, dims, keepdim=True)
-        return (x - mean) / deviation
+        return (x - mean) / deviation.clamp(min=torch.finfo(x.dtype).tiny)
 
     def levels(self, x: Tensor) -> Levels:
         return Levels(filter_scale(self.prepare(x.detach())).log2().round().exp2())

@@ -15,12 +15,6 @@ from binssl.registry import BINARIZERS, CONVS, ConfigError
 REAL: dict[str, Any] = {'type': 'Conv2d'}
 BINARY_INPUT: dict[str, Any] = {'type': 'BinaryConv2d', 'activation': {'type': 'ApproxSign'}}
 BINARY: dict[str, Any] = {**BINARY_INPUT, 'weight': {'type': 'ScaledSign', 'ste': 'clip'}}
-RECU: dict[str, Any] = {
-    'type': 'BinaryConv2d',
-    'activation': {'type': 'UnitVarianceSign'},
-    'weight': {'type': 'RectifiedSign'},
-    'scale': {'type': 'ChannelScale'},
-}
 
 CONVS.register_module(name='Conv2d', module=nn.Conv2d)
 

@@ -26,9 +26,9 @@ from binssl.datasets.base import BatchedDataset, DerivedDataset, build_dataset, 
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError
-from binssl.views import PhotoCrop
+from binssl.views import PhotoCrop, PhotoFlip
 from binssl.views.build import BATCH
-from binssl.views.draws import draw_crops
+from binssl.views.draws import draw_crops, draw_mask
 
 _ORIENTATION = 0x0112  # EXIF's tag
 _UPRIGHT = 1
@@ -48,29 +48,38 @@ class EncodedPhoto(NamedTuple):
 
 
 class CroppedView:
-    """A view that DALI crops, and that is finished on the batch: a ``PhotoCrop``, or a chain that starts with it."""
+    """A view that DALI crops, and that is finished on the batch: a ``PhotoCrop``, or a chain that starts with it.
+
+    A ``PhotoFlip`` may stand before it: then the box on the photo's other side is cut out, and mirrored thereafter.
+    """
 
     def __init__(self, view: Any) -> None:
         transforms = list(getattr(view, 'transforms', [view]))
-        of_batches = [BATCH in getattr(part, 'takes', ()) for part in transforms]
-        if not transforms or not isinstance(transforms[0], PhotoCrop) or not all(of_batches[1:]):
+        self.place = int(len(transforms) > 1 and isinstance(transforms[0], PhotoFlip))  # of the crop
+        self.rest = dict(enumerate(transforms))
+        self.crop = self.rest.pop(self.place, None)
+        of_batches = [BATCH in getattr(part, 'takes', ()) for part in self.rest.values()]
+        if not isinstance(self.crop, PhotoCrop) or not all(of_batches):
             have = ', '.join(type(part).__name__ for part in transforms)
             remedy = 'put PhotoCrop first, then PhotoFlip, ..., or give these to model.data_preprocessor.views'
             raise ConfigError(f'DaliImages makes views of PhotoCrop and what works on a batch, not of {have}: {remedy}')
-        self.in_chain, self.crop, self.rest = hasattr(view, 'transforms'), transforms[0], transforms[1:]
+        self.in_chain = hasattr(view, 'transforms')
         if self.crop.interpolation == 'bicubic':
             raise ConfigError("DaliImages resizes bilinearly: PhotoCrop's interpolation is 'antialias' or 'linear'")
         self.size, self.antialias = self.crop.size, self.crop.interpolation == 'antialias'
 
     def draw(self, keys: np.ndarray, sizes: Sequence[tuple[int, int]]) -> np.ndarray:
         """The boxes that the view itself draws from keys uint64 (N,): top, left, height, width, int32 (N, 4)."""
-        own = draw_crops(derive_keys(keys, 0) if self.in_chain else keys, self.crop.scale, self.crop.ratio)
-        boxes = [place_box(*size) for place_box, size in zip(own, sizes, strict=True)]
-        return np.array(boxes, dtype=np.int32)
+        own = draw_crops(derive_keys(keys, self.place) if self.in_chain else keys, self.crop.scale, self.crop.ratio)
+        boxes = np.array([place_box(*size) for place_box, size in zip(own, sizes, strict=True)], dtype=np.int32)
+        if self.place:  # each box is one of the mirrored photo
+            mirrored, (_, left, _, width) = draw_mask(derive_keys(keys, 0), self.rest[0].p), boxes.T
+            boxes[:, 1] = np.where(mirrored, np.array(sizes)[:, 1] - left - width, left)
+        return boxes
 
     def finish(self, images: Tensor, keys: np.ndarray) -> Tensor:
-        """What follows the crop, of uint8 (N, 3, H, W)."""
-        for place, transform in enumerate(self.rest, start=1):
+        """All but the crop, of uint8 (N, 3, H, W)."""
+        for place, transform in self.rest.items():
             images = transform(images, derive_keys(keys, place))
         return images
 
@@ -79,10 +88,10 @@ class CroppedView:
 class DaliImages(DerivedDataset, BatchedDataset):
     """The photos of another data set, with its views and its seeds, made by DALI a batch at a time.
 
-    A view starts with ``PhotoCrop``, which is DALI's; flips, colours and blur follow on the batch, where DALI leaves
-    it. All draw what the data set itself draws from (seed, epoch, index). On a CPU grey levels of the crop are within 2
-    of its own, but for the outermost pixels of antialiased crops (up to 7 in photos): beyond the edge DALI repeats it,
-    where Pillow and torch weigh what there is.
+    A view starts with ``PhotoCrop`` (before it at most a ``PhotoFlip``), which is DALI's; flips, colours and blur
+    follow on the batch, where DALI leaves it. All draw what the data set itself draws from (seed, epoch, index). On a
+    CPU grey levels of the crop are within 2 of its own, but for the outermost pixels of antialiased crops (up to 7 in
+    photos): beyond the edge DALI repeats it, where Pillow and torch weigh what there is.
 
     A file that is no upright RGB JPEG, or that DALI cannot decode, is the data set's to decode or to replace. One that
     DALI fails on is found by trying the batch's photos one by one, named in the log, and never given to DALI again.

@@ -18,7 +18,7 @@ from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.registry import DataError
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-_PARTS = ('bank', 'query')  # of BankAndQuery
+_PARTS = ('bank', 'query', 'dataset')  # of BankAndQuery, of a set made of another one
 
 
 def add_download_flag(parser: Any) -> None:
@@ -48,7 +48,8 @@ def download_missing(dataset: dict) -> list[str]:
 
     Sets that are published otherwise (ImageNet, digits) are passed by. Returns what was fetched, one line each.
     """
-    lines = [line for part in _PARTS if part in dataset for line in download_missing(dataset[part])]
+    parts = [dataset[part] for part in _PARTS if isinstance(dataset.get(part), dict)]
+    lines = [line for part in parts for line in download_missing(part)]
     kind, root = dataset.get('type'), dataset.get('root')
     for data in (CIFAR10, CIFAR100):
         if kind == data.__name__:

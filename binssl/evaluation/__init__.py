@@ -8,4 +8,4 @@ from binssl.evaluation.gather import EvaluationError, FeatureMetric, FeatureSpli
 from binssl.evaluation.linear import FewShotAccuracy, LinearAccuracy, few_shot_accuracy, fit_logistic, linear_accuracy
 from binssl.evaluation.linear_svm import LinearSVM
 from binssl.evaluation.nearest_neighbours import KNNAccuracy
-from binssl.evaluation.neighbour_search import check_neighbours, knn_accuracies
+from binssl.evaluation.neighbour_search import check_neighbours

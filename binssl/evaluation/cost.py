@@ -22,8 +22,7 @@ A binary convolution's scale (mean|w| of each filter, ChannelScale) folds into t
 Where its weights are centre +- step (AdaBin), the sum of the bits below a filter is one filter more, and each output
 takes a multiply-add of it and the centre; the inputs' centre adds a constant, as a bias does.
 Bytes are of parameters. Packed: 1 bit for a weight that is binary, 32 for each filter's mean|w|, step or centre and for
-every other parameter;
-running statistics fold into the scale and offset of their BatchNorm."""
+every other parameter; running statistics fold into the scale and offset of their BatchNorm."""
 
 #: (binary input, binary weights) -> what the table calls such a layer
 PRECISIONS = {

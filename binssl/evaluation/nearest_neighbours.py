@@ -19,9 +19,9 @@ from binssl.evaluation.neighbour_search import (
     Neighbours,
     check_neighbours,
     find_nearest,
+    grid_rows,
     merge_nearest,
     rows_at_once,
-    unit_rows,
     vote,
 )
 from binssl.registry import METRICS, ConfigError
@@ -31,7 +31,10 @@ Batches = list[dict[str, Tensor]]
 
 @METRICS.register_module()
 class KNNAccuracy(SampleMetric):
-    """Weighted k-NN accuracy in percent, see :func:`binssl.evaluation.knn_accuracies`; the same with any processes.
+    """Weighted k-NN accuracy in percent (Wu et al., arXiv:1805.01978); the same with any processes.
+
+    The k bank samples of highest cosine similarity s vote for their class with weight exp(s / temperature). Of equally
+    similar samples those that stand first in the bank are taken.
 
     It is ``knn_top1`` for one number of neighbours, ``knn_top1_10``, ``knn_top1_20``, ... for several, all from one
     search. The search runs where the model did, exactly, in chunks of bank and queries; each process keeps the
@@ -175,7 +178,7 @@ def _take(batches: Batches, ledger: Ledger) -> tuple[Tensor, Tensor]:
     while batches:
         features = batches.pop()['features']
         for part, target in zip(parts, places[:, start : start + len(features)], strict=True):
-            part[target[target >= 0]] = unit_rows(features[target >= 0])
+            part[target[target >= 0]] = grid_rows(features[target >= 0])
         start += len(features)
     return parts[0], parts[1]
 

@@ -29,7 +29,7 @@ class Neighbours(NamedTuple):
     places: Tensor
 
 
-def unit_rows(features: Tensor) -> Tensor:
+def grid_rows(features: Tensor) -> Tensor:
     """Rows of length one, in float32, whose inner products float64 computes without any rounding.
 
     Each number is brought to the nearest multiple of 2^-26 (the precision of float32 for numbers between 1/8 and 1/4).
@@ -63,9 +63,9 @@ def find_nearest(
     neighbours are equally near.
 
     Args:
-        bank: (N, D) of :func:`unit_rows`; N may be 0.
+        bank: (N, D) of :func:`grid_rows`; N may be 0.
         places: (N,) int64, rising: what the rows are called.
-        queries: (M, D) of :func:`unit_rows`.
+        queries: (M, D) of :func:`grid_rows`.
         count: k.
         device: where to compute; the chunks are moved there one by one.
 
@@ -124,36 +124,6 @@ def vote(
             votes.scatter_add_(1, classes[own, more], weights[own, more])
             winners[row, own], counted = votes.argmax(1), count
     return winners
-
-
-def knn_accuracies(
-    bank: Tensor,
-    bank_labels: Tensor,
-    queries: Tensor,
-    query_labels: Tensor,
-    num_neighbours: Sequence[int],
-    temperature: float = 0.07,
-) -> list[float]:
-    """Share of queries whose class a weighted vote of their neighbours finds (Wu et al., arXiv:1805.01978).
-
-    For each k of ``num_neighbours``, by one search: the k bank samples of highest cosine similarity s vote for their
-    class with weight exp(s / temperature). Of equally similar samples those that stand first in the bank are taken.
-
-    Args:
-        bank: (N, D) features with known labels.
-        bank_labels: (N,) class numbers.
-        queries: (M, D) features to classify.
-        query_labels: (M,) their true classes.
-        num_neighbours: how many vote.
-        temperature: small values let only the nearest count.
-    """
-    check_neighbours(num_neighbours, len(bank))
-    classes, targets = bank_labels.cpu().unique(return_inverse=True)
-    nearest = find_nearest(
-        unit_rows(bank), torch.arange(len(bank)), unit_rows(queries), max(num_neighbours), bank.device
-    )
-    winners = classes[vote(nearest, targets, len(classes), num_neighbours, temperature)]
-    return (winners == query_labels.cpu()).double().mean(1).tolist()
 
 
 def check_neighbours(num_neighbours: Sequence[int], samples: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from mmengine.config import Config
 
+from binssl.checkpoints.weights import check_output
 from binssl.core.files import replace_file
 from binssl.core.processes import by_the_first
 from binssl.data_tools.browse import SPLITS
@@ -60,7 +61,7 @@ def extract_to_file(args: argparse.Namespace) -> None:
     """
     write = writer_for(args.out)
     cfg, loader = chosen_data(args, args.layers)
-    check_out(args.out, args.force)
+    check_output(args.weights, args.out, args.force)
     if problem := check_devices(args.check or 1, args.device):
         raise ConfigError(problem)
     if args.download and (args.check is not None or args.launcher == 'none'):
@@ -77,6 +78,7 @@ def extracted(
 ) -> Iterator[FeatureFolder]:
     """The features, by all processes of a group; without ``--cache-features`` they stay while the block runs."""
     out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     root = Path(args.cache_features) if args.cache_features else out.with_name(f'.{out.name}.features')
     try:
         with processes(launcher, args.device) as device:
@@ -105,16 +107,6 @@ def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config
     if args.views_of:
         loader['dataset'] = with_views_of(loader['dataset'], cfg[names[1]].dataset.to_dict())
     return cfg, loader
-
-
-def check_out(out: str, force: bool) -> None:
-    """Raises a ConfigError where ``out`` cannot be written, or may not be."""
-    path = Path(out)
-    if path.is_dir():
-        raise ConfigError(f'{out} is a folder; name the file to write')
-    if path.exists() and not force:
-        raise ConfigError(f'{out} exists; remove it, name another file, or give --force to overwrite it')
-    path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def writer_for(out: str) -> Callable[[dict[str, np.ndarray], str, Path], None]:

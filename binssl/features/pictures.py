@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from binssl.checkpoints.weights import check_output
 from binssl.core.command_line import check_at_least_one
 from binssl.data_tools.browse import spread
 from binssl.data_tools.contact_sheet import Sample, draw_sheet, fit, tile_side
 from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.download import download_data
 from binssl.evaluation import EvaluationError
-from binssl.evaluation.neighbour_search import find_nearest, merge_nearest, unit_rows
-from binssl.features.extract import add_extraction_flags, check_out, chosen_data, extracted
+from binssl.evaluation.neighbour_search import find_nearest, grid_rows, merge_nearest
+from binssl.features.extract import add_extraction_flags, chosen_data, extracted
 from binssl.features.folder import FeatureFolder
 from binssl.registry import ConfigError
 
@@ -61,7 +62,7 @@ def visualise(args: argparse.Namespace) -> None:
     if args.neighbours is None:
         check_libraries('matplotlib', METHODS[args.method][1])
     cfg, loader = chosen_data(args, [args.layer])
-    check_out(args.out, args.force)
+    check_output(args.weights, args.out, args.force)
     if args.download:
         download_data(cfg, [f'{args.split}_dataloader'])
     data = build_dataset(loader['dataset'], seed=0)
@@ -187,9 +188,9 @@ def nearest_images(features: np.ndarray, queries: Sequence[int], count: int) -> 
         EvaluationError: there are not so many others.
     """
     check_others(count, len(features))
-    asked, lists = unit_rows(torch.from_numpy(features[list(queries)])), []
+    asked, lists = grid_rows(torch.from_numpy(features[list(queries)])), []
     for start in range(0, len(features), ROWS_AT_ONCE):
-        bank = unit_rows(torch.from_numpy(np.array(features[start : start + ROWS_AT_ONCE])))
+        bank = grid_rows(torch.from_numpy(np.array(features[start : start + ROWS_AT_ONCE])))
         lists.append(find_nearest(bank, start + torch.arange(len(bank)), asked, count + 1))
     similarity, places = merge_nearest(lists, count + 1)
     others = places != torch.as_tensor(queries)[:, None]

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from contracts.small import RECU
 from torch import Tensor
 from torch.nn.functional import conv2d
 
-from binssl.binary import RECU, BinaryConv2d, ChannelScale, build_conv
+from binssl.binary import BinaryConv2d, ChannelScale, build_conv
 from binssl.registry import BINARIZERS, ConfigError
 
 DOUBLE = torch.float64

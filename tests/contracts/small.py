@@ -143,3 +143,12 @@ def batch(views: int | list[int], images: int = 8, seed: int = 0) -> dict:
     return dict(
         images=[pixels(width) for width in widths], labels=torch.arange(images) % CLASSES, indices=torch.arange(images)
     )
+
+
+#: ReCU's convolution
+RECU = {
+    'type': 'BinaryConv2d',
+    'activation': {'type': 'UnitVarianceSign'},
+    'weight': {'type': 'RectifiedSign'},
+    'scale': {'type': 'ChannelScale'},
+}

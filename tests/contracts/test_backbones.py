@@ -6,12 +6,13 @@ import copy
 
 import pytest
 import torch
+from contracts.small import RECU
 from contracts.test_parts import offered
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 import binssl.backbones
-from binssl.binary import BINARY, REAL, RECU
+from binssl.binary import BINARY, REAL
 from binssl.registry import BACKBONES
 
 SMALL = dict(stem='small', widths=[8, 16], depths=[2, 1])

@@ -295,6 +295,25 @@ def test_border_of_a_bit_is_one_of_the_levels(pad_value):
     torch.testing.assert_close(got, wanted, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.parametrize('value', [0.0, 0.1, -1 / 3, 1e-12, 7e4])
+def test_a_filter_of_equal_weights_is_balanced_to_zero_and_leaves_the_others_alone(value):
+    part, x = BINARIZERS.build(dict(type='BalancedSign')), numbers(4, 3, 3, 3, dtype=torch.float32).detach()
+    others = [0, 1, 3]
+    wanted = part(x)[others]
+    x[2] = value
+    y = part(x.requires_grad_())
+    (grad,) = torch.autograd.grad(y.square().sum(), x)
+    assert torch.equal(y[others], wanted)
+    assert not y[2].any()
+    assert grad.isfinite().all()
+
+
+@pytest.mark.parametrize('shape', [(4, 1), (4, 1, 1, 1)])
+def test_a_filter_of_one_weight_has_no_deviation_to_balance(shape):
+    with pytest.raises(ValueError, match='filter of one weight'):
+        BINARIZERS.build(dict(type='BalancedSign'))(torch.ones(shape))
+
+
 # a new one is one class
 
 
@@ -329,6 +348,8 @@ def test_gradient_of_ones_own_is_one_class():
         (dict(type='Sign', gradient=dict(type='tanh', sharpness=0)), 'sharpness 0 of TanhGradient must be above 0'),
         (dict(type='ScaledSign', ste='triangular'), "no pseudo-gradient is called 'triangular'"),
         (dict(type='ScaledSign', scale_gradients=True), "did you mean 'scale_gradient'"),
+        (dict(type='ReLU', gradient='clip'), "'gradient'"),
+        (dict(type='Clip', gradient='clip'), "'gradient'"),
     ],
     ids=str,
 )

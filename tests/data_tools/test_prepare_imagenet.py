@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -314,6 +315,19 @@ def test_a_matlab_file_that_is_cut_off_is_an_error(tmp_path, length):
     (tmp_path / 'meta.mat').write_bytes((tmp_path / 'meta.mat').read_bytes()[:length])
     with pytest.raises(DataError, match=r'meta\.mat .* fetch ILSVRC2012_devkit_t12'):
         read_validation_labels(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('part', 'damaged'), [(b'MATLAB', False), (b'IM', True), (b'synsets', True), (b'n01440764', True)]
+)
+def test_a_matlab_file_with_a_flipped_byte_is_read_or_an_error(tmp_path, part, damaged):
+    """In its free text, its byte order, a name, a value; of a wrong length scipy itself may crash."""
+    write_kit(tmp_path, [(1.0, 'n01440764'), (2.0, 'n01443537')])
+    content = bytearray((tmp_path / 'meta.mat').read_bytes())
+    content[content.index(part)] ^= 1
+    (tmp_path / 'meta.mat').write_bytes(content)
+    with pytest.raises(DataError, match=r'meta\.mat .* fetch ILSVRC2012_devkit_t12') if damaged else nullcontext():
+        assert read_validation_labels(tmp_path) == {1: 'n01440764'}
 
 
 def test_without_scipy_the_extra_is_named(tmp_path, monkeypatch):

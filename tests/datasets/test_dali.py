@@ -23,6 +23,7 @@ from binssl.datasets.dali import CroppedView, CropPipeline, DaliImages
 from binssl.registry import DATASETS, ConfigError
 from binssl.views.build import ARRAY, build_views
 from binssl.views.draws import draw_crops
+from binssl.views.geometry import resize
 
 CROP = dict(type='PhotoCrop', size=32)
 FLIP = dict(type='PhotoFlip', p=0.5)
@@ -86,7 +87,7 @@ def test_data_sets_without_files_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         DaliImages(dict(type='Digits', split='fit'))
 
 
-@pytest.mark.parametrize('view', [[FLIP, CROP], [FLIP], [CROP, CROP], [CROP, dict(type='PhotoResize')]])
+@pytest.mark.parametrize('view', [[FLIP, FLIP, CROP], [FLIP], [CROP, CROP], [CROP, dict(type='PhotoResize')]])
 def test_views_of_anything_else_are_refused_with_the_remedy(view: list[dict]) -> None:
     with pytest.raises(ConfigError, match=r'model\.data_preprocessor\.views'):
         CroppedView(build_views([view], owner='a test', takes=ARRAY)[0])
@@ -105,12 +106,38 @@ def test_boxes_are_those_of_the_transforms_keys() -> None:
         np.testing.assert_array_equal(CroppedView(view).draw(keys, [(300, 400)] * 50), boxes)
 
 
-def test_what_follows_the_crop_is_what_the_view_does_itself() -> None:
+def test_a_crop_of_a_mirrored_photo_is_on_its_other_side() -> None:
+    keys = hash_counters(0, 0, np.arange(20))
+    (chain,) = build_views([[dict(FLIP, p=1.0), CROP]], owner='a test', takes=ARRAY)
+    boxes = CroppedView(chain).draw(keys, [(200, 300)] * 20)
+    own = draw_crops(derive_keys(keys, 1), (0.08, 1.0), (3 / 4, 4 / 3))
+    top, left, height, width = np.array([place_box(200, 300) for place_box in own]).T
+    np.testing.assert_array_equal(boxes[:, 1] + boxes[:, 3], 300 - left)
+    np.testing.assert_array_equal(boxes[:, [0, 2, 3]].T, [top, height, width])
+
+
+def test_a_flip_before_the_crop_gives_the_pixels_of_the_view_itself() -> None:
+    photos = np.random.default_rng(0).integers(0, 256, (20, 60, 80, 3), dtype=np.uint8)
+    keys, solarize = hash_counters(0, 0, np.arange(20)), dict(type='PhotoSolarize')
+    (chain,) = build_views([[FLIP, dict(CROP, interpolation='linear'), solarize]], owner='a test', takes=ARRAY)
+    view = CroppedView(chain)
+    parts = [
+        resize(photo[top : top + height, left : left + width], 32, 32, 'linear')
+        for photo, (top, left, height, width) in zip(photos, view.draw(keys, [(60, 80)] * 20), strict=True)
+    ]
+    finished = view.finish(torch.from_numpy(np.stack(parts)).permute(0, 3, 1, 2).contiguous(), keys)
+    far = apart(finished.permute(0, 2, 3, 1), torch.from_numpy(np.stack(list(chain(photos, keys)))))
+    assert far <= 1
+
+
+@pytest.mark.parametrize('order', [[0, 1, 2], [1, 0, 2]])
+def test_what_follows_the_crop_is_what_the_view_does_itself(order: list[int]) -> None:
     photos = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
     keys, solarize = hash_counters(0, 0, np.arange(40)), dict(type='PhotoSolarize')
     # the whole photo, as large as it is: a crop that changes nothing
     whole = dict(CROP, scale=(1.0, 1.0), ratio=(1.0, 1.0))
-    (chain,) = build_views([[whole, FLIP, solarize]], owner='a test', takes=ARRAY)
+    view = [[whole, FLIP, solarize][place] for place in order]
+    (chain,) = build_views([view], owner='a test', takes=ARRAY)
     batch = torch.from_numpy(photos).permute(0, 3, 1, 2).contiguous()
     finished = CroppedView(chain).finish(batch, keys).permute(0, 2, 3, 1).numpy()
     np.testing.assert_array_equal(finished, np.stack(list(chain(photos, keys))))

@@ -103,6 +103,13 @@ def test_bank_and_query_are_fetched_once(server, tmp_path):
     assert len(download_missing(dict(type='BankAndQuery', bank=part, query=dict(part, split='test')))) == 1
 
 
+def test_what_a_set_is_made_of_is_fetched(server, tmp_path):
+    part = dict(type='CIFAR10', root=str(tmp_path / 'data'))
+    few = dict(type='FewLabels', dataset=part, per_class=1)
+    assert len(download_missing(dict(type='BankAndQuery', bank=few, query=part))) == 1
+    assert len(CIFAR10(root=part['root'])) == 50
+
+
 def test_other_sets_are_passed_by():
     for config in (dict(type='Digits'), dict(type='ImageNet', root='nowhere'), dict()):
         assert download_missing(config) == []

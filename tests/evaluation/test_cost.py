@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import torch
+from contracts.small import RECU
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from binssl.binary import BINARY, BINARY_INPUT, RECU, BinaryConv2d
+from binssl.binary import BINARY, BINARY_INPUT, BinaryConv2d
 from binssl.engine.config import load_config
 from binssl.evaluation import CostReport, measure_config, measure_cost
 from binssl.registry import ALGORITHMS, BACKBONES, ConfigError

@@ -8,8 +8,8 @@ import socket
 import pytest
 import torch
 import torch.multiprocessing as processes
+from evaluation.planted import batches, planted
 from mmengine.evaluator import Evaluator
-from planted import batches, planted
 
 from binssl.evaluation import EvaluationError
 from binssl.registry import METRICS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from planted import digits, planted
+from evaluation.planted import digits, planted
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 

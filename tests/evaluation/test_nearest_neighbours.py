@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from planted import batches, digits, planted
+from evaluation.planted import batches, digits, knn_accuracies, planted
 from sklearn.neighbors import KNeighborsClassifier
 
-from binssl.evaluation import EvaluationError, KNNAccuracy, knn_accuracies, neighbour_search
+from binssl.evaluation import EvaluationError, KNNAccuracy, neighbour_search
 from binssl.registry import ConfigError
 
 

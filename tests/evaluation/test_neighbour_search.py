@@ -9,7 +9,7 @@ from peak_memory import peak_bytes
 from torch import Tensor
 
 from binssl.evaluation import neighbour_search
-from binssl.evaluation.neighbour_search import Neighbours, find_nearest, merge_nearest, unit_rows, vote
+from binssl.evaluation.neighbour_search import Neighbours, find_nearest, grid_rows, merge_nearest, vote
 
 
 def rows(count: int, width: int = 24, seed: int = 0) -> Tensor:
@@ -23,13 +23,13 @@ def alike(count: int, seed: int = 0) -> Tensor:
 
 def sorted_plainly(bank: Tensor, queries: Tensor, count: int) -> list[list[int]]:
     """Places by falling similarity, then by rising place, as Python sorts pairs; integers, so without rounding."""
-    bank, queries = ((unit_rows(part).double() * 2**26).long() for part in (bank, queries))
+    bank, queries = ((grid_rows(part).double() * 2**26).long() for part in (bank, queries))
     similarity = (queries[:, None] * bank[None]).sum(2).tolist()
     return [sorted(range(len(bank)), key=lambda place, row=row: (-row[place], place))[:count] for row in similarity]
 
 
 def test_products_of_unit_rows_are_computed_without_rounding() -> None:
-    unit = unit_rows(rows(20, 1000))
+    unit = grid_rows(rows(20, 1000))
     exact = [
         [sum(a * b for a, b in zip(one, other, strict=True)) for other in integers]
         for integers in [(unit.double() * 2**26).long().tolist()]
@@ -40,14 +40,14 @@ def test_products_of_unit_rows_are_computed_without_rounding() -> None:
         assert ((part.double() @ part.double().T) * 2**52).long().tolist() == exact
 
 
-def test_unit_rows_have_length_one_to_the_precision_of_float32() -> None:
+def test_grid_rows_have_length_one_to_the_precision_of_float32() -> None:
     features = rows(50, 300) * 1000
     features[7] = 0
-    unit = unit_rows(features)
+    unit = grid_rows(features)
     assert unit.dtype == torch.float32
     torch.testing.assert_close(unit.double(), F.normalize(features.double()), atol=2**-27 + 2**-25, rtol=0)
     assert not unit[7].any()
-    assert torch.equal(unit, unit_rows(features.double()))
+    assert torch.equal(unit, grid_rows(features.double()))
 
 
 @pytest.mark.parametrize('make', [rows, alike])
@@ -57,13 +57,13 @@ def test_neighbours_are_those_of_a_plain_sort(make, bytes_at_once, count, monkey
     bank, queries = make(90, seed=1), make(20, seed=2)
     expected = sorted_plainly(bank, queries, count)
     monkeypatch.setattr(neighbour_search, 'BYTES_AT_ONCE', bytes_at_once)
-    found = find_nearest(unit_rows(bank), torch.arange(90), unit_rows(queries), count)
+    found = find_nearest(grid_rows(bank), torch.arange(90), grid_rows(queries), count)
     assert found.places.tolist() == expected
 
 
 @pytest.mark.parametrize('make', [rows, alike])
 def test_parts_of_a_bank_together_give_the_neighbours_of_the_whole(make) -> None:
-    bank, queries = unit_rows(make(90, seed=1)), unit_rows(make(20, seed=2))
+    bank, queries = grid_rows(make(90, seed=1)), grid_rows(make(20, seed=2))
     whole = find_nearest(bank, torch.arange(90), queries, 30)
     owners = torch.randint(0, 3, (90,), generator=torch.Generator().manual_seed(3))
     owners[owners == 2] = 3  # and a part that is empty
@@ -75,7 +75,7 @@ def test_parts_of_a_bank_together_give_the_neighbours_of_the_whole(make) -> None
 
 
 def test_a_small_part_gives_all_it_has() -> None:
-    found = find_nearest(unit_rows(rows(3)), torch.tensor([4, 6, 9]), unit_rows(rows(2, seed=1)), 5)
+    found = find_nearest(grid_rows(rows(3)), torch.tensor([4, 6, 9]), grid_rows(rows(2, seed=1)), 5)
     assert sorted(found.places[0, :3].tolist()) == [4, 6, 9]
     assert found.similarity[:, 3:].tolist() == [[-torch.inf] * 2] * 2
 
@@ -83,9 +83,9 @@ def test_a_small_part_gives_all_it_has() -> None:
 @pytest.mark.parametrize('make', [rows, alike])
 def test_memory_does_not_grow_with_the_bank(make, monkeypatch) -> None:
     monkeypatch.setattr(neighbour_search, 'BYTES_AT_ONCE', 1 << 20)
-    queries = unit_rows(make(300, seed=2))
+    queries = grid_rows(make(300, seed=2))
     for count in (10_000, 40_000):  # similarities to all: 24 and 96 MB
-        bank, places = unit_rows(make(count, seed=1)), torch.arange(count)
+        bank, places = grid_rows(make(count, seed=1)), torch.arange(count)
         peak = peak_bytes(lambda bank=bank, places=places: find_nearest(bank, places, queries, 20))
         assert 1 << 20 < peak < 6 * (1 << 20) + 16 * 300 * 20
 
@@ -99,7 +99,7 @@ def test_votes_are_counted_and_of_equal_classes_the_first_wins() -> None:
 
 
 def test_votes_in_chunks_are_the_same(monkeypatch) -> None:
-    near = find_nearest(unit_rows(rows(80)), torch.arange(80), unit_rows(rows(33, seed=1)), 30)
+    near = find_nearest(grid_rows(rows(80)), torch.arange(80), grid_rows(rows(33, seed=1)), 30)
     targets = torch.arange(80) % 7
     whole = vote(near, targets, 7, (3, 30), 0.1)
     monkeypatch.setattr(neighbour_search, 'BYTES_AT_ONCE', 8 * 7 * 4)

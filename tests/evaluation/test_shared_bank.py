@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-from planted import batches, planted
+from evaluation.planted import batches, planted
 from torch import Tensor
 
 from binssl.evaluation import EvaluationError, KNNAccuracy, nearest_neighbours, neighbour_search

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from planted import batches, digits, planted
+from evaluation.planted import batches, digits, planted
 from sklearn.model_selection import cross_val_score
 from sklearn.svm import LinearSVC
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 from contracts.small import ENCODER
+from evaluation.planted import knn_accuracies
 from imagenet_folder import make_imagenet_folder, truncate
 from methods.random_weights import write_random
 from mmengine.config import Config
 
 from binssl import load_model
 from binssl.engine import load_config
-from binssl.evaluation import knn_accuracies
 from binssl.features import knn
 from binssl.features.knn import check_bank, knn_evaluator, parse_knn
 from binssl.registry import DATASETS, ConfigError, DataError

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from binssl.evaluation import KNNAccuracy, neighbour_search
-from binssl.evaluation.neighbour_search import find_nearest, unit_rows
+from binssl.evaluation.neighbour_search import find_nearest, grid_rows
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA GPU')
 
@@ -17,7 +17,7 @@ def test_neighbours_are_the_cpus(alike: bool, monkeypatch: pytest.MonkeyPatch) -
     generator = torch.Generator().manual_seed(0)
     width = 6 if alike else 200
     features = [torch.randn(count, width, generator=generator) for count in (3000, 500)]
-    bank, queries = (unit_rows(part.sign() if alike else part) for part in features)
+    bank, queries = (grid_rows(part.sign() if alike else part) for part in features)
     expected = find_nearest(bank, torch.arange(3000), queries, 100)
     found = find_nearest(bank, torch.arange(3000), queries, 100, 'cuda')
     assert torch.equal(found.similarity.cpu(), expected.similarity)
