@@ -21,7 +21,11 @@ from mmengine.config import Config, ConfigDict
 
 SCOPE = 'binssl'
 #: whose code is neither ours nor a user's
-LIBRARIES = {'mmengine', 'torch', 'torchvision', 'numpy', 'PIL', 'timm', 'torchmetrics', *sys.stdlib_module_names}
+LIBRARIES = {
+    *'torch torchvision mmengine mmcv cv2 numpy PIL rich setuptools sklearn scipy joblib matplotlib'.split(),
+    *'tensorboard timm torchmetrics pycocotools umap numba pynndescent safetensors nvidia'.split(),
+    *sys.stdlib_module_names,
+}
 #: types of plain data, by the hint that asks for them
 _PLAIN: dict[Any, Any] = {
     bool: bool,
@@ -93,7 +97,7 @@ class Registry(roots.Registry):
         if part is None:
             raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self._names())}')
         given = (set(cfg) | set(default_args)) - {'type', '_scope_'}
-        name = getattr(part, '__name__', str(kind))
+        name = kind if isinstance(kind, str) else getattr(part, '__name__', str(kind))
         self._check_keys(name, part, given)
         for key, hint in _hints(part).items():
             if key in cfg and not _fits(cfg[key], hint):
@@ -101,8 +105,7 @@ class Registry(roots.Registry):
                 raise ConfigError(f'{self.name} {name}: {key} is {cfg[key]!r}; it must be {wanted}')
 
     def _names(self) -> set[str]:
-        names = set(self.module_dict)
-        return names | set(self.parent.module_dict) if self.parent is not None else names
+        return {*self.module_dict, *(self.parent.module_dict if self.parent is not None else ())}
 
     def _check_keys(self, name: str, part: Any, given: set[str]) -> None:
         try:

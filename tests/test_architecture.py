@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from binssl.registry import LIBRARIES
+
 ROOT = Path(__file__).parents[1]
 #: which of our packages each package may import, besides its own modules
 FLOORS: dict[str, set[str]] = {
@@ -15,20 +17,20 @@ FLOORS: dict[str, set[str]] = {
     'core': {'registry'},
     'binary': {'registry', 'core'},
     'views': {'registry', 'core'},
-    'backbones': {'registry', 'core', 'binary'},
-    'necks': {'registry', 'core', 'binary'},
-    'heads': {'registry', 'core', 'binary'},
+    'backbones': {'registry', 'binary'},
+    'necks': {'registry'},
+    'heads': {'registry', 'core'},
     'datasets': {'registry', 'core', 'views'},
     'hooks': {'registry', 'core', 'binary'},
     'checkpoints': {'registry', 'core'},
-    'evaluation': {'registry', 'core', 'binary', 'datasets'},
+    'evaluation': {'registry', 'core'},
     # parts reach an algorithm through the registries only; a frozen teacher reads its weights
-    'algorithms': {'registry', 'core', 'binary', 'views', 'checkpoints'},
-    'engine': {'registry', 'core', 'views', 'datasets', 'checkpoints', 'evaluation', 'hooks'},
+    'algorithms': {'registry', 'core', 'views', 'checkpoints'},
+    'engine': {'registry', 'core', 'datasets', 'checkpoints', 'hooks'},
     # what people do with data, and with trained networks; only the tools know these rooms
-    'data_tools': {'registry', 'core', 'views', 'datasets', 'engine'},
-    'features': {'registry', 'core', 'views', 'datasets', 'checkpoints', 'evaluation', 'engine', 'data_tools'},
-    'recipes': {'registry', 'core', 'datasets', 'checkpoints', 'evaluation', 'engine', 'features'},
+    'data_tools': {'registry', 'core', 'datasets', 'engine'},
+    'features': {'registry', 'core', 'datasets', 'checkpoints', 'evaluation', 'engine', 'data_tools'},
+    'recipes': {'registry', 'core', 'datasets', 'checkpoints', 'engine', 'features'},
     # `binssl.load_model`, imported when it is asked for
     '__init__': {'checkpoints'},
 }
@@ -48,8 +50,14 @@ OPTIONAL = {
 }
 #: (file, module): imports inside a function that are not of an optional library
 LAZY = {('binssl/__init__.py', 'binssl.checkpoints')}
-#: what a test asks by: an assertion, an expected error, or a function of the tests that asserts
-ASKS = re.compile(r'\bassert\b|raises|warns|assert_\w+|\bcheck\w*\(|\bcompare\w*\(')
+#: packages whose module has another name
+MODULES = {
+    'mmcv-lite': 'mmcv',
+    'nvidia-dali-cuda120': 'nvidia',
+    'pillow': 'PIL',
+    'scikit-learn': 'sklearn',
+    'umap-learn': 'umap',
+}
 #: what binssl/ may come to
 MOST_LINES, MOST_FILES = 21_000, 170
 #: parts whose forward runs on the device at every step
@@ -119,6 +127,28 @@ def keyword(call: ast.Call, name: str) -> object:
     return values[0].value if values and isinstance(values[0], ast.Constant) else None
 
 
+def literal_type(config: ast.AST) -> object:
+    """The literal ``type`` of ``dict(type=...)`` or ``{'type': ...}``, None where there is none."""
+    if isinstance(config, ast.Call):
+        return keyword(config, 'type')
+    if not isinstance(config, ast.Dict):
+        return None
+    given = {ast.unparse(key): value for key, value in zip(config.keys, config.values, strict=True) if key}
+    return getattr(given.get("'type'"), 'value', None)
+
+
+def asks(function: ast.AST) -> bool:
+    """Whether a test asserts or expects an error or a warning by itself."""
+    return any(
+        isinstance(node, ast.Assert)
+        or (
+            isinstance(node, ast.Call)
+            and getattr(node.func, 'attr', getattr(node.func, 'id', '')).startswith(('raises', 'warns', 'assert_'))
+        )
+        for node in ast.walk(function)
+    )
+
+
 def test_every_room_has_a_floor() -> None:
     assert {package(path) for path in BINSSL} == set(FLOORS)
 
@@ -139,6 +169,13 @@ def test_imports_go_down_only() -> None:
         if stray := ours - FLOORS[package(path)] - {package(path)}:
             up[short(path)] = sorted(stray)
     assert not up, f'not below their floors (FLOORS): {up}'
+
+
+def test_floors_allow_nothing_that_no_room_needs() -> None:
+    unused = {name: set(allowed) for name, allowed in FLOORS.items()}
+    for path in BINSSL:
+        unused[package(path)] -= {name.split('.')[1] for name in imported(parse(path)) if name.startswith('binssl.')}
+    assert not {name: rooms for name, rooms in unused.items() if rooms}
 
 
 def test_modules_do_not_import_each_other_in_circles() -> None:
@@ -202,10 +239,20 @@ def test_optional_libraries_are_imported_inside_functions_that_name_their_extra(
                 remedy = ' '.join(ast.unparse(handler) for handler in attempt.handlers)
                 extra = remedy.partition('binssl[')[2].partition(']')[0]
                 assert extra in lists, f'{short(path)}: {libraries} missing, and the error names no extra of setup.py'
+                assert 'raise ConfigError(' in remedy, f'{short(path)}: {libraries} missing should be a sentence'
                 package_name = 'scikit-learn' if libraries <= {'sklearn', 'joblib', 'scipy'} else libraries.pop()
                 assert package_name in lists[extra]
         assert every == tried, f'{short(path)}: {every - tried} may be missing; try, and name the extra in the error'
         assert not {name.split('.')[0] for name in on_top} & OPTIONAL, f'{short(path)} cannot be imported everywhere'
+
+
+def test_an_error_within_a_library_of_setup_py_counts_as_the_librarys() -> None:
+    lists = [node for node in ast.walk(parse(ROOT / 'setup.py')) if isinstance(node, ast.List)]
+    texts = {item.value for node in lists for item in node.elts if isinstance(item, ast.Constant)}
+    packages = {re.split('[=><; ]', text)[0] for text in texts if not text.startswith('binssl')}
+    modules = {MODULES.get(name, name) for name in packages} - {'pytest', 'pytest-xdist', 'ruff', 'mypy'}
+    assert {'torch', 'sklearn', 'nvidia'} <= modules
+    assert modules | OPTIONAL <= LIBRARIES
 
 
 def test_no_file_is_named_for_nothing() -> None:
@@ -252,6 +299,9 @@ def test_registries_are_asked_for_what_a_config_names_alone() -> None:
         for call in calls(parse(path), 'get'):
             owner = getattr(getattr(call.func, 'value', None), 'id', None)
             if owner in registries and call.args and isinstance(call.args[0], ast.Constant):
+                stray.append(f'{short(path)}, line {call.lineno}: {ast.unparse(call)}')
+        for call in calls(parse(path), 'build'):
+            if call.args and isinstance(literal_type(call.args[0]), str):
                 stray.append(f'{short(path)}, line {call.lineno}: {ast.unparse(call)}')
     assert not stray, f'{stray}: import it, and mypy and the floors see it too'
 
@@ -328,10 +378,19 @@ def test_a_tool_parses_builds_and_runs() -> None:
 
 
 def test_every_test_asserts_something() -> None:
-    silent = [
-        f'{short(path)}: {function.name}'
+    asking = {
+        function.name
         for path in TESTS
         for function in functions(parse(path))
-        if function.name.startswith('test_') and not ASKS.search(ast.unparse(function))
-    ]
+        if function.name.startswith(('check', 'compare')) and asks(function)
+    }
+    silent = []
+    for path in TESTS:
+        sources = [node for node in ast.walk(parse(path)) if isinstance(node, ast.ImportFrom)]
+        ours = {word.name for node in sources if (node.module or '').startswith('binssl') for word in node.names}
+        for function in functions(parse(path)):
+            by_name = {node.func for node in ast.walk(function) if isinstance(node, ast.Call)}
+            called = {name.id for name in by_name if isinstance(name, ast.Name)}
+            if function.name.startswith('test_') and not asks(function) and not called & asking - ours:
+                silent.append(f'{short(path)}: {function.name}')
     assert not silent

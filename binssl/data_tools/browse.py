@@ -18,7 +18,7 @@ from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_she
 from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.download import download_data
 from binssl.engine.config import load_config
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight import check_parts, refuse
 from binssl.registry import ALGORITHMS, ConfigError
 
 SPLITS = ('train', 'val', 'test')
@@ -75,8 +75,7 @@ def build_split(cfg: Config, split: str, download: bool = False) -> ImageDataset
     if not cfg.get(name):
         there = [other for other in SPLITS if cfg.get(f'{other}_dataloader')]
         raise ConfigError(f'the config has no {name}; --split can be {", ".join(there) or "nothing"} here')
-    if problems := check_parts(Config({name: cfg[name]})):
-        raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
+    refuse('the data cannot be read', check_parts(Config({name: cfg[name]})))
     if download:
         download_data(cfg, [name])
     return build_dataset(cfg[name].dataset, cfg.randomness.get('seed') or 0)

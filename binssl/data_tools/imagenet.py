@@ -25,7 +25,7 @@ from torchvision.datasets.imagenet import ARCHIVE_META
 from binssl.core.console import progress_bar
 from binssl.core.files import BROKEN_TAR, read_tar, replace_file, write_text
 from binssl.data_tools.placing import PART, check_room, gathering
-from binssl.registry import DataError
+from binssl.registry import ConfigError, DataError
 
 DEVKIT = ARCHIVE_META['devkit'][0]
 PUBLISHED = dict(train=(1000, 1_281_167), val=(1000, 50_000))  # classes, images
@@ -231,7 +231,7 @@ def _parse_devkit(contents: Mapping[str, bytes], source: Path) -> dict[int, str]
     try:
         from scipy.io import loadmat
     except ImportError as error:
-        raise ImportError('the development kit is read by scipy: pip install "binssl[digits]"') from error
+        raise ConfigError('the development kit is read by scipy: pip install "binssl[digits]"') from error
     if missing := [name for name in (_TRUTH, _META) if name not in contents]:
         raise DataError(f'{os.fspath(source)!r} holds no {missing[0]}; expected is {DEVKIT}')
     meta = f'{_META} of {os.fspath(source)!r}'

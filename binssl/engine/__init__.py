@@ -1,6 +1,5 @@
 """The thin layer over mmengine's Runner: configs, processes, optimiser, loops, checkpoints of a run."""
 
-from binssl.core.command_line import run_command
 from binssl.engine.batch_norm import ProcessBatchNorm, synchronise_batch_norm
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import LAUNCHERS, processes

@@ -19,6 +19,7 @@ from binssl.core.processes import unwrap
 from binssl.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, ConfigError
 
 PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
+DEFAULT_WRAPPER = 'OptimWrapper'  # the type of an `optim_wrapper` that states none
 
 
 @OPTIM_WRAPPERS.register_module()
@@ -194,7 +195,7 @@ class ParameterGroups:
         for group in groups.values():
             group['initial_lr'] = group['lr']  # what schedules start from; kept in checkpoints
         optimizer = OPTIMIZERS.build(self._fused(trained), default_args=dict(params=list(groups.values())))
-        wrapper = {'type': 'OptimWrapper', **self.wrapper_cfg}
+        wrapper = {'type': DEFAULT_WRAPPER, **self.wrapper_cfg}
         return OPTIM_WRAPPERS.build(wrapper, default_args=dict(optimizer=optimizer))
 
     def _own_rates(self, model: nn.Module, trained: Sequence[str]) -> dict[str, float]:

@@ -12,13 +12,15 @@ from mmengine.config import Config
 
 from binssl.core.console import quiet
 from binssl.datasets import build_dataset
+from binssl.datasets.download import LOADERS
 from binssl.engine.config import listed
 from binssl.engine.launch import check_devices
 from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
-from binssl.engine.optimiser import OptimWrapper
+from binssl.engine.optimiser import DEFAULT_WRAPPER, OptimWrapper
 from binssl.engine.preflight_data import check_labels, check_views, loader_problems
 from binssl.engine.training_state import latest_checkpoint
 from binssl.engine.weights import start_from
+from binssl.hooks import AnnealHook
 from binssl.registry import (
     ALGORITHMS,
     DATA_SAMPLERS,
@@ -37,17 +39,24 @@ from binssl.registry import (
     nearest_names,
 )
 
+_LOADER_KEYS = (
+    *'dataset batch_size sampler collate_fn num_workers drop_last pin_memory persistent_workers'.split(),
+    *'prefetch_factor timeout multiprocessing_context'.split(),
+)
 #: keys of the sections that are no registered parts
 SECTIONS: dict[str, tuple[str, ...]] = dict(
     randomness=('seed', 'diff_rank_seed', 'deterministic'),
     auto_scale_lr=('enable', 'base_batch_size'),
     env_cfg=('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
     visualizer=('type', 'name', 'vis_backends', 'save_dir'),
+    **dict.fromkeys(LOADERS, _LOADER_KEYS),
 )
-LOADER_KEYS = (
-    'dataset batch_size sampler collate_fn num_workers drop_last pin_memory persistent_workers prefetch_factor timeout '
-    'multiprocessing_context'.split()
-)
+
+
+def refuse(title: str, problems: list[str]) -> None:
+    """Raise a ConfigError where there are ``problems``: the one, or a list of them below ``title``."""
+    if problems:
+        raise ConfigError('\n  - '.join([f'{title}:', *problems]) if len(problems) > 1 else problems[0])
 
 
 def check_parts(cfg: Config) -> list[str]:
@@ -67,15 +76,13 @@ def _said_by(check: Callable[..., list[str] | None], *arguments: Any) -> list[st
 def _section_problems(cfg: Config) -> Iterator[str]:
     randomness = cfg.get('randomness')
     seed = randomness.get('seed') if isinstance(randomness, Mapping) else None
-    if seed is not None and (not isinstance(seed, int) or seed < 0):
+    if seed is not None and (type(seed) is not int or seed < 0):
         yield f'randomness.seed is {seed!r}; it must be an integer of at least 0'
     for name, keys in SECTIONS.items():
         yield from _stray(name, cfg.get(name), keys)
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(name)
-        yield from _stray(name, loader, LOADER_KEYS)
-        if isinstance(loader, Mapping):
-            yield from _loader_problems(name, loader)
+    for name in LOADERS:
+        if isinstance(cfg.get(name), Mapping):
+            yield from _loader_problems(name, cfg[name])
     validation = ('val_dataloader', 'val_cfg', 'val_evaluator')
     there = [key for key in validation if cfg.get(key) is not None]
     if cfg.get('train_cfg') and there and len(there) < len(validation):
@@ -88,12 +95,10 @@ def _section_problems(cfg: Config) -> Iterator[str]:
 
 
 def _stray(name: str, section: Any, known: Collection[str]) -> Iterator[str]:
-    if section is None:
-        return
-    if not isinstance(section, Mapping):
+    if isinstance(section, Mapping):
+        yield from (f'{name} does not take {key!r}; {nearest_names(key, known)}' for key in section if key not in known)
+    elif section is not None:
         yield f'{name} must be a dict, not {section!r}'
-        return
-    yield from (f'{name} does not take {key!r}; {nearest_names(key, known)}' for key in section if key not in known)
 
 
 def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
@@ -103,7 +108,7 @@ def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
     for key, least in (('batch_size', 1), ('num_workers', 0), ('prefetch_factor', 1)):
         value = loader.get(key, least)
         left_to_torch = key == 'prefetch_factor' and value is None
-        if not left_to_torch and (not isinstance(value, int) or value < least):
+        if not left_to_torch and (type(value) is not int or value < least):  # True is an int
             yield f'{name}.{key} is {value!r}; it must be an integer of at least {least}'
     collate = loader.get('collate_fn')
     kind = collate.get('type') if isinstance(collate, Mapping) else None
@@ -129,7 +134,7 @@ def _parts(cfg: Config) -> Iterator[tuple[Registry, Any, tuple[str, ...]]]:
         yield LOOPS, cfg.train_cfg, ('runner', 'dataloader')
     if cfg.get('optim_wrapper'):
         wrapper = {k: v for k, v in cfg.optim_wrapper.items() if k not in ('constructor', 'paramwise_cfg')}
-        yield OPTIM_WRAPPERS, {'type': 'OptimWrapper', **wrapper}, ()
+        yield OPTIM_WRAPPERS, {'type': DEFAULT_WRAPPER, **wrapper}, ()
         yield OPTIMIZERS, wrapper.get('optimizer'), ('params',)
     for scheduler in listed(cfg.get('param_scheduler')):
         yield PARAM_SCHEDULERS, scheduler, ('optimizer',)
@@ -173,14 +178,14 @@ def problems_of(cfg: Config) -> list[str]:
 
 
 def _check_schedules(cfg: Config, model: Any = None) -> None:
-    hook: Any = HOOKS.build(dict(type='AnnealHook', schedules=cfg.schedules.to_dict()))
+    hook: Any = HOOKS.build(dict(type=AnnealHook, schedules=cfg.schedules.to_dict()))
     if model is not None:
         hook.check(model, cfg.train_cfg.max_epochs)
 
 
 def _kind_problems(cfg: Config) -> Iterator[str]:
     """mmengine's own loops and wrappers are registered too, and have none of what a run here relies on."""
-    kind, sampler = cfg.optim_wrapper.get('type', 'OptimWrapper'), cfg.train_dataloader.sampler.type
+    kind, sampler = cfg.optim_wrapper.get('type', DEFAULT_WRAPPER), cfg.train_dataloader.sampler.type
     if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
         yield f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it"
     if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):

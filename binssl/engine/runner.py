@@ -28,6 +28,7 @@ from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
 from binssl.engine.launch import uses_gpu
 from binssl.engine.loops import accumulation, batch_per_process
+from binssl.engine.optimiser import DEFAULT_WRAPPER
 from binssl.engine.preflight_data import loader_problems
 from binssl.engine.training_state import checkpoint_to_resume, latest_checkpoint, resume_training, training_checkpoint
 from binssl.engine.weights import start_from, start_from_trunk
@@ -62,7 +63,7 @@ class Runner(_Runner):
             cfg.randomness.seed = by_the_first(partial(_first_seed, cfg))
         cfg.env_cfg = cfg.get('env_cfg') or {}
         if cfg.get('optim_wrapper'):
-            cfg.optim_wrapper.setdefault('type', 'OptimWrapper')
+            cfg.optim_wrapper.setdefault('type', DEFAULT_WRAPPER)
             cfg.optim_wrapper.accumulative_counts = accumulation(cfg, get_world_size())
             cfg.train_dataloader.batch_size = batch_per_process(cfg, get_world_size())
             known_part(cfg)  # what a checkpoint records: better refused now than at the first one

@@ -15,7 +15,7 @@ from binssl.core.files import file_sha256, write_json
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight import check_parts, refuse
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import ConfigError
@@ -53,10 +53,8 @@ def test(args: argparse.Namespace) -> None:
         raise ConfigError(f'{config} describes no test: it has no {", ".join(lacks)}')
     cfg.model = inference_config(read_trained(checkpoint).model)
     cfg = Config({key: value for key, value in cfg.items() if key in TEST_KEYS}, filename=cfg.filename)
-    problems = check_parts(cfg)
-    problems += [problem for problem in [check_devices(args.check or 1, args.device)] if problem]
-    if problems:
-        raise ConfigError('\n  - '.join(['this test cannot start:', *problems]))
+    lacking = filter(None, [check_devices(args.check or 1, args.device)])
+    refuse('this test cannot start', [*check_parts(cfg), *lacking])
     if args.download and (args.check is not None or args.launcher == 'none'):
         download_data(cfg, ['test_dataloader'])
     cfg.work_dir = args.work_dir or str(default_work_dir(config) / weights_name(checkpoint))

@@ -16,7 +16,7 @@ from binssl.core.locks import only_training
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, processes
-from binssl.engine.preflight import problems_of, trial_problems
+from binssl.engine.preflight import problems_of, refuse, trial_problems
 from binssl.engine.preflight_data import settle_classes
 from binssl.engine.runner import Runner
 from binssl.engine.weights import trunk_parts
@@ -72,10 +72,9 @@ def train(args: argparse.Namespace) -> None:
     if not problems:
         settle_classes(cfg)
     if only_checked:
-        here, everywhere = args.check or 0, args.check_cluster or args.check * int(os.environ.get('NNODES', 1))
-        problems += trial_problems(cfg, here, everywhere, args.device, build_model=not problems)
-    if problems:
-        raise ConfigError('\n  - '.join(['this run cannot start:', *problems]) if len(problems) > 1 else problems[0])
+        everywhere = args.check * int(os.environ.get('NNODES', 1)) if args.check_cluster is None else args.check_cluster
+        problems += trial_problems(cfg, args.check or 0, everywhere, args.device, build_model=not problems)
+    refuse('this run cannot start', problems)
     if not only_checked:
         with processes(args.launcher, args.device), only_training(Path(cfg.work_dir)):
             _train(cfg)

@@ -21,7 +21,7 @@ from binssl.data_tools.browse import SPLITS
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight import check_parts, refuse
 from binssl.features.folder import FeatureFolder, check_layers, extract_features, with_views_of
 from binssl.features.layers import POOLS
 from binssl.registry import ConfigError
@@ -100,8 +100,7 @@ def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config
         if not cfg.get(name):
             there = [split for split in SPLITS if cfg.get(f'{split}_dataloader')]
             raise ConfigError(f'{args.config} has no {name}; it has data for {", ".join(there) or "nothing"}')
-    if problems := check_parts(Config({name: cfg[name] for name in names})):
-        raise ConfigError('\n  - '.join(['the data cannot be read:', *problems]))
+    refuse('the data cannot be read', check_parts(Config({name: cfg[name] for name in names})))
     check_layers(args.weights, layers, args.pool)
     loader = cfg[names[0]].to_dict()
     if args.views_of:

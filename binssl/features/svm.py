@@ -17,7 +17,7 @@ from binssl.datasets import build_dataset
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight import check_parts, refuse
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.engine.weights import write_initial_weights
 from binssl.evaluation import LinearSVM
@@ -138,8 +138,7 @@ def read_protocol(config: str, protocol: str | None, options: dict[str, Any]) ->
             f"{cfg.filename} has no test_evaluator=[dict(type='LinearSVM')]; take one of configs/benchmarks/svm"
         )
     read = {key: cfg[key] for key in ('test_dataloader', 'test_evaluator') if cfg.get(key)}
-    if problems := check_parts(Config(read)):
-        raise ConfigError('\n  - '.join(['this cannot be scored:', *problems]))
+    refuse('this cannot be scored', check_parts(Config(read)))
     return cfg, METRICS.build(found)
 
 

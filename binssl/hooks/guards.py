@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from binssl.core.processes import unwrap
-from binssl.registry import HOOKS, TrainingError
+from binssl.registry import HOOKS, ConfigError, TrainingError
 
 
 @HOOKS.register_module()
@@ -62,6 +62,8 @@ class NotANumberHook(Hook):
     priority = 'ABOVE_NORMAL'
 
     def __init__(self, interval: int = 50) -> None:
+        if not isinstance(interval, int) or interval < 1:
+            raise ConfigError(f'interval of NotANumberHook is {interval!r}; it must be an integer of at least 1')
         self.interval = interval
         self._first_bad: Tensor | None = None
 

@@ -52,9 +52,7 @@ class WatchHook(WarningHook):
     def __init__(self, interval: int = 50) -> None:
         super().__init__()
         if not isinstance(interval, int) or interval < 1:
-            raise ConfigError(
-                f'interval of {type(self).__name__} is {interval!r}; it must be a whole number of at least 1'
-            )
+            raise ConfigError(f'interval of {type(self).__name__} is {interval!r}; it must be an integer of at least 1')
         self.interval = interval
         self.values: dict[str, float] = {}
 

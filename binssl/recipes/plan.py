@@ -15,6 +15,7 @@ from torch import nn
 
 from binssl.core.console import quiet
 from binssl.datasets import ImageDataset, build_dataset
+from binssl.datasets.download import LOADERS
 from binssl.engine.config import load_config
 from binssl.recipes.recipe import Step, Suite
 from binssl.registry import ConfigError
@@ -25,7 +26,6 @@ NEEDED = {
     'test': ('test_dataloader',),
     'svm': ('test_dataloader',),
 }
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 _IMAGES_TIMED = 32
 _FORWARD_AND_BACKWARD = 3  # a backward pass is about two forward ones
 

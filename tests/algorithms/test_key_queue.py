@@ -60,7 +60,11 @@ def test_a_batch_that_does_not_divide_it_is_an_error(batch):
 
 @pytest.mark.parametrize('batch', [1, 3, 12])
 def test_any_length_that_the_batch_divides_will_do(batch):
-    KeyQueue(12, 3).check_batch(batch, 1)
+    queue = KeyQueue(12, 3)
+    queue.check_batch(batch, 1)
+    for _ in range(12 // batch):
+        queue.push(torch.ones(batch, 3))
+    assert queue.pointer == 0
 
 
 @pytest.mark.parametrize('length', [0, -4])

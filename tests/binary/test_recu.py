@@ -160,6 +160,7 @@ def test_ends_of_the_published_schedule_are_welcome():
     part = BINARIZERS.build({'type': 'RectifiedSign', 'tau': 1})
     part.check_scheduled('tau', 0.85)
     part.check_scheduled('tau', 0.99)
+    assert part.tau == 1, 'asking changes nothing'
 
 
 @pytest.mark.parametrize('compiled', [False, True])

@@ -63,6 +63,7 @@ def assert_nothing_began(folder: Path) -> None:
         ('train_dataloader.dataset.views=[dict(type="DigitAugment")]', "did you mean 'DigitsAugment'"),
         ('train_dataloader.batchsize=3', "did you mean 'batch_size'"),
         ('train_dataloader.batch_size=0', 'at least 1'),
+        ('train_dataloader.batch_size=True', 'batch_size is True; it must be an integer of at least 1'),
         ('train_dataloader.collate_fn.type=whole', 'whole_batch'),
         ('train_dataloader.sampler.type=EpochSample', "did you mean 'EpochSampler'"),
         ('train_dataloader.sampler.type=DefaultSampler', "use type='EpochSampler'"),

@@ -32,6 +32,8 @@ def test_check_for_a_cluster_counts_its_processes_and_not_this_machines(tmp_path
         train(parse_training([*flags, '8']))
     with pytest.raises(ConfigError, match='a run has at least 1 process, not 0'):
         train(parse_training([MOCO, '--work-dir', str(tmp_path), '--check', '0']))
+    with pytest.raises(ConfigError, match='a run has at least 1 process, not 0'):
+        train(parse_training([*flags, '0']))
 
 
 def test_amp_leaves_a_precision_of_the_config_alone() -> None:

@@ -24,6 +24,7 @@ def module() -> nn.Module:
 )
 def test_a_value_within_bounds_or_of_something_without_them_is_taken(module, name, value):
     module.check_scheduled(name, value)
+    assert (module.weight, module.temperature) == (0.5, 0.2), 'asking changes nothing'
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from missing_library import hide
 
 from binssl.data_tools import imagenet
 from binssl.data_tools.imagenet import ARCHIVE_META, PUBLISHED, Member, check_md5, read_validation_labels, unpack
-from binssl.registry import DataError
+from binssl.registry import ConfigError, DataError
 
 IDS = [3, 1, 1, 2, 3]
 VAL_WNIDS = [WNIDS[number - 1] for number in IDS]
@@ -333,5 +333,5 @@ def test_a_matlab_file_with_a_flipped_byte_is_read_or_an_error(tmp_path, part, d
 def test_without_scipy_the_extra_is_named(tmp_path, monkeypatch):
     write_kit(tmp_path, [(1.0, 'n01440764')])
     hide(monkeypatch, 'scipy')
-    with pytest.raises(ImportError, match=r'binssl\[digits\]'):
+    with pytest.raises(ConfigError, match=r'binssl\[digits\]'):
         read_validation_labels(tmp_path)

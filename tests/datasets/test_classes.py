@@ -34,6 +34,7 @@ def compare(one: dict, other: dict) -> None:
     for data, facts in zip(sets, (one, other), strict=True):
         vars(data).update(facts)
     check_same_classes(*sets, 'first', 'second')
+    assert vars(sets[0]).items() >= one.items(), 'asking changes nothing'
 
 
 def test_class_folders_are_kept_in_the_order_of_their_labels(tmp_path):

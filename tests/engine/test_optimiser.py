@@ -13,7 +13,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from binssl.binary import Shift
 from binssl.engine import ParameterGroups
-from binssl.registry import ConfigError
+from binssl.registry import OPTIMIZERS, ConfigError
 
 ADAM = dict(type='AdamW', lr=0.1, weight_decay=0.3)
 
@@ -209,6 +209,11 @@ def test_lars_that_adapts_nothing_is_an_error():
         ParameterGroups(wrapper)(network())
     wrapper['optimizer']['always_adapt'] = True
     assert ParameterGroups(wrapper)(network()).optimizer.defaults['always_adapt']
+
+
+def test_a_part_that_is_a_function_is_called_by_its_type():
+    with pytest.raises(ConfigError, match="optimizer LARS does not take 'trust'"):
+        OPTIMIZERS.check(dict(LARS, trust=1), ('params',))
 
 
 def test_lars_without_timm_says_what_to_install(monkeypatch):

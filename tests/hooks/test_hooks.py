@@ -70,6 +70,11 @@ def test_first_bad_iteration_is_named_at_once():
             NotANumberHook().after_train_iter(runner_with(4), 4, outputs=dict(loss=torch.tensor(bad)))
 
 
+def test_an_interval_below_one_is_refused():
+    with pytest.raises(ConfigError, match='interval of NotANumberHook is 0; it must be an integer of at least 1'):
+        NotANumberHook(interval=0)
+
+
 def test_on_other_devices_the_first_bad_one_is_asked_for_later_and_before_every_checkpoint(monkeypatch):
     monkeypatch.setattr(binssl.hooks.guards, 'get_world_size', lambda: 2)
     hook = NotANumberHook(interval=10)
