@@ -8,6 +8,7 @@ Runner finds our classes by name and falls back on mmengine's.
 from __future__ import annotations
 
 import difflib
+import importlib
 import inspect
 import sys
 import traceback
@@ -95,6 +96,7 @@ class Registry(roots.Registry):
             raise ConfigError(f'a {self.name} needs a `type`; this has only {sorted(cfg)}')
         part = self.get(kind) if isinstance(kind, str) else kind
         if part is None:
+            _check_module(kind)
             raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self._names())}')
         given = (set(cfg) | set(default_args)) - {'type', '_scope_'}
         name = kind if isinstance(kind, str) else getattr(part, '__name__', str(kind))
@@ -120,6 +122,20 @@ class Registry(roots.Registry):
         missing = [p.name for p in named if p.default is p.empty and p.name not in given]
         if missing:
             raise ConfigError(f'{self.name} {name} needs {", ".join(map(repr, missing))}')
+
+
+def _check_module(kind: str) -> None:
+    """Say why ``MODULE.CLASS`` is not found; an error inside of the module keeps its traceback."""
+    module, _, name = kind.rpartition('.')
+    if not all(word.isidentifier() for word in kind.split('.')) or not module:
+        return
+    try:
+        known = vars(importlib.import_module(module))
+    except ModuleNotFoundError as error:
+        if not f'{module}.'.startswith(f'{error.name}.'):  # of what the module imports
+            raise
+        raise ConfigError(f'no module {module!r} for {kind!r}; is its folder on the PYTHONPATH?') from None
+    raise ConfigError(f'module {module!r} has no {name!r}; {nearest_names(name, known)}')
 
 
 def raised_within(error: BaseException, packages: Collection[str] = ()) -> bool:

@@ -47,6 +47,8 @@ DEFAULT_HOOKS: dict[str, dict] = dict(
     distributions=dict(type='DistributionHook'),
     checkpoint=dict(type='CheckpointHook'),
 )
+#: these, and those that a run adds where it needs them
+REMOVABLE_HOOKS = (*DEFAULT_HOOKS, 'momentum', 'frozen', 'anneal', 'param_scheduler')
 
 #: what makes two runs the same experiment; logging, workers and the like may differ on resume
 EXPERIMENT_KEYS = (
@@ -121,6 +123,9 @@ def _check_top_level(cfg: Config) -> None:
         kinds = KINDS.get(key)
         if kinds and cfg[key] is not None and not isinstance(cfg[key], kinds):
             raise ConfigError(f'{key} must be a {" or ".join(kind.__name__ for kind in kinds)}, not {cfg[key]!r}')
+    for name, hook in (cfg.get('default_hooks') or {}).items():
+        if hook is None and name not in REMOVABLE_HOOKS:
+            raise ConfigError(f'default_hooks.{name}=None removes no hook; {nearest_names(name, REMOVABLE_HOOKS)}')
 
 
 def _check_option(cfg: Config, dotted: str) -> None:

@@ -235,8 +235,8 @@ def trial_problems(cfg: Config, here: int, everywhere: int, device: str, build_m
     if everywhere < 1:
         return [f'a run has at least 1 process, not {everywhere}']
     problems = [problem for problem in [here and check_devices(here, device)] if problem]
-    if not cfg.get('train_dataloader') or not cfg.get('model'):
-        return problems
+    if not cfg.get('train_dataloader') or not cfg.get('model') or check_parts(cfg):
+        return problems  # malformed values, which :func:`problems_of` has told, are no use to build from
     datasets: dict[str, Any] = {}
     with quiet():
         problems += _said_by(_build_data, cfg, datasets)

@@ -68,6 +68,9 @@ def check_labels(dataset: ImageDataset, classes: int | None, validation: ImageDa
     if len(known) > 1 and known.min() == known.max():
         raise ConfigError(f'all {len(known)} training images are of class {known[0]}: take two classes at least')
     labels = dataset.num_classes
+    for index in np.flatnonzero(known >= labels)[:1] if labels else ():
+        told = f'{dataset.name(int(index))} of train_dataloader has label {known[index]}, and its set {labels} classes'
+        raise ConfigError(f'{told}: change train_dataloader.dataset.num_classes, or the label')
     if labels and classes and labels > classes:
         raise ConfigError(
             f'the training data have {labels} classes, the head {classes}: change model.head.num_classes or '

@@ -232,3 +232,15 @@ def test_seed_is_given_to_who_takes_it_and_views_are_not_asked_for(tmp_path: Pat
 def test_pairs_in_the_place_of_dicts_say_how_to_name_the_set() -> None:
     with pytest.raises(ConfigError, match=r"FakeData gives tuple.*type='TorchDataset', dataset=dict\(type='FakeData'"):
         build_dataset(FAKE)[0]
+
+
+def test_a_module_that_is_not_there_or_fails_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / 'my_sets.py').write_text('class Labels:\n    pass\n')
+    (tmp_path / 'my_broken.py').write_text('import not_installed_thing\n')
+    for kind, words in (('no_sets.Labels', "no module 'no_sets'"), ('my_sets.Lables', "did you mean 'Labels'")):
+        with pytest.raises(ConfigError, match=words):
+            build_dataset(dict(type='TorchDataset', dataset=dict(type=kind)))
+    with pytest.raises(ModuleNotFoundError, match='not_installed_thing') as caught:
+        build_dataset(dict(type='TorchDataset', dataset=dict(type='my_broken.Labels')))
+    assert str(tmp_path / 'my_broken.py') in [str(entry.path) for entry in caught.traceback]

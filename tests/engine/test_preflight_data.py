@@ -139,3 +139,10 @@ def test_tensors_that_are_shared_by_name_need_no_open_files(machine, monkeypatch
     machine(files=1)
     monkeypatch.setattr(preflight_data, 'get_sharing_strategy', lambda: 'file_system')
     assert not loader_problems('train_dataloader', LOADER, [SAMPLE], processes=1)
+
+
+def test_label_beyond_the_classes_of_its_set_is_told_with_the_image() -> None:
+    data = DATASETS.build(dict(type='Digits', split='held_out'))
+    data.num_classes = 9
+    with pytest.raises(ConfigError, match=r'^Digits held_out \d+ of .* has label 9, and its set 9 classes'):
+        check_labels(data, 10)
