@@ -33,9 +33,9 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from binssl.checkpoints import write_checkpoint
+from binssl.datasets.base import BatchedDataset
 from binssl.engine import Runner, load_config, processes
 from binssl.registry import ALGORITHMS, DATASETS
 
@@ -59,7 +59,7 @@ class Result:
 
 
 @DATASETS.register_module(force=True)
-class RandomImages(Dataset):
+class RandomImages(BatchedDataset):
     """``length`` random uint8 images a view, in memory; batches are gathered, nothing is decoded."""
 
     def __init__(self, length: int, size: int, views: int = 2, seed: int = 0) -> None:

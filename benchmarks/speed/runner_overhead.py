@@ -31,10 +31,11 @@ from mmengine.hooks import Hook
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from binssl.algorithms import Encoder
 from binssl.datasets import EpochSampler, whole_batch
+from binssl.datasets.base import BatchedDataset
 from binssl.engine import Runner
 from binssl.registry import ALGORITHMS, DATASETS, HOOKS
 
@@ -43,7 +44,7 @@ LIMIT_MS, GROWTH = 0.3, 1.2
 
 
 @DATASETS.register_module(force=True)
-class VectorsInMemory(Dataset):
+class VectorsInMemory(BatchedDataset):
     """``length`` random vectors with labels, given out in whole batches."""
 
     def __init__(self, length: int, seed: int = 0) -> None:
