@@ -40,8 +40,8 @@ test_dataloader = val_dataloader
 global_batch_size = 2
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='AdamW', lr=2e-3))
 schedules = dict(lr=dict(_delete_=True, target='lr', curve='cosine', end=0.0))
-train_cfg = dict(max_epochs=40, val_begin=40)
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=40))
+train_cfg = dict(max_epochs=80, val_begin=80)
+default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=80))
 """
 
 
