@@ -1,7 +1,9 @@
 """Data sets, samplers and transforms: a sample is a function of (seed, epoch, index)."""
 
-from binssl.datasets.base import ImageDataset, build_dataset, check_same_classes, whole_batch
+from binssl.datasets.base import ImageDataset, whole_batch
+from binssl.datasets.build import build_dataset
 from binssl.datasets.cached_features import CachedFeatures
+from binssl.datasets.checks import check_same_classes
 from binssl.datasets.cifar import CIFAR10, CIFAR100
 from binssl.datasets.dali import DaliImages
 from binssl.datasets.digits import Digits

@@ -1,27 +1,21 @@
-"""The contract of a data set, and the building of one from its config."""
+"""The contract of a data set: what the rest of the package may ask of one."""
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import os
-from collections.abc import Iterable, Sequence
-from itertools import zip_longest
-from logging import WARNING
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import mmengine.registry as roots
 import numpy as np
 import torch
-from mmengine.logging import print_log
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from binssl.core.randomness import hash_counters, split_keys
 from binssl.datasets.file_index import UNKNOWN
-from binssl.registry import DATASETS, FUNCTIONS, ConfigError, DataError, nearest_names
+from binssl.datasets.fingerprint import fingerprint_of
+from binssl.registry import FUNCTIONS, ConfigError, DataError
 
 
 @roots.FUNCTIONS.register_module()  # the Runner looks collate functions up in the root, whatever the scope
@@ -211,137 +205,3 @@ class DerivedDataset(ImageDataset):
 
     def fingerprint(self) -> str:
         return fingerprint_of(*(part.fingerprint() for part in self.parts))
-
-
-class PlainDataset(ImageDataset):
-    """A registered set that gives dicts as ours do and knows nothing of the contract; what it has of it, it keeps.
-
-    It is asked for plain indices. One that draws by the epoch derives from :class:`ImageDataset`, and is asked for
-    (index, epoch).
-    """
-
-    def __init__(self, dataset: Any) -> None:
-        self.dataset = dataset
-        for name in ('split', 'labels', 'num_classes', 'classes', 'images'):
-            if getattr(dataset, name, None) is not None:
-                setattr(self, name, getattr(dataset, name))
-        if self.labels is not None:
-            self.labels = np.asarray(torch.as_tensor(self.labels).cpu())
-
-    @property
-    def kind(self) -> str:
-        return type(self.dataset).__name__
-
-    @property
-    def num_views(self) -> int:
-        images = self[0]['images']
-        return 1 if isinstance(images, Tensor) else len(images)
-
-    def __len__(self) -> int:
-        return len(self.dataset)
-
-    def __getitem__(self, key: int | tuple[int, int]) -> dict[str, Any]:
-        (index,), _ = self.split_keys([key])
-        sample = self.dataset[int(index)]
-        if not isinstance(sample, dict) or 'images' not in sample:
-            rule = 'not a dict with images, labels and indices: a set of (image, label) is named inside another'
-            remedy = f"dict(type='TorchDataset', dataset=dict(type={self.kind!r}, ...), views=[...])"
-            raise ConfigError(f'{self.kind} gives {type(sample).__name__}, {rule}, {remedy}')
-        return sample
-
-    def fingerprint(self) -> str:
-        """See :class:`ImageDataset`; from the set's own ``fingerprint()`` where it has one."""
-        own = getattr(self.dataset, 'fingerprint', None)
-        return hashlib.sha256(own().encode()).hexdigest() if own else super().fingerprint()
-
-
-def build_dataset(config: Any, seed: int | None = None) -> ImageDataset:
-    """A data set from its config; one that knows nothing of the contract comes as a :class:`PlainDataset`.
-
-    ``seed`` is for a set that takes one and whose config names none.
-
-    Raises:
-        ConfigError: no such set, or stray or missing keys.
-    """
-    dataset = build_any_dataset(config, seed)
-    return dataset if isinstance(dataset, ImageDataset) else PlainDataset(dataset)
-
-
-def build_any_dataset(config: Any, seed: int | None = None) -> Any:
-    """As :func:`build_dataset`, as it comes: also what gives no samples like ours."""
-    DATASETS.check(config)
-    part: Any = DATASETS.get(config['type']) if isinstance(config['type'], str) else config['type']
-    takes_seed = seed is not None and 'seed' in inspect.signature(part).parameters
-    return DATASETS.build(dict(config), default_args=dict(seed=seed) if takes_seed else None)
-
-
-def check_same_classes(first: ImageDataset, second: ImageDataset, first_name: str, second_name: str) -> None:
-    """Compare the ``classes`` of two data sets, or else their ``num_classes``; what one of them lacks is not compared.
-
-    Raises:
-        ConfigError: they differ, told by the names that the config has for them. From the first difference on, a label
-            would not mean the same in both.
-    """
-    if first.classes and second.classes:
-        for label, pair in enumerate(zip_longest(first.classes, second.classes)):
-            if pair[0] != pair[1]:
-                one, other = ('none' if name is None else repr(name) for name in pair)
-                raise ConfigError(
-                    f'{first_name} and {second_name} have different class folders ({len(first.classes)} and '
-                    f'{len(second.classes)}): label {label} is {one} in {first_name} and {other} in {second_name}. '
-                    "Give both the same class folders, or the labels by lists of images (type='ImageList')"
-                )
-    elif first.num_classes and second.num_classes and first.num_classes != second.num_classes:
-        both = f'{first_name} has {first.num_classes} classes and {second_name} {second.num_classes}'
-        remedy = 'a list of images that lacks the last classes must be given num_classes'
-        raise ConfigError(f'{both}: their labels would not mean the same. Use sets of the same classes; {remedy}')
-
-
-def check_split(owner: str, split: str, known: Iterable[str]) -> None:
-    """Raise a ConfigError unless ``split`` is one of the ``known`` ones of the data set ``owner``."""
-    if split not in known:
-        raise ConfigError(f'{owner} has no split {split!r}; {nearest_names(split, known)}')
-
-
-def warn_of_size(
-    owner: str, root: Path, split: str, found: int, published: int, remedy: str = 'remove it and use --download'
-) -> None:
-    """Log a warning where a split has another number of images than was published: made smaller, or cut off."""
-    if found != published:
-        told = f'{owner}: {split} in {os.fspath(root)!r} has {found:,} images, the published one {published:,}'
-        cut = f'If it was not made smaller on purpose, it is cut off: {remedy}'
-        print_log(f'{told}. {cut}', logger='current', level=WARNING)
-
-
-def fingerprint_of(*parts: Any, **arrays: Any) -> str:
-    """The SHA-256 of parts (bytes, hex digits that stand for some, or arrays), then of the named arrays that are not
-    None, each after its name; of arrays, numpy's or torch's, dtype and shape count.
-    """
-    digest = hashlib.sha256()
-    named = (part for name, values in arrays.items() if values is not None for part in (name.encode(), values))
-    for part in (*parts, *named):
-        if isinstance(part, (bytes, str)):
-            digest.update(bytes.fromhex(part) if isinstance(part, str) else part)
-        else:
-            array = np.ascontiguousarray(part.cpu().numpy() if isinstance(part, Tensor) else part)
-            digest.update(f'{array.dtype.str}{array.shape}'.encode())
-            digest.update(array.data)
-    return digest.hexdigest()
-
-
-def file_facts(paths: Sequence[str], folder: str) -> tuple[bytes, np.ndarray]:
-    """Names relative to ``folder``; sizes and times of the last change, int64 (N, 2).
-
-    Raises:
-        DataError: a file is gone.
-    """
-    names, facts = [], np.empty((len(paths), 2), dtype=np.int64)
-    for place, path in enumerate(paths):
-        try:
-            found = os.stat(path)
-        except OSError as error:
-            told = 'the data set was changed since it was indexed'
-            raise DataError(f'{path!r} cannot be read: {error.strerror}; {told}') from error
-        facts[place] = found.st_size, found.st_mtime_ns
-        names.append(os.fsencode(os.path.relpath(path, folder)) + b'\0')
-    return b''.join(names), facts

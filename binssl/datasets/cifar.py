@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from binssl.core.files import BROKEN_TAR, read_tar
-from binssl.datasets.base import warn_of_size
+from binssl.datasets.checks import warn_of_size
 from binssl.datasets.in_memory import PublishedImages, nothing_found
 from binssl.registry import DATASETS, DataError
 

@@ -22,7 +22,8 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from binssl.core.randomness import derive_keys
-from binssl.datasets.base import BatchedDataset, DerivedDataset, build_dataset, make_batch
+from binssl.datasets.base import BatchedDataset, DerivedDataset, make_batch
+from binssl.datasets.build import build_dataset
 from binssl.datasets.decode import UNREADABLE
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError

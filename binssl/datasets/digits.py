@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from binssl.datasets.base import BatchedDataset, check_split, make_batch
+from binssl.datasets.base import BatchedDataset, make_batch
+from binssl.datasets.checks import check_split
 from binssl.registry import DATASETS, ConfigError
 from binssl.views.build import DIGITS_BATCH, build_views
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from binssl.datasets.base import check_split
+from binssl.datasets.checks import check_split
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import class_folders, find_root, index_folder
 from binssl.datasets.images import ImageFiles, ImageFolder

@@ -15,9 +15,10 @@ from torch import Tensor
 from torchvision.transforms.v2.functional import pil_to_tensor
 
 from binssl.core.randomness import hash_counters, seeded_generators, uniforms
-from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of, make_batch, stack_keys
+from binssl.datasets.base import ImageDataset, make_batch, stack_keys
 from binssl.datasets.decode import UNREADABLE, read_array, read_image
 from binssl.datasets.file_index import FileIndex
+from binssl.datasets.fingerprint import file_facts, fingerprint_of
 from binssl.datasets.folder_files import index_folder, index_tree
 from binssl.datasets.list_files import index_list
 from binssl.registry import DATASETS, ConfigError, DataError

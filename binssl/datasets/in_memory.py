@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
-from binssl.datasets.base import BatchedDataset, check_split, make_batch
+from binssl.datasets.base import BatchedDataset, make_batch
+from binssl.datasets.checks import check_split
 from binssl.registry import ConfigError
 from binssl.views.build import BATCH, build_views
 

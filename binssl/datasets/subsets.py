@@ -12,7 +12,10 @@ import torch
 from torch.utils.data import default_collate
 
 from binssl.core.randomness import permutation
-from binssl.datasets.base import DerivedDataset, ImageDataset, build_dataset, check_same_classes, fingerprint_of
+from binssl.datasets.base import DerivedDataset, ImageDataset
+from binssl.datasets.build import build_dataset
+from binssl.datasets.checks import check_same_classes
+from binssl.datasets.fingerprint import fingerprint_of
 from binssl.datasets.imagenet import ImageNet
 from binssl.registry import DATASETS, ConfigError, DataError
 

@@ -12,7 +12,7 @@ import numpy as np
 from mmengine.logging import print_log
 
 from binssl.core.files import replace_file
-from binssl.datasets.base import warn_of_size
+from binssl.datasets.checks import warn_of_size
 from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import class_folders
 from binssl.datasets.in_memory import PublishedImages, nothing_found

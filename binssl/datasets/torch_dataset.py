@@ -18,8 +18,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from binssl.core.randomness import hash_counters, seeded_generators
-from binssl.datasets.base import UNKNOWN, build_any_dataset, fingerprint_of
+from binssl.datasets.build import build_any_dataset
 from binssl.datasets.decode import UNREADABLE
+from binssl.datasets.file_index import UNKNOWN
+from binssl.datasets.fingerprint import fingerprint_of
 from binssl.datasets.images import ViewedImages
 from binssl.registry import DATASETS, ConfigError, DataError, raised_within
 from binssl.views.build import ARRAY

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from binssl.datasets.base import check_split, warn_of_size
+from binssl.datasets.checks import check_split, warn_of_size
 from binssl.datasets.file_index import FileIndex, PackedNames
 from binssl.datasets.folder_files import find_root
 from binssl.datasets.images import ImageFiles

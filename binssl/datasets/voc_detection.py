@@ -13,8 +13,10 @@ import numpy as np
 import torch
 
 from binssl.core.randomness import hash_counters, uniforms
-from binssl.datasets.base import ImageDataset, file_facts, fingerprint_of, warn_of_size
+from binssl.datasets.base import ImageDataset
+from binssl.datasets.checks import warn_of_size
 from binssl.datasets.decode import UNREADABLE, read_array
+from binssl.datasets.fingerprint import file_facts, fingerprint_of
 from binssl.datasets.voc import CLASSES, PUBLISHED, REMEDY, read_ids
 from binssl.registry import DATASETS, ConfigError, DataError
 from binssl.views.draws import check_within

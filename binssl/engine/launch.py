@@ -23,11 +23,20 @@ _OTHER_IS_GONE = ('Connection closed by peer', 'Connection reset by peer')
 _SECONDS_TO_SPEAK = 20.0  # twice what a process waits for the first to tell the error of all
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
-#: what torch calls a process's place, and what the other launchers call it
-_PLACE = ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'LOCAL_WORLD_SIZE')
+#: what the other launchers call a process's place, by torch's names
 _THEIR_NAMES = {
-    'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID', 'SLURM_NTASKS_PER_NODE'),
-    'mpi': [f'OMPI_COMM_WORLD_{name}' for name in ('RANK', 'SIZE', 'LOCAL_RANK', 'LOCAL_SIZE')],
+    'slurm': dict(
+        RANK='SLURM_PROCID',
+        WORLD_SIZE='SLURM_NTASKS',
+        LOCAL_RANK='SLURM_LOCALID',
+        LOCAL_WORLD_SIZE='SLURM_NTASKS_PER_NODE',
+    ),
+    'mpi': dict(
+        RANK='OMPI_COMM_WORLD_RANK',
+        WORLD_SIZE='OMPI_COMM_WORLD_SIZE',
+        LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK',
+        LOCAL_WORLD_SIZE='OMPI_COMM_WORLD_LOCAL_SIZE',
+    ),
 }
 
 
@@ -113,10 +122,10 @@ def _map_environment(launcher: str) -> None:
             os.environ.setdefault('LOCAL_WORLD_SIZE', os.environ['MPI_LOCALNRANKS'])
         os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
         os.environ.setdefault('MASTER_PORT', '29500')
-    for ours, theirs in zip(_PLACE, _THEIR_NAMES.get(launcher, ()), strict=False):
+    for ours, theirs in _THEIR_NAMES.get(launcher, {}).items():
         if os.environ.get(theirs):
             os.environ[ours] = os.environ[theirs]
-    missing = [name for name in _PLACE[:3] if name not in os.environ]
+    missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if name not in os.environ]
     if missing:
         remedy = 'start through tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)'
         raise ConfigError(f'--launcher {launcher}: {", ".join(missing)} not set in the environment; {remedy}')

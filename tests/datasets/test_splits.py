@@ -8,7 +8,7 @@ from made_up_cifar import write_cifar100
 from made_up_tiny_imagenet import write_tiny_imagenet
 from made_up_voc_boxes import make_devkit
 
-from binssl.datasets import CIFAR10, CIFAR100, Digits, ImageNet, TinyImageNet, VOCDetection, base, tiny_imagenet
+from binssl.datasets import CIFAR10, CIFAR100, Digits, ImageNet, TinyImageNet, VOCDetection, checks, tiny_imagenet
 from binssl.registry import ConfigError
 
 
@@ -25,7 +25,7 @@ def log(monkeypatch) -> list[str]:
     def note(message: str, logger: object = None, level: int = logging.INFO) -> None:
         lines.append(f'{logging.getLevelName(level)} {message}')
 
-    monkeypatch.setattr(base, 'print_log', note)
+    monkeypatch.setattr(checks, 'print_log', note)
     return lines
 
 
