@@ -81,49 +81,41 @@ def test_script_in_two_processes_gives_the_number_of_one(weights: str, tmp_path:
     assert list(numbers(tmp_path / 'one').values()) == pytest.approx(expected, abs=1e-9)
 
 
-def test_folder_of_images_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its classes have colours of their own, which the pixels themselves tell."""
-    root, weights = make_imagenet_folder(tmp_path / 'images', lists=False), str(tmp_path / 'pixels.pth')
-    write_random(load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), weights)
-    monkeypatch.setenv('DATA_ROOT', str(root))
-    views = 'test_dataloader.dataset.{}.views=[[dict(type="torchvision/Resize",size=[1,1])]]'
-    run(
-        FOLDER,
-        weights,
-        '--num-knn',
-        '3',
-        '--work-dir',
-        str(tmp_path / 'run'),
-        '--cfg-options',
-        'test_dataloader.num_workers=0',
-        views.format('bank'),
-        views.format('query'),
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of images, and ``pixels.pth``, the raw pixels as a network."""
+    root = make_imagenet_folder(tmp_path / 'images', lists=False)
+    write_random(
+        load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), tmp_path / 'pixels.pth'
     )
-    assert list(numbers(tmp_path / 'run')) == ['knn_top1']
-    assert numbers(tmp_path / 'run')['knn_top1'] >= 99
+    monkeypatch.setenv('DATA_ROOT', str(root))
+    return root
+
+
+def score(folder: Path, *options: str) -> dict[str, float]:
+    """k-NN with three neighbours among the images of a folder."""
+    run_dir = str(folder.parent / 'run')
+    flags = ('--num-knn', '3', '--work-dir', run_dir, '--cfg-options', *options)
+    run(FOLDER, str(folder.parent / 'pixels.pth'), *flags)
+    return numbers(folder.parent / 'run')
+
+
+def test_folder_of_images_is_scored(folder: Path) -> None:
+    """Its classes have colours of their own, which the pixels themselves tell."""
+    views = 'test_dataloader.dataset.{}.views=[[dict(type="torchvision/Resize",size=[1,1])]]'
+    found = score(folder, 'test_dataloader.num_workers=0', views.format('bank'), views.format('query'))
+    assert list(found) == ['knn_top1']
+    assert found['knn_top1'] >= 99
 
 
 @pytest.mark.parametrize('workers', [0, pytest.param(1, marks=pytest.mark.process)])
-def test_no_other_image_is_scored_for_a_bad_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    root, weights = make_imagenet_folder(tmp_path / 'images', lists=False), str(tmp_path / 'pixels.pth')
-    bad = sorted((root / 'val').glob('*/*'))[3]
+def test_no_other_image_is_scored_for_a_bad_one(folder: Path, workers: int) -> None:
+    bad = sorted((folder / 'val').glob('*/*'))[3]
     truncate(bad)
-    write_random(load_config(ROOT / 'configs/benchmarks/features/raw_pixels.py').model.to_dict(), weights)
-    monkeypatch.setenv('DATA_ROOT', str(root))
     with pytest.raises(DataError, match=r'cannot be decoded .* repair it') as told:
-        run(
-            FOLDER,
-            weights,
-            '--num-knn',
-            '3',
-            '--work-dir',
-            str(tmp_path / 'run'),
-            '--cfg-options',
-            f'test_dataloader.num_workers={workers}',
-            'test_dataloader.persistent_workers=False',
-        )
+        score(folder, f'test_dataloader.num_workers={workers}', 'test_dataloader.persistent_workers=False')
     assert str(told.value).startswith(repr(str(bad)))
-    assert not list(tmp_path.glob('run/results.json'))
+    assert not (folder.parent / 'run/results.json').exists()
 
 
 def test_flags_take_the_place_of_the_configs_settings() -> None:
