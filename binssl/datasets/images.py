@@ -21,7 +21,7 @@ from binssl.datasets.file_index import FileIndex
 from binssl.datasets.fingerprint import file_facts, fingerprint_of
 from binssl.datasets.folder_files import index_folder, index_tree
 from binssl.datasets.list_files import index_list
-from binssl.registry import DATASETS, ConfigError, DataError
+from binssl.registry import DATASETS, ConfigError, DataError, raised_within
 from binssl.views.array_batch import make_views
 from binssl.views.build import ARRAY, ONE_IMAGE, build_views, kind_of_views
 
@@ -96,8 +96,14 @@ class ViewedImages(ImageDataset):
         return make_batch(images, np.array(labels), indices, drawn)
 
     def _make_view(self, image: Image.Image, key: int, stream: int) -> Tensor:
-        with seeded_generators(key):
-            view = self.views[stream](image)
+        try:
+            with seeded_generators(key):
+                view = self.views[stream](image)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, ConfigError) or not raised_within(error, {'binssl'}):  # by a person's own transform
+                raise
+            told = f'view {stream} of {self.kind} cannot be made of {image.width} x {image.height} px'
+            raise ConfigError(f'{told} ({error}): change its transforms') from error
         if isinstance(view, Image.Image):
             view = pil_to_tensor(view)
         if not isinstance(view, Tensor) or view.dtype != torch.uint8 or view.ndim != 3:

@@ -32,8 +32,6 @@ class EpochLoop(EpochBasedTrainLoop):
     def __init__(
         self, runner: Any, dataloader: Any, max_epochs: int, val_begin: int = 1, val_interval: int = 1
     ) -> None:
-        if not isinstance(max_epochs, int) or max_epochs < 1:
-            raise ConfigError(f'train_cfg.max_epochs is {max_epochs}; it must be a whole number of at least 1')
         super().__init__(runner, dataloader, max_epochs, val_begin, val_interval)
         self._check_run()
         self.epoch_length = whole_steps(runner.cfg, len(self.dataloader.dataset), get_world_size())

@@ -186,6 +186,8 @@ def _check_schedules(cfg: Config, model: Any = None) -> None:
 def _kind_problems(cfg: Config) -> Iterator[str]:
     """mmengine's own loops and wrappers are registered too, and have none of what a run here relies on."""
     kind, sampler = cfg.optim_wrapper.get('type', DEFAULT_WRAPPER), cfg.train_dataloader.sampler.type
+    if cfg.train_cfg.get('max_epochs', 1) < 1:
+        yield f'train_cfg.max_epochs is {cfg.train_cfg.max_epochs}; it must be a whole number of at least 1'
     if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
         yield f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it"
     if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):
@@ -253,6 +255,8 @@ def _build_data(cfg: Config, datasets: dict[str, Any]) -> None:
     for name in ('train_dataloader', 'val_dataloader'):
         if cfg.get(name):
             datasets[name] = build_dataset(cfg[name].dataset)
+            if len(datasets[name]):
+                datasets[name][0]  # views that do not fit the images are told now
     if getattr(ALGORITHMS.get(cfg.model.type), 'needs_labels', False):
         classes = (cfg.model.get('head') or {}).get('num_classes')
         check_labels(datasets['train_dataloader'], classes, datasets.get('val_dataloader'))

@@ -9,7 +9,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.dist import is_main_process
 
-from binssl.checkpoints import load_model, load_weights, read_trained
+from binssl.checkpoints import differing_network, load_model, load_weights, read_trained
 from binssl.checkpoints.weights import inference_config
 from binssl.core.files import file_sha256, write_json
 from binssl.datasets.download import add_download_flag, download_data
@@ -51,7 +51,9 @@ def test(args: argparse.Namespace) -> None:
     lacks = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if cfg.get(key) is None]
     if lacks:
         raise ConfigError(f'{config} describes no test: it has no {", ".join(lacks)}')
-    cfg.model = inference_config(read_trained(checkpoint).model)
+    recorded, described = inference_config(read_trained(checkpoint).model), (cfg.get('model') or {}).get('backbone')
+    others = differing_network(recorded['backbone'], described, 'backbone') if described else []
+    cfg.model = recorded
     cfg = Config({key: value for key, value in cfg.items() if key in TEST_KEYS}, filename=cfg.filename)
     lacking = filter(None, [check_devices(args.check or 1, args.device)])
     refuse('this test cannot start', [*check_parts(cfg), *lacking])
@@ -62,12 +64,14 @@ def test(args: argparse.Namespace) -> None:
         return
     cfg.device = args.device
     with processes(args.launcher, args.device):
-        _test(cfg, Path(checkpoint), args.out)
+        _test(cfg, Path(checkpoint), args.out, others)
 
 
-def _test(cfg: Config, checkpoint: Path, out: str | None) -> None:
+def _test(cfg: Config, checkpoint: Path, out: str | None, others: list[str]) -> None:
     network = load_model(checkpoint)
     runner = Runner.from_cfg(cfg)
+    if others:
+        runner.say('tested is the network of %s, not that of the config: %s', checkpoint, '; '.join(others[:3]))
     load_weights(runner.model, network.state_dict())
     runner.test_dataloader.dataset.refuse_bad()
     metrics = runner.test()

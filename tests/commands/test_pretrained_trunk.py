@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from binssl.checkpoints import CheckpointError, load_model, read_checkpoint, write_checkpoint
+from binssl.engine import testing
 from binssl.engine.training import parse_training, train, training_config
 from binssl.engine.weights import write_initial_weights
 from binssl.registry import ConfigError
@@ -79,3 +80,15 @@ def test_linear_evaluation_leaves_the_trunk_as_it_was_to_the_bit(weights: Path, 
     assert trunk
     assert all(torch.equal(after[key], value) for key, value in trunk.items())
     assert not torch.equal(after['head.fc.weight'], torch.zeros_like(after['head.fc.weight']))
+
+
+def test_a_test_of_another_network_than_the_config_describes_says_so(weights: Path, tmp_path: Path) -> None:
+    base = str(Path('configs/benchmarks/features/digits.py').resolve())
+    backbone = "dict(type='ReActNet', channels=[8, 16], strides=[1])"
+    for name, model in (('other', f'model = dict(type="Encoder", backbone={backbone})\n'), ('open', '')):
+        (tmp_path / f'{name}.py').write_text(f'_base_ = [{base!r}]\n{model}')
+        config = str(tmp_path / f'{name}.py')
+        testing.test(testing.parse_testing([config, str(weights), '--work-dir', str(tmp_path / name)]))
+        (log,) = (tmp_path / name).glob('*/*.log')
+        told = 'not that of the config: backbone.channels: [8, 8, 16] in the file, [8, 16] in the config'
+        assert (told in log.read_text()) == (name == 'other')

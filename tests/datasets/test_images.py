@@ -181,6 +181,12 @@ def test_a_wrong_view_is_refused_at_once(shared_imagenet, views, message):
         ImageFolder(shared_imagenet / 'val', views=views)
 
 
+def test_a_view_that_does_not_fit_the_images_is_told_in_a_sentence(shared_imagenet):
+    data = ImageFolder(shared_imagenet / 'train', views=[[dict(type='torchvision/CenterCrop', size=-3)]])
+    with pytest.raises(ConfigError, match=r'^view 0 of ImageFolder cannot be made of \d+ x \d+ px \(.*\): change its'):
+        data[0]
+
+
 def test_a_view_that_is_not_uint8_is_refused(shared_imagenet):
     views = [[dict(type='torchvision/ToImage'), dict(type='torchvision/ToDtype', dtype=torch.float32, scale=True)]]
     with pytest.raises(ConfigError, match=r'uint8 tensor .* not torch\.float32'):
