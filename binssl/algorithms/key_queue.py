@@ -33,7 +33,7 @@ class KeyQueue(nn.Module):
 
     def __init__(self, length: int, channels: int) -> None:
         super().__init__()
-        if not isinstance(length, int) or length < 1:
+        if length < 1:
             raise ConfigError(f'queue_length {length!r} must be at least 1, a whole number')
         self.length = length
         self.register_buffer('keys', F.normalize(torch.randn(length, channels)))

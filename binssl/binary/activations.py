@@ -102,7 +102,7 @@ class LeakyClip(Binarizer):
 
     def __init__(self, slope: float = 0.1) -> None:
         super().__init__()
-        if not isinstance(slope, (int, float)) or not 0 <= slope < 1:
+        if not 0 <= slope < 1:
             raise ConfigError(f"LeakyClip's slope is {slope!r}; it must be a number from 0 to below 1, as 0.1")
         self.slope = slope
 

@@ -136,7 +136,7 @@ class SomeOfEachClass(Chosen):
     """
 
     def __init__(self, dataset: dict, per_class: int, draw: int = 0, seed: int = 0) -> None:
-        if not isinstance(per_class, int) or per_class < 1:
+        if per_class < 1:
             raise ConfigError(f'SomeOfEachClass: per_class is {per_class!r}; it must be a whole number of at least 1')
         whole = build_dataset(dataset, seed)
         labels = whole.labels

@@ -45,7 +45,7 @@ _LOADER_KEYS = (
 )
 #: keys of the sections that are no registered parts
 SECTIONS: dict[str, tuple[str, ...]] = dict(
-    randomness=('seed', 'diff_rank_seed', 'deterministic'),
+    randomness=('seed', 'deterministic'),
     auto_scale_lr=('enable', 'base_batch_size'),
     env_cfg=('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
     visualizer=('type', 'name', 'vis_backends', 'save_dir'),

@@ -77,7 +77,7 @@ class LinearSVM(GatheredMetric):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if any(not isinstance(each, int) or each < 1 for each in (*shots, repeats)):
+        if any(each < 1 for each in (*shots, repeats)):
             raise ConfigError(f'shots is {tuple(shots)!r} and repeats {repeats!r}; they must be whole numbers above 0')
         if not full and not shots:
             raise ConfigError('there is nothing to learn from: set full=True or give shots, such as [1, 2, 4]')

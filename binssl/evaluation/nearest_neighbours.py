@@ -55,7 +55,7 @@ class KNNAccuracy(SampleMetric):
             raise ConfigError(f'num_neighbours is {num_neighbours!r}; it must be a whole number above 0, or several')
         if len(set(counts)) < len(counts):
             raise ConfigError(f'num_neighbours is {num_neighbours}; give each number once')
-        if not isinstance(temperature, (int, float)) or not temperature > 0:
+        if not temperature > 0:
             raise ConfigError(f'temperature is {temperature!r}; it must be a number above 0')
         self.num_neighbours, self.temperature = counts, temperature
         self.device = torch.device('cpu')

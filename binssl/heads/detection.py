@@ -194,7 +194,7 @@ def _answer_exactly(module: nn.Module, inputs: Any, answer: Any) -> Any:
 
 
 def _check(num_classes: int, min_sizes: Sequence[int], max_size: int) -> None:
-    if not isinstance(num_classes, int) or num_classes < 1:
+    if num_classes < 1:
         raise ConfigError(f'model.head.num_classes {num_classes!r} of a detector must be a whole number of at least 1')
     if not min_sizes or not 0 < min(min_sizes) <= max(min_sizes) <= max_size:
         raise ConfigError(

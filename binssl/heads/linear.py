@@ -124,10 +124,10 @@ class LinearRates(nn.Module):
         norm: str | None = None,
     ) -> None:
         super().__init__()
-        if not isinstance(rates, (list, tuple)) or not rates or len(set(rates)) < len(rates):
+        if not rates or len(set(rates)) < len(rates):
             raise ConfigError(f'rates {rates!r} of LinearRates must be a list of learning rates, each once')
         for rate in rates:
-            if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate < math.inf:
+            if not 0 < rate < math.inf:
                 raise ConfigError(f'rate {rate!r} of LinearRates must be a positive number')
         first = LinearHead(num_classes, in_channels, label_smoothing, norm)
         self.learning_rates = tuple(float(rate) for rate in rates)

@@ -42,7 +42,7 @@ class ActivationSignHook(WatchHook):
         self, interval: int = 50, images: int = 32, most_saturated: float = 0.9, least_minority: float = 1e-3
     ) -> None:
         super().__init__(interval)
-        if not isinstance(images, int) or images < 1:
+        if images < 1:
             raise ConfigError(f'images is {images!r}; it must be a whole number of at least 1')
         self.images = images
         self.most_saturated = check_share('most_saturated', most_saturated)

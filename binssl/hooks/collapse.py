@@ -47,9 +47,9 @@ class FeatureSpreadHook(WatchHook):
         self, interval: int = 50, images: int = 256, least_spread: float = 0.05, least_rank: float = 1.5
     ) -> None:
         super().__init__(interval)
-        if not isinstance(images, int) or images < 2:
+        if images < 2:
             raise ConfigError(f'images is {images!r}; it must be a whole number of at least 2')
-        if not isinstance(least_rank, (int, float)) or not least_rank >= 0:
+        if not least_rank >= 0:
             raise ConfigError(f'least_rank is {least_rank!r}; it must be a number of at least 0')
         self.images, self.least_rank = images, least_rank
         self.least_spread = check_share('least_spread', least_spread)

@@ -31,7 +31,7 @@ class DistributionHook(WarningHook):
     def __init__(self, least_nats: float = 0.005, least_entropy: float = 0.01, most_kl: float = 3.0) -> None:
         super().__init__()
         for name, value in dict(least_nats=least_nats, least_entropy=least_entropy, most_kl=most_kl).items():
-            if not isinstance(value, (int, float)) or not value >= 0:
+            if not value >= 0:
                 raise ConfigError(f'{name} is {value!r}; it must be a number of at least 0')
         self.least_nats, self.least_entropy, self.most_kl = least_nats, least_entropy, most_kl
 

@@ -62,7 +62,7 @@ class NotANumberHook(Hook):
     priority = 'ABOVE_NORMAL'
 
     def __init__(self, interval: int = 50) -> None:
-        if not isinstance(interval, int) or interval < 1:
+        if interval < 1:
             raise ConfigError(f'interval of NotANumberHook is {interval!r}; it must be an integer of at least 1')
         self.interval = interval
         self._first_bad: Tensor | None = None

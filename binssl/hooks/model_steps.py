@@ -74,7 +74,7 @@ class PrototypeHook(Hook):
 
     def __init__(self, frozen_iterations: int = 313, queue_start_epoch: int = 15) -> None:
         for name, value in (('frozen_iterations', frozen_iterations), ('queue_start_epoch', queue_start_epoch)):
-            if not isinstance(value, int) or value < 0:
+            if value < 0:
                 raise ConfigError(f'PrototypeHook: {name} is {value!r}; it must be a whole number of at least 0')
         self.frozen_iterations, self.queue_start_epoch = frozen_iterations, queue_start_epoch
 

@@ -30,7 +30,7 @@ class ProgressHook(Hook):
     priority = 'BELOW_NORMAL'
 
     def __init__(self, interval: int = 50) -> None:
-        if not isinstance(interval, int) or interval < 1:
+        if interval < 1:
             raise ConfigError(f'progress.interval is {interval!r}; it must be a whole number of at least 1')
         self.interval = interval
 

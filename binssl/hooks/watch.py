@@ -51,7 +51,7 @@ class WatchHook(WarningHook):
 
     def __init__(self, interval: int = 50) -> None:
         super().__init__()
-        if not isinstance(interval, int) or interval < 1:
+        if interval < 1:
             raise ConfigError(f'interval of {type(self).__name__} is {interval!r}; it must be an integer of at least 1')
         self.interval = interval
         self.values: dict[str, float] = {}
@@ -74,7 +74,7 @@ def check_share(name: str, value: Any) -> float:
     Raises:
         ConfigError: it lies outside.
     """
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+    if not 0 <= value <= 1:
         raise ConfigError(f'{name} is {value!r}; it must be a share, a number from 0 to 1')
     return value
 

@@ -33,7 +33,7 @@ class WeightAverageHook(Hook):
     priority = 'NORMAL'  # before the checkpoint is written
 
     def __init__(self, decay: float = 0.9999) -> None:
-        if isinstance(decay, bool) or not isinstance(decay, (int, float)) or not 0 < decay < 1:
+        if not 0 < decay < 1:
             raise ConfigError(
                 f'decay {decay!r} of WeightAverageHook must lie between 0 and 1; 0.9999 averages over '
                 'about 10,000 steps'

@@ -52,7 +52,7 @@ class WeightSignHook(WatchHook):
         most_saturated: float = 0.5,
     ) -> None:
         super().__init__(interval)
-        if not isinstance(dead_after, int) or not 1 <= dead_after <= 255:
+        if not 1 <= dead_after <= 255:
             raise ConfigError(f'dead_after is {dead_after!r}; it must be a number of comparisons from 1 to 255')
         self.dead_after = dead_after
         self.least_flip_rate = check_share('least_flip_rate', least_flip_rate)

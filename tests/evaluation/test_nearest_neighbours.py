@@ -11,7 +11,7 @@ from evaluation.planted import batches, digits, knn_accuracies, planted
 from sklearn.neighbors import KNeighborsClassifier
 
 from binssl.evaluation import EvaluationError, KNNAccuracy, neighbour_search
-from binssl.registry import ConfigError
+from binssl.registry import METRICS, ConfigError
 
 
 def knn_accuracy(bank, bank_labels, queries, query_labels, num_neighbours=20, temperature=0.07):
@@ -130,7 +130,7 @@ def test_more_neighbours_than_samples_is_an_error():
 )
 def test_impossible_settings_are_refused_at_construction(bad):
     with pytest.raises(ConfigError, match=next(iter(bad))):
-        KNNAccuracy(**bad)
+        METRICS.build(dict(type='KNNAccuracy', **bad))
 
 
 def measured(data, **settings) -> dict[str, float]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from binssl.binary import BinaryConv2d
 from binssl.binary.binarizers import Binarizer
 from binssl.hooks import WeightSignHook
-from binssl.registry import BINARIZERS, ConfigError
+from binssl.registry import BINARIZERS, HOOKS, ConfigError
 
 CLIP = dict(type='ScaledSign')
 
@@ -243,15 +243,15 @@ def test_saturated_weights_are_warned_of_and_explain_the_missing_flips():
     [
         (dict(least_flip_rate=-1e-6), 'a share'),
         (dict(most_flipped=1.5), 'a share'),
-        (dict(most_dead='all'), 'a share'),
+        (dict(most_dead='all'), 'float'),
         (dict(most_saturated=float('nan')), 'a share'),
         (dict(dead_after=0), 'from 1 to 255'),
         (dict(dead_after=256), 'from 1 to 255'),
         (dict(interval=0), 'at least 1'),
-        (dict(interval=2.5), 'at least 1'),
+        (dict(interval=2.5), 'int'),
     ],
 )
 def test_bad_settings_are_named(setting, rule):
     ((name, value),) = setting.items()
     with pytest.raises(ConfigError, match=f'{name} .*{value!r}; .*{rule}'):
-        WeightSignHook(**setting)
+        HOOKS.build(dict(type='WeightSignHook', **setting))
