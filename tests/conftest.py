@@ -20,12 +20,13 @@ from made_up_cifar import write_cifar10
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope, init_default_scope
 from mmengine.visualization import Visualizer
+from warm_python import LIBRARIES, start_server
 
 from binssl.engine.weights import write_initial_weights
 
 MOST_TESTS_WITH_PROCESSES = 32
 PROPERTY = 'starts a process'
-PROGRAMS = ('python', 'bash', 'sh', 'torchrun')
+PROGRAMS = ('python', 'warm_python', 'bash', 'sh', 'torchrun')
 
 # mmengine copies every config into a folder of its own and removes that: on a disk, nine tenths of the time to read one
 if os.access('/dev/shm', os.W_OK):
@@ -42,6 +43,7 @@ model = dict(
 )
 """
 
+multiprocessing.set_forkserver_preload(LIBRARIES)
 running: list[pytest.Item] = []
 counted: set[str] = set()
 
@@ -82,6 +84,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         running.pop()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker('process'):
+        start_server()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -167,7 +167,7 @@ def write_checkpoint(content: Mapping[str, Any], path: str | os.PathLike) -> Non
     try:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(path)
+        remove_leftovers(path.parent, path.name)
         archive = io.BytesIO()
         # not into the file itself: Ctrl-C in its write would end the process in torch's writer, which is C++
         torch.save(content, archive)

@@ -59,10 +59,10 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove what killed writers of ``path`` have left beside it; to be called where no other one is at work."""
-    for entry in path.parent.iterdir():
-        if entry.name.startswith(f'.{path.name}.') and entry.name.endswith('.tmp'):
+def remove_leftovers(folder: Path, name: str = '') -> None:
+    """Remove what killed writers have left in ``folder`` (of its file ``name``); where no other one is at work."""
+    for entry in folder.iterdir():
+        if entry.name.startswith(f'.{name}.' if name else '.') and entry.name.endswith('.tmp'):
             entry.unlink(missing_ok=True)
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
+from binssl.core.files import remove_leftovers
 from binssl.core.processes import by_the_first
 from binssl.registry import ConfigError
 
@@ -52,8 +53,9 @@ def hold(file: Path, what: str, message: str) -> Iterator[None]:
 
 @contextmanager
 def only_one(work_dir: Path, what: str = 'a recipe') -> Iterator[None]:
-    """:func:`hold` ``work_dir/.lock``: every other run is kept out of the folder while this one runs."""
+    """:func:`hold` ``work_dir/.lock``: other runs are kept out of the folder; what killed ones left goes."""
     with hold(work_dir / '.lock', what, f'{{}} is running in {work_dir}: wait for it, or give another --work-dir'):
+        remove_leftovers(work_dir)
         yield
 
 

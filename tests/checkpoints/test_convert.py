@@ -6,7 +6,6 @@ import copy
 import functools
 import json
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -211,23 +210,17 @@ def test_a_file_that_stands_is_kept_unless_forced(tmp_path):
         convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'a.pth', 'burn_reactnet_binact', force=True)
 
 
-@pytest.mark.process
-def test_the_command_refuses_a_wrong_file_without_a_traceback(tmp_path):
+def test_the_command_refuses_a_wrong_file_without_a_traceback(tmp_path, monkeypatch, capsys):
     torch.save({'state_dict': {'layer1.weight': torch.zeros(2)}}, tmp_path / 'a.pth')
-    command = [
-        sys.executable,
-        'tools/convert_checkpoint.py',
-        str(tmp_path / 'a.pth'),
-        str(tmp_path / 'new' / 'b.pth'),
-        '--from',
-        'reactnet_mobilenet_step1',
-    ]
-    wrong = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
-    assert wrong.returncode == 1
-    assert 'Traceback' not in wrong.stderr
-    assert 'error: not a reactnet_mobilenet_step1 checkpoint' in wrong.stderr
-    assert 'missing (298):\n    backbone.stem.conv.weight (32, 3, 3, 3)' in wrong.stderr
-    assert 'unexpected (1):\n    layer1.weight (2,)' in wrong.stderr
+    arguments = [str(tmp_path / 'a.pth'), str(tmp_path / 'new' / 'b.pth'), '--from', 'reactnet_mobilenet_step1']
+    monkeypatch.setattr(sys, 'argv', ['convert_checkpoint.py', *arguments])
+    with pytest.raises(SystemExit, match='1'):
+        runpy.run_path(str(ROOT / 'tools' / 'convert_checkpoint.py'), run_name='__main__')
+    errors = capsys.readouterr().err
+    assert 'Traceback' not in errors
+    assert 'error: not a reactnet_mobilenet_step1 checkpoint' in errors
+    assert 'missing (298):\n    backbone.stem.conv.weight (32, 3, 3, 3)' in errors
+    assert 'unexpected (1):\n    layer1.weight (2,)' in errors
     assert not (tmp_path / 'new').exists()
 
 

@@ -7,12 +7,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from made_up_voc_boxes import make_devkit, write_annotation
+from warm_python import PYTHON
 
 from binssl.checkpoints import extract_weights, load_model, read_checkpoint
 from binssl.datasets import VOCDetection
@@ -167,7 +167,7 @@ def test_two_processes_give_the_number_of_one(folder, trained):
             str(out),
         ],
         cwd=ROOT,
-        env={**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'},
+        env={**os.environ, 'PYTHON': PYTHON, 'OMP_NUM_THREADS': '1'},
         capture_output=True,
         text=True,
         timeout=120,

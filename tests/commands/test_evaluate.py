@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from warm_python import PYTHON
 
 from binssl.engine.testing import parse_testing
 from binssl.engine.testing import test as run_test
@@ -52,7 +52,7 @@ def test_one_table_of_all_tasks_and_a_second_start_does_nothing(
     weights, out = tmp_path / 'weights.pth', tmp_path / 'out'
     write_initial_weights(tmp_path / 'small.py', weights)
     arguments = [str(weights), '--suite', str(tmp_path / 'suite.py'), '--work-dir', str(out)]
-    command = [sys.executable, 'tools/evaluate.py', *arguments]
+    command = [PYTHON, 'tools/evaluate.py', *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'done in' in done.stdout

@@ -2,20 +2,20 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 import torchvision
 from imagenet_folder import make_imagenet_folder
+from warm_python import PYTHON
 
 ROOT = Path(__file__).parents[2]
 
 
 def run(*command: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command in the project's root, in this interpreter's environment."""
-    env = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', **(environment or {})}
+    env = {**os.environ, 'PYTHON': PYTHON, 'OMP_NUM_THREADS': '1', **(environment or {})}
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
 
 
@@ -57,22 +57,22 @@ def test_stage_2_trains_resumes_and_is_evaluated_in_two_processes(tmp_path: Path
         'train_dataloader.dataset.views.1.0.size=32',
         'global_batch_size=16',  # 2 processes x 4 x 2
         'load_from=none',
-        'train_cfg.max_epochs=2',
+        'train_cfg.max_epochs=1',
         'default_hooks.checkpoint.interval_iters=4',
     ]
     train = ['bash', 'tools/dist_train.sh', 'configs/selfsup/burn/stage2.py', '2', '--work-dir', str(tmp_path / 'run')]
     first = run(*train, '--cfg-options', *options)
     assert first.returncode == 0, first.stderr
-    assert '2 epochs of 6 iterations, 2 batch(es) a step' in first.stdout
-    assert (tmp_path / 'run' / 'latest.pth').resolve().name == 'epoch_2.pth'
+    assert '1 epochs of 6 iterations, 2 batch(es) a step' in first.stdout
+    assert (tmp_path / 'run' / 'latest.pth').resolve().name == 'epoch_1.pth'
 
-    (tmp_path / 'run' / 'last_checkpoint').write_text('iter_8.pth\n')  # as if it had been killed in the second epoch
+    (tmp_path / 'run' / 'last_checkpoint').write_text('iter_4.pth\n')  # as if it had been killed in mid-epoch
     again = run(*train, '--resume', 'auto', '--cfg-options', *options)
     assert again.returncode == 0, again.stderr
-    assert '1 epochs, 8 iterations done' in again.stdout
+    assert '0 epochs, 4 iterations done' in again.stdout
 
     weights = str(tmp_path / 'weights.pth')
-    extracted = run(sys.executable, 'tools/extract_weights.py', str(tmp_path / 'run' / 'latest.pth'), weights)
+    extracted = run(PYTHON, 'tools/extract_weights.py', str(tmp_path / 'run' / 'latest.pth'), weights)
     assert extracted.returncode == 0, extracted.stderr
     data = [f'{name}_dataloader.dataset.root={tmp_path}/imagenet' for name in ('train', 'val')]
     small = [

@@ -7,13 +7,13 @@ import random
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from engine.runs import burn
+from warm_python import PYTHON
 
 ROOT = Path(__file__).parents[2]
 #: (signal, whether it waits for a checkpoint that is being written)
@@ -24,7 +24,7 @@ class Run:
     """A training process, watched through its terminal and its work folder."""
 
     def __init__(self, config: Path, work_dir: Path) -> None:
-        command = [sys.executable, 'tools/train.py', str(config), '--work-dir', str(work_dir), '--resume', 'auto']
+        command = [PYTHON, 'tools/train.py', str(config), '--work-dir', str(work_dir), '--resume', 'auto']
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
@@ -59,10 +59,10 @@ class Run:
 
 
 def write_config(folder: Path) -> Path:
-    """BURN, 60 epochs of 8 iterations, 2 to a step; a checkpoint after every step, a report of every iteration."""
+    """BURN, 20 epochs of 8 iterations, 2 to a step; a checkpoint after every step, a report of every iteration."""
     cfg = burn(
         folder,
-        epochs=60,
+        epochs=20,
         batch=128,
         global_batch_size=256,
         default_hooks=dict(
@@ -102,7 +102,7 @@ def test_ten_kills_change_nothing(tmp_path):
     last = Run(config, parts)
     code, errors = last.end()
     assert code == 0, errors
-    first, second = (torch.load(folder / 'epoch_60.pth', weights_only=True) for folder in (whole, parts))
+    first, second = (torch.load(folder / 'epoch_20.pth', weights_only=True) for folder in (whole, parts))
     for part in ('state_dict', 'optimizer'):
         assert str(first[part].keys()) == str(second[part].keys())
     for name, weight in first['state_dict'].items():

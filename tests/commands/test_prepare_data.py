@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from imagenet_folder import make_imagenet_folder
 from made_up_archives import WNIDS, write_devkit, write_train_tar, write_val_tar
+from warm_python import PYTHON
 
 from binssl.data_tools.imagenet import ARCHIVE_META, Member
 from binssl.datasets import ImageFolder, ImageNet
@@ -118,7 +119,7 @@ def test_a_killed_cache_is_gone_on_with(tool, tmp_path):
         os.link(photo, photo.with_stem(f'{photo.stem}{number}'))
     out, part = tmp_path / 'out', tmp_path / 'out.part'
     arguments = ('resize_cache.py', source, out, '--workers', 1)
-    command = [sys.executable, 'tools/prepare_data/resize_cache.py', *map(str, arguments[1:])]
+    command = [PYTHON, 'tools/prepare_data/resize_cache.py', *map(str, arguments[1:])]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env={**os.environ, 'OMP_NUM_THREADS': '1'})
     deadline = time.monotonic() + 60
     while sum(1 for _ in part.rglob('*.JPEG')) < 20:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import traceback
 from pathlib import Path
 
 import pytest
 from engine.runs import NAMES, classifier
+from warm_python import PYTHON
 
 from binssl.core.command_line import run_command
 from binssl.engine.training import parse_training, train
@@ -125,7 +125,7 @@ def test_a_typo_ends_the_command_with_its_traceback(tmp_path):
     (tmp_path / 'my_typo.py').write_text('\nundefined\n')
     (tmp_path / 'config.py').write_text("custom_imports = dict(imports=['my_typo'])\n")
     environment = {**os.environ, 'PYTHONPATH': f'{tmp_path}:{ROOT}'}
-    command = [sys.executable, 'tools/train.py', str(tmp_path / 'config.py'), '--check', '1']
+    command = [PYTHON, 'tools/train.py', str(tmp_path / 'config.py'), '--check', '1']
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert run.returncode == 1
     assert f'File "{tmp_path}/my_typo.py", line 2' in run.stderr

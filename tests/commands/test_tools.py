@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from engine.runs import burn, classifier
+from warm_python import PYTHON
 
 from binssl.checkpoints import read_checkpoint
 
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def start(*command: str, **environment: str) -> subprocess.Popen[str]:
-    env = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', **environment}
+    env = {**os.environ, 'PYTHON': PYTHON, 'OMP_NUM_THREADS': '1', **environment}
     return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -33,15 +33,14 @@ def free_port() -> str:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize('tool', ['train', 'test'])
-def test_expected_error_is_one_message_and_an_exit_code(tool, tmp_path):
+def test_expected_error_is_one_message_and_an_exit_code(tmp_path):
     (tmp_path / 'config.py').write_text('modell = 5\n')
-    files = [str(tmp_path / 'config.py'), 'weights.pth'][: 2 if tool == 'test' else 1]
-    code, output, errors = end(start(sys.executable, f'tools/{tool}.py', *files))
-    assert code == 1
-    assert errors.startswith("error: nothing reads the config key 'modell'")
-    assert 'Traceback' not in errors
-    assert not output
+    for tool, more in (('train', []), ('test', ['weights.pth'])):
+        code, output, errors = end(start(PYTHON, f'tools/{tool}.py', str(tmp_path / 'config.py'), *more))
+        assert code == 1
+        assert errors.startswith("error: nothing reads the config key 'modell'")
+        assert 'Traceback' not in errors
+        assert not output
 
 
 @pytest.mark.process

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from contracts.small import (
 )
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from two_processes import in_two_processes
 
 from binssl.algorithms.key_queue import encode_keys
 from binssl.engine import synchronise_batch_norm
@@ -117,28 +117,20 @@ def mix(rank: int) -> dict[str, torch.Tensor]:
     )
 
 
-def run_process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    address = f'tcp://127.0.0.1:{port}'
-    torch.distributed.init_process_group('gloo', init_method=address, rank=rank, world_size=2)
-    own = Path(folder) / str(rank)
+def answer_all(rank: int, folder: Path) -> dict[str, Any]:
+    own = folder / str(rank)
     own.mkdir()
     half = slice(rank * 4, rank * 4 + 4)
     answers = {name: answer(config, own, half) for name, config in ROWS.items()}
     learned = {name: train(ROWS[name], own, half, processes=2) for name in LEARNING}
-    torch.save(dict(answers, learned=learned, mixed=mix(rank)), own / 'answers.pth')
-    torch.distributed.destroy_process_group()
+    return dict(answers, learned=learned, mixed=mix(rank))
 
 
 @pytest.fixture(scope='module')
 def two(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """What both processes found."""
     folder = tmp_path_factory.mktemp('two_processes')
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port = listener.getsockname()[1]
-    torch.multiprocessing.spawn(run_process, (str(folder), port), nprocs=2)
-    return [torch.load(folder / str(rank) / 'answers.pth') for rank in (0, 1)]
+    return in_two_processes(answer_all, folder, folder)
 
 
 @pytest.mark.process

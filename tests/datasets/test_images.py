@@ -401,17 +401,13 @@ def test_a_truncated_image_is_named_replaced_and_counted(imagenet, log):
     assert len(log) == 1
 
 
-def test_replacements_and_batches_of_arrays_do_not_depend_on_who_loads(imagenet):
+def test_who_loads_changes_no_replacement_and_a_worker_marks_the_bad_image_for_all(imagenet):
     data = ImageNet(root=imagenet, source='folder', views=[ARRAYS, ARRAYS], seed=1)
     truncate(data.index.path(4))
-    here, elsewhere = load(data, 0, 3), load(data, 2, 5)
+    elsewhere = load(data, 2, 5)
+    assert data.bad.nonzero().flatten().tolist() == [4]
+    here = load(data, 0, 3)
     assert all(same(here[index], elsewhere[index]) for index in range(12))
-
-
-def test_workers_mark_bad_images_for_the_main_process(imagenet):
-    data = ImageNet(root=imagenet, source='folder', views=[PLAIN])
-    truncate(data.index.path(4))
-    load(data, 2, 3)
     assert data.bad.nonzero().flatten().tolist() == [4]
 
 

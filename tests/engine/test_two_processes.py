@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from contracts.small import write_teacher
 from engine.runs import Watch
 from mmengine.config import Config
 from torch import nn
+from two_processes import in_two_processes
 
 from binssl.engine import ProcessBatchNorm, Runner, load_config, synchronise_batch_norm
 from binssl.registry import ConfigError
@@ -91,10 +91,7 @@ def train_and_record(cfg: Config) -> dict:
     )
 
 
-def run_process(rank: int, folder: str, port: int) -> None:
-    torch.set_num_threads(1)
-    address = f'tcp://127.0.0.1:{port}'
-    torch.distributed.init_process_group('gloo', init_method=address, rank=rank, world_size=2)
+def norm_and_train(rank: int, folder: Path) -> dict[str, dict]:
     norms = {}
     for name, (norm, shape) in NORMS.items():
         synced = nn.Sequential(norm)
@@ -104,9 +101,7 @@ def run_process(rank: int, folder: str, port: int) -> None:
         norms[name] = pass_batches(synced[0], half, [batch.sin() for batch in half])
     half = whole_batches((8, 5, 40, 40))[0][HALVES[rank]].bfloat16()
     norms['bf16'] = ProcessBatchNorm(5)(half).detach()
-    run = train_and_record(stage2(Path(folder), Path(folder) / 'two', batch=64))
-    torch.save(dict(norms=norms, run=run), Path(folder) / f'{rank}.pth')
-    torch.distributed.destroy_process_group()
+    return dict(norms=norms, run=train_and_record(stage2(folder, folder / 'two', batch=64)))
 
 
 @pytest.fixture(scope='module')
@@ -114,11 +109,7 @@ def two(tmp_path_factory) -> tuple[Path, list[dict]]:
     """What both processes found."""
     folder = tmp_path_factory.mktemp('two_processes')
     write_teacher(folder / 'teacher.pth', stage2(folder, folder / 'two', 64).model.teacher.backbone.to_dict())
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        port = listener.getsockname()[1]
-    torch.multiprocessing.spawn(run_process, (str(folder), port), nprocs=2)
-    return folder, [torch.load(folder / f'{rank}.pth') for rank in (0, 1)]
+    return folder, in_two_processes(norm_and_train, folder, folder)
 
 
 @pytest.mark.process

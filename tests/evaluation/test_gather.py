@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import socket
-
 import pytest
 import torch
-import torch.multiprocessing as processes
 from evaluation.planted import batches, planted
 from mmengine.evaluator import Evaluator
+from two_processes import in_two_processes
 
 from binssl.evaluation import EvaluationError
 from binssl.registry import METRICS
@@ -65,40 +62,20 @@ def test_half_precision_features_are_scored_in_float32():
     assert evaluate(ALL[:3], data) == evaluate(ALL[:3], exact)
 
 
-def one_process(rank: int, port: int, queue) -> None:
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+def evaluate_share(rank: int) -> tuple[dict[str, float], str]:
+    """The results, and how a question that cannot be answered is refused."""
     data = batches(*samples(), size=7)
     shares = [data[0::2], data[1::2] + data[:1]]  # the second one is padded with a batch of the first
     results = evaluate(ALL, shares[rank])
-    try:
+    with pytest.raises(EvaluationError) as refused:
         evaluate([dict(type='KNNAccuracy', num_neighbours=1000)], shares[rank])
-        message = 'no error'
-    except EvaluationError as error:
-        message = str(error)
-    queue.put((rank, results, message))
-    torch.distributed.destroy_process_group()
+    return results, str(refused.value)
 
 
 @pytest.mark.process
-def test_two_processes_give_the_numbers_and_errors_of_one():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        port = probe.getsockname()[1]
-    context = processes.get_context('spawn')
-    queue = context.Queue()
-    workers = [context.Process(target=one_process, args=(rank, port, queue)) for rank in range(2)]
-    for worker in workers:
-        worker.start()
-    try:
-        answers = sorted([queue.get(timeout=120), queue.get(timeout=120)], key=lambda answer: answer[0])
-    finally:
-        for worker in workers:
-            worker.join(timeout=20)
-            worker.kill()
+def test_two_processes_give_the_numbers_and_errors_of_one(tmp_path):
     expected = evaluate(ALL, batches(*samples()))
-    for _, results, message in answers:
+    for results, message in in_two_processes(evaluate_share, tmp_path):
         assert results == expected
         assert 'num_neighbours 1000 is more than the 60 bank samples' in message
 

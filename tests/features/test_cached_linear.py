@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from engine.runs import config as small_run
 from engine.runs import run as run_config
 from features.networks import write_network
 from mmengine.config import Config
+from warm_python import PYTHON
 
 from binssl.checkpoints import read_checkpoint
 from binssl.engine import testing
@@ -185,7 +185,7 @@ def test_planted_classes_are_found_and_shuffled_labels_are_chance(shuffled: bool
 @pytest.mark.process
 @pytest.mark.slow
 def test_two_processes_give_the_number_of_one(config: Path, weights: Path, tmp_path: Path) -> None:
-    env = {**os.environ, 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1', 'GPUS': '2'}
+    env = {**os.environ, 'PYTHON': PYTHON, 'OMP_NUM_THREADS': '1', 'GPUS': '2'}
     command = [
         'bash',
         'benchmarks/dist_train_linear.sh',

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from evaluation.planted import knn_accuracies
 from imagenet_folder import make_imagenet_folder, truncate
 from methods.random_weights import write_random
 from mmengine.config import Config
+from warm_python import PYTHON
 
 from binssl import load_model
 from binssl.engine import load_config
@@ -55,7 +55,7 @@ def test_script_in_two_processes_gives_the_number_of_one(weights: str, tmp_path:
     """1,797 images: one of them comes twice, so that both processes have as many."""
     flags = ['--num-knn', '10', '200', '--temperature', '0.1']
     run(DIGITS, weights, *flags, '--work-dir', str(tmp_path / 'one'))
-    environment = {**os.environ, 'GPUS': '2', 'PYTHON': sys.executable, 'OMP_NUM_THREADS': '1'}
+    environment = {**os.environ, 'GPUS': '2', 'PYTHON': PYTHON, 'OMP_NUM_THREADS': '1'}
     done = subprocess.run(
         [
             'bash',

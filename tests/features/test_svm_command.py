@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from imagenet_folder import make_imagenet_folder
 from made_up_voc07 import write_voc07
+from warm_python import PYTHON
 
 from binssl.datasets import VOC07
 from binssl.engine.testing import parse_testing
@@ -208,7 +208,7 @@ def test_network_as_it_is_initialised(place, tmp_path, monkeypatch):
 def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place, tmp_path):
     run_svm(command(place, tmp_path / 'one', layers=('feat4', 'feat5')))
     script, two = ROOT / 'benchmarks/dist_test_svm_epoch.sh', tmp_path / 'two'
-    subprocess.run(
+    done = subprocess.run(
         [
             'bash',
             str(script),
@@ -227,11 +227,12 @@ def test_script_of_an_epoch_gives_the_same_with_two_processes_and_two_jobs(place
             '--device',
             'cpu',
         ],
-        check=True,
         timeout=280,
         capture_output=True,
-        env={**os.environ, 'PYTHON': sys.executable},
+        text=True,
+        env={**os.environ, 'PYTHON': PYTHON},
     )
+    assert done.returncode == 0, done.stderr
     assert numbers(two) == numbers(tmp_path / 'one')
 
 

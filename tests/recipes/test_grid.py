@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from warm_python import PYTHON
 
 from binssl.checkpoints import read_checkpoint
 from binssl.engine.training import parse_training, train
@@ -143,7 +143,7 @@ def test_two_processes_train_as_one(weights, tmp_path):
         capture_output=True,
         text=True,
         timeout=240,
-        env={**os.environ, 'PYTHON': sys.executable, 'GPUS': '2', 'OMP_NUM_THREADS': '1'},
+        env={**os.environ, 'PYTHON': PYTHON, 'GPUS': '2', 'OMP_NUM_THREADS': '1'},
     )
     assert done.returncode == 0, done.stderr
     assert top1(two) == top1(one)

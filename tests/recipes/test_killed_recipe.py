@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from warm_python import PYTHON
 
 from binssl.checkpoints import read_checkpoint
 
@@ -31,7 +32,7 @@ rows = {'S2-BNN': 'step2'}
 
 
 def start(recipe: Path, out: Path) -> subprocess.Popen:
-    command = [sys.executable, 'tools/run_recipe.py', str(recipe), '--work-dir', str(out), '--workers', '1']
+    command = [PYTHON, 'tools/run_recipe.py', str(recipe), '--work-dir', str(out), '--workers', '1']
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 

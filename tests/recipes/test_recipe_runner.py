@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from recipes.stand_ins import write_recipe, write_tools
+from warm_python import PYTHON
 
 from binssl.checkpoints import read_checkpoint
 from binssl.core.files import file_sha256
@@ -101,7 +102,7 @@ def kill_in_mid_step(number: int, path: Path, tools: Path, out: Path) -> int:
         'from binssl.recipes.runner import run_recipe; '
         'run_recipe(read_recipe(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], workers=2)'
     )
-    recipe = subprocess.Popen([sys.executable, '-c', code, str(path), str(tools), str(out)], stderr=subprocess.DEVNULL)
+    recipe = subprocess.Popen([PYTHON, '-c', code, str(path), str(tools), str(out)], stderr=subprocess.DEVNULL)
     mark = out / 'seed0' / 'teacher' / 'first_part'
     wait_for(lambda: mark.exists() and mark.read_text() != '')
     step = int(mark.read_text())
@@ -115,6 +116,7 @@ def kill_in_mid_step(number: int, path: Path, tools: Path, out: Path) -> int:
 @pytest.mark.slow
 def test_real_steps_of_one_epoch_go_through_the_real_tools(tmp_path, monkeypatch):
     monkeypatch.chdir(_ROOT)
+    monkeypatch.setattr(sys, 'executable', PYTHON)
     path = tmp_path / 'recipe.py'
     path.write_text("""
 _ONE = {'train_cfg.max_epochs': 1, 'train_dataloader.dataset.split': 'held_out'}
