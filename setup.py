@@ -14,7 +14,7 @@ safetensors = ['safetensors>=0.4']
 dali = ['nvidia-dali-cuda120>=2.4; platform_system == "Linux"']  # 1 GB with what it brings: not among test
 test = [
     'pytest>=8',
-    'pytest-xdist>=3.5',
+    'pytest-xdist>=3.8',
     'ruff>=0.6',
     'mypy>=1.11',
     *digits,

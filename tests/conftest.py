@@ -86,6 +86,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         running.pop()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take long first: none of them is left over for one worker at the end."""
+    long = {item.path for item in items if item.get_closest_marker('slow') and item.get_closest_marker('process')}
+    items.sort(key=lambda item: item.path not in long)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker('process'):
         start_server()

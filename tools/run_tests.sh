@@ -17,6 +17,6 @@ echo '== mypy'
 "$PYTHON" -m mypy || failed=1
 echo '== pytest'
 cores=$("$PYTHON" -c 'import os; print(len(os.sched_getaffinity(0)))')
-# a file's tests stay in one process, where they share what its fixtures made
-"$PYTHON" -m pytest -q -n "${JOBS:-$((cores < 4 ? cores : 4))}" --dist loadfile --durations=15 "$@" </dev/null || failed=1
+# a file's tests stay in one process, where they share what its fixtures made; the order is tests/conftest.py's
+"$PYTHON" -m pytest -q -n "${JOBS:-$((cores < 4 ? cores : 4))}" --dist loadfile --no-loadscope-reorder --durations=15 "$@" </dev/null || failed=1
 exit "$failed"
