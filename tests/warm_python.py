@@ -23,18 +23,13 @@ SOCKET, PLAIN = 'WARM_PYTHON_SOCKET', 'WARM_PYTHON_PLAIN'
 
 def start_server() -> None:
     """Start this process's server, unless it runs; it ends with this process."""
-    import atexit
-    import shutil
     import subprocess
-    import tempfile
 
     if SOCKET in os.environ:
         return
-    folder = tempfile.mkdtemp(prefix='warm')
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[PLAIN] = sys.executable
     if sys.platform == 'linux':
-        os.environ[SOCKET] = os.path.join(folder, 'socket')
+        os.environ[SOCKET] = f'warm_python_{os.getpid()}'
         server = subprocess.Popen(
             [sys.executable, PYTHON, '--serve'],
             stdin=subprocess.PIPE,
@@ -51,7 +46,7 @@ def ask(arguments: list[str]) -> int:
     import signal
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.connect(os.environ[SOCKET])
+        server.connect('\0' + os.environ[SOCKET])
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: server.send(b'%d' % number))
@@ -74,10 +69,10 @@ def serve() -> None:
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
-        listener.bind(os.environ[SOCKET])
+        listener.bind('\0' + os.environ[SOCKET])  # a name without a file
         listener.listen(64)
         os.write(1, b'ready\n')
-        while sys.stdin.fileno() not in select.select([listener, sys.stdin], [], [])[0]:
+        while 0 not in select.select([listener.fileno(), 0], [], [])[0]:
             client, _ = listener.accept()
             if os.fork() == 0:
                 break
