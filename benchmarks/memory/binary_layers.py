@@ -1,16 +1,20 @@
 """Memory and time of the binary layers: ours beside a plain composition of the published formulas.
 
 Counts what autograd keeps between forward and backward (unique storages, parameters excluded) and times both
-passes of ReActNet's trunk. The plain network has the same modules but for its convolutions, which write sign
-and pseudo-gradient as differentiable arithmetic: the piecewise polynomial of Bi-Real Net (arXiv:1808.00278)
-and the clipped weights of ReActNet (arXiv:2003.03488), swapped in by the detach trick.
+passes of ReActNet's trunk, or of ReCU's VGG-small. The plain network has the same modules but for its convolutions,
+which write sign and pseudo-gradient as differentiable arithmetic: the piecewise polynomial of Bi-Real Net
+(arXiv:1808.00278) and the clipped weights of ReActNet (arXiv:2003.03488), swapped in by the detach trick; or ReCU's
+equations (arXiv:2103.12369), whose learned scale multiplies the output.
 
     python benchmarks/memory/binary_layers.py --batch 16 --size 128 --threads 1
+    python benchmarks/memory/binary_layers.py --network vgg_small --size 32
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
+import math
 import platform
 import statistics
 import time
@@ -18,10 +22,16 @@ import time
 import torch
 from torch import Tensor, nn
 
-from binssl.backbones import ReActNet
+from binssl.backbones import VGG, ReActNet
 from binssl.binary import BINARY, BinaryConv2d
 
 MEGABYTE = 1e6
+RECU = {
+    'type': 'BinaryConv2d',
+    'activation': {'type': 'UnitVarianceSign'},
+    'weight': {'type': 'RectifiedSign'},
+    'scale': {'type': 'ChannelScale'},
+}
 
 
 def straight_through(values: Tensor, surrogate: Tensor) -> Tensor:
@@ -47,13 +57,27 @@ class PlainConv2d(nn.Conv2d):
         return nn.functional.conv2d(signs, weight, None, self.stride, self.padding)
 
 
-def plain_copy(network: nn.Module) -> nn.Module:
-    """The same network and weights with :class:`PlainConv2d` for every binary convolution."""
-    plain = ReActNet()
-    plain.load_state_dict(network.state_dict())
+class PlainReCUConv2d(nn.Conv2d):
+    """ReCU's convolution at tau = 0.85 as a composition: standardised, clamped, signs, convolution, times alpha."""
+
+    scale: nn.Module
+
+    def forward(self, x: Tensor) -> Tensor:
+        centred = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        weight = 2 * math.sqrt(2) * centred / (centred.var((1, 2, 3), keepdim=True) + 1e-5).sqrt()
+        quantile = (-weight.abs().mean() * math.log(2 - 2 * 0.85)).item()
+        weight = weight.clamp(-quantile, quantile)
+        x = x / (x.var((1, 2, 3), keepdim=True) + 1e-5).sqrt()
+        signs = straight_through(torch.sign(x), polynomial(x)), straight_through(torch.sign(weight), weight)
+        return nn.functional.conv2d(*signs, None, self.stride, self.padding) * self.scale.alpha
+
+
+def plain_copy(network: nn.Module, kind: type[nn.Conv2d]) -> nn.Module:
+    """The same network and weights with ``kind`` for every binary convolution."""
+    plain = copy.deepcopy(network)
     for module in plain.modules():
         if isinstance(module, BinaryConv2d):
-            module.__class__ = PlainConv2d
+            module.__class__ = kind
     return plain
 
 
@@ -89,6 +113,7 @@ def seconds(network: nn.Module, images: Tensor) -> float:
 def main() -> None:
     """Measure memory once and time interleaved, print the table."""
     parser = argparse.ArgumentParser(description='Memory and time of the binary layers.')
+    parser.add_argument('--network', choices=('reactnet_a', 'vgg_small'), default='reactnet_a')
     parser.add_argument('--batch', type=int, default=16, help='images a batch')
     parser.add_argument('--size', type=int, default=128, help='side of an image in pixels')
     parser.add_argument('--repeats', type=int, default=7, help='timed passes, interleaved (medians)')
@@ -98,9 +123,18 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     images = torch.randn(args.batch, 3, args.size, args.size, device=args.device)
-    ours = ReActNet(conv_cfg=BINARY)
-    clipped = ReActNet(conv_cfg={**BINARY, 'activation': {'type': 'BoxSign'}})
-    networks = {'published formulas': plain_copy(ours), 'ours, triangular': ours, 'ours, clipped': clipped}
+    networks: dict[str, nn.Module]
+    if args.network == 'vgg_small':
+        ours: nn.Module = VGG(conv_cfg=RECU)
+        networks = {'published formulas': plain_copy(ours, PlainReCUConv2d), 'ours': ours}
+    else:
+        ours = ReActNet(conv_cfg=BINARY)
+        clipped = ReActNet(conv_cfg={**BINARY, 'activation': {'type': 'BoxSign'}})
+        networks = {
+            'published formulas': plain_copy(ours, PlainConv2d),
+            'ours, triangular': ours,
+            'ours, clipped': clipped,
+        }
     networks = {name: network.to(args.device) for name, network in networks.items()}
 
     memory = {name: saved_bytes(network, images) for name, network in networks.items()}
@@ -112,7 +146,7 @@ def main() -> None:
                 times[name].append(elapsed)
 
     print(
-        f'ReActNet-A, batch {args.batch}, {args.size} px, float32, {args.device}, {args.threads} thread(s), '
+        f'{args.network}, batch {args.batch}, {args.size} px, float32, {args.device}, {args.threads} thread(s), '
         f'torch {torch.__version__}, {platform.machine()}'
     )
     print(f'{"":20} {"saved MB":>9} {"ms (median)":>12} {"speed":>6}')

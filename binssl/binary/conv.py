@@ -30,7 +30,8 @@ class BinaryConv2d(nn.Conv2d):
     The border is laid after the sign, as in all published code, where it is 0 and so a third value; ``pad_value=1`` or
     ``-1`` is a bit and keeps the input truly binary. Kept for the backward: the input once, as it was prepared (one
     signed byte an element for ``BoxSign`` and ``IdentitySign``), the parameter itself, and what binarizers keep to
-    prepare either. The scale keeps no map: it is multiplied into the weights.
+    prepare either. The scale keeps no map: it multiplies the sums in place, so that of signs and signs every output is
+    an integer times g, rounded once, in training and in evaluation.
 
     Shape: (N, C, H, W) -> (N, O, H', W').
 

@@ -2,8 +2,8 @@
 
 It keeps the input of the convolution once (see :meth:`binssl.binary.gradients.PseudoGradient.keep`) and the weights as
 they were given, which is the parameter itself unless a binarizer prepared them; signs and binary values are computed
-again in the backward. The learned output scale is multiplied into the weights, so that no second map of the output is
-kept for it.
+again in the backward. A learned scale multiplies the output in place: of signs and signs every number is an integer
+times it, rounded once. No second map is kept for it, as its gradient is that of the filters times the filters.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class _BinaryConv(torch.autograd.Function):
         kept = x if how.x_gradient is None else how.x_gradient.keep(x, signs)
         ctx.save_for_backward(kept, weight, gain, x_step, x_centre, step, centre)
         ctx.how, ctx.x_dtype, ctx.bias_dtype = how, x.dtype, None if bias is None else bias.dtype
-        values = _with_gain(_binary_weight(weight, how, step, centre), gain)
-        return _convolve(_place(_padded(signs, how), x_step, x_centre), values, bias, how)
+        values = _place(_padded(signs, how), x_step, x_centre)
+        return _convolve(values, _binary_weight(weight, how, step, centre), bias, gain, how)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
@@ -66,7 +66,7 @@ class _BinaryConv(torch.autograd.Function):
         grad_x, grad_weight, grad_bias = torch.ops.aten.convolution_backward(
             grad,
             _place(_signs(kept, how), x_step, x_centre),
-            _with_gain(binary, gain).to(how.dtype),
+            _with_gain(binary, gain).to(how.dtype),  # for x as good as a gradient map times the gain
             None if ctx.bias_dtype is None else [weight.shape[0]],
             how.stride,
             (0, 0) if how.pad_value else how.padding,
@@ -120,9 +120,13 @@ def _sum_like(grad: Tensor, level: Tensor) -> Tensor:
     return grad.to(level.dtype).sum_to_size(level.shape)
 
 
-def _convolve(values: Tensor, weight: Tensor, bias: Tensor | None, how: _Settings) -> Tensor:
-    bias = None if bias is None else bias.to(how.dtype)
-    return torch.conv2d(values, weight.to(how.dtype), bias, how.stride, (0, 0) if how.pad_value else how.padding)
+def _convolve(values: Tensor, weight: Tensor, bias: Tensor | None, gain: Tensor | None, how: _Settings) -> Tensor:
+    """conv2d(values, weight) times gain, plus bias; the gain is not rounded to half precision before it multiplies."""
+    inner = None if bias is None or gain is not None else bias.to(how.dtype)
+    y = torch.conv2d(values, weight.to(how.dtype), inner, how.stride, (0, 0) if how.pad_value else how.padding)
+    if gain is None:
+        return y
+    return y.mul_(gain) if bias is None else y.mul_(gain).add_(bias.view(-1, 1, 1))
 
 
 def _signs(kept: Tensor, how: _Settings) -> Tensor:
@@ -193,7 +197,7 @@ def binary_conv2d(
         return _BinaryConv.apply(x, weight, bias, gain, *x_levels[:2], *levels[:2], how)
     # nothing is to be kept
     values = _place(_padded(x if x_gradient is None else binary_sign(x), how), *x_levels[:2])
-    return _convolve(values, _with_gain(_binary_weight(weight, how, *levels[:2]), gain), bias, how)
+    return _convolve(values, _binary_weight(weight, how, *levels[:2]), bias, gain, how)
 
 
 def _taken_apart(binarizer: Binarizer | None, x: Tensor) -> tuple[Tensor, PseudoGradient | None, Levels]:

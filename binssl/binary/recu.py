@@ -171,7 +171,7 @@ class ChannelScale(nn.Module):
     forward:  y = alpha x
     Shape: (N, C, H, W) -> same. Dtype is kept.
 
-    :class:`~binssl.binary.conv.BinaryConv2d` reads ``alpha`` and multiplies it into its weights, which is the same.
+    :class:`~binssl.binary.conv.BinaryConv2d` reads ``alpha`` and does the same in place, without a second map.
 
     Args:
         channels: C; the parameter ``alpha`` is (C, 1, 1).

@@ -18,7 +18,9 @@ CONVENTION = """\
 Counted for one image, as the papers do. FLOPs: multiply-adds of convolutions and linear layers, and of nothing else;
 biases, BatchNorms, activations, pools, shifts and shortcuts without a convolution are free. BOPs: those of them whose
 input and weights are both binary; where only one of the two is, they are FLOPs. OPs = FLOPs + BOPs / 64.
-A binary convolution's scale (mean|w| of each filter, ChannelScale) folds into the BatchNorm behind it: no operation.
+A binary convolution's scale (mean|w| of each filter, ChannelScale) folds into a BatchNorm right behind it: no
+operation. It does not through a max pool (VGG-small), where a negative scale would make of the maximum a minimum: there
+it is one multiplication for each output, which is free in this count as a BatchNorm's are.
 Where its weights are centre +- step (AdaBin), the sum of the bits below a filter is one filter more, and each output
 takes a multiply-add of it and the centre; the inputs' centre adds a constant, as a bias does.
 Bytes are of parameters. Packed: 1 bit for a weight that is binary, 32 for each filter's mean|w|, step or centre and for

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d
 
 from binssl.binary import BinaryConv2d, ChannelScale, build_conv
+from binssl.binary.lean_conv import binary_conv2d
 from binssl.registry import BINARIZERS, ConfigError
 
 DOUBLE = torch.float64
@@ -91,6 +92,54 @@ def test_sums_are_integers_times_alpha():
     sums = conv(torch.randn(2, 5, 6, 6, dtype=DOUBLE)) / conv.scale.alpha
     torch.testing.assert_close(sums, sums.round(), rtol=0, atol=1e-12)
     assert sums.abs().max() <= 45
+
+
+def integers(conv: BinaryConv2d, x: Tensor) -> Tensor:
+    """The sums of products of bits, exact: float64 holds every integer below 2^53."""
+    signs = (torch.where(value >= 0, 1.0, -1.0).double() for value in (x, conv.weight_binarizer.prepare(conv.weight)))
+    return conv2d(*signs, None, conv.stride, conv.padding).detach()
+
+
+@pytest.mark.parametrize('shape', [{'padding': 1}, {'padding': 1, 'stride': 2}], ids=str)
+@pytest.mark.parametrize('mode', ['training', 'eval', 'no gradient', 'inference', 'compiled', 'channels last'])
+def test_in_float32_every_output_is_bit_for_bit_an_integer_times_alpha(mode, shape):
+    torch.manual_seed(0)
+    conv = build_conv(RECU, 96, 40, 3, **shape)
+    with torch.no_grad():
+        conv.scale.alpha[:4] = torch.tensor([0.0, -0.3, 1 / 3, -7.1e-5]).view(4, 1, 1)
+    x = torch.randn(2, 96, 9, 8)
+    if mode == 'channels last':
+        conv, x = (thing.to(memory_format=torch.channels_last) for thing in (conv, x))
+    conv.train(mode in ('training', 'compiled'))
+    run = torch.compile(conv, backend='aot_eager', fullgraph=True) if mode == 'compiled' else conv
+    with torch.set_grad_enabled(mode != 'no gradient'), torch.inference_mode(mode == 'inference'):
+        y = run(x)
+    wanted = integers(conv, x)
+    assert wanted.abs().max() > 64, 'sums whose products with alpha have to round'
+    assert torch.equal(y, wanted.float() * conv.scale.alpha)
+
+
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_in_half_precision_the_product_is_rounded_once_and_alpha_never(dtype):
+    torch.manual_seed(0)
+    conv = build_conv(RECU, 25, 16, 3, padding=1)
+    x = torch.randn(2, 25, 6, 6)
+    with torch.autocast('cpu', dtype=dtype):
+        y = conv(x)
+    wanted = integers(conv, x)  # at most 225: whole in eight bits
+    assert torch.equal(y, (wanted * conv.scale.alpha.double()).to(dtype))
+
+
+def test_gradients_are_those_of_finite_differences():
+    torch.manual_seed(0)
+    real = (torch.randn(shape, dtype=DOUBLE) for shape in ((2, 3, 5, 4), (4, 3, 3, 3), (4,), (4, 1, 1)))
+    leaves = [leaf.requires_grad_() for leaf in real]
+
+    def scaled(x, weight, bias, gain):  # nothing binary: there the differences are defined
+        return binary_conv2d(x, weight, bias, gain, stride=(2, 1), padding=(1, 0))
+
+    assert torch.autograd.gradcheck(scaled, leaves)
+    assert torch.autograd.gradcheck(lambda x, weight, gain: scaled(x, weight, None, gain), [*leaves[:2], leaves[3]])
 
 
 def test_alpha_begins_between_0_and_1():

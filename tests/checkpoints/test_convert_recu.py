@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.functional import conv2d, max_pool2d
 
 import binssl
 from binssl.binary import BinaryConv2d
@@ -15,7 +16,7 @@ from binssl.registry import ConfigError
 
 REFERENCE = Path(__file__).parents[1] / 'reference'
 sys.path.insert(0, str(REFERENCE))
-from fill import reference_state_dict  # noqa: E402
+from fill import reference_images, reference_state_dict  # noqa: E402
 
 # binary convolutions of each
 LAYERS = {'recu_vgg_small_cifar': 5, 'recu_resnet20_cifar': 18, 'recu_resnet34_imagenet': 32}
@@ -43,6 +44,33 @@ def test_tau_goes_into_the_config_and_the_report(name, tmp_path):
     convs = [module for module in model.modules() if isinstance(module, BinaryConv2d)]
     assert len(convs) == LAYERS[name]
     assert all(float(conv.weight_binarizer.tau) == pytest.approx(0.9, abs=1e-7) for conv in convs)
+
+
+@pytest.mark.parametrize('training', [True, False], ids=['training', 'eval'])
+@pytest.mark.parametrize('name', ['recu_vgg_small_cifar', 'recu_resnet18_cifar'])
+def test_every_convolution_is_the_published_one_bit_for_bit(name, training, tmp_path):
+    """Published: an exact convolution of signs, then times alpha, in float32; so a max pool takes the same pixels."""
+    torch.save(published(name), tmp_path / 'a.pth')
+    convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'ours.pth', name)
+    model = binssl.load_model(tmp_path / 'ours.pth').train(training)
+    seen = []
+
+    def compare(conv: BinaryConv2d, inputs: tuple[torch.Tensor], y: torch.Tensor) -> None:
+        prepared = inputs[0], conv.weight_binarizer.prepare(conv.weight)
+        signs = [torch.where(value >= 0, 1.0, -1.0) for value in prepared]
+        sums = conv2d(*signs, None, conv.stride, conv.padding)
+        assert torch.equal(sums, sums.round()), 'below 2^24 float32 adds integers exactly'
+        wanted = sums * conv.scale.alpha
+        assert torch.equal(y, wanted)
+        pixels = [max_pool2d(maps, 2, return_indices=True)[1] for maps in (y, wanted)]
+        assert torch.equal(*pixels)
+        seen.append(conv)
+
+    for module in model.modules():
+        if isinstance(module, BinaryConv2d):
+            module.register_forward_hook(compare)
+    model.backbone(torch.from_numpy(reference_images((2, 3, 32, 32), seed=3)))
+    assert len(seen) == {'recu_vgg_small_cifar': 5, 'recu_resnet18_cifar': 16}[name]
 
 
 def test_another_file_has_another_tau(tmp_path):
