@@ -45,12 +45,13 @@ class Run:
             assert line, f'the run ended early: {self.process.communicate()[1]}'
             count -= bool(re.search(r'iter \d+/\d+', line))
 
-    def wait_for_writing(self) -> None:
-        """Until a checkpoint's temporary file is there."""
+    def wait_for_writing(self) -> int:
+        """Until a checkpoint's temporary file is there, whose name holds the number of the process that writes."""
         deadline = time.monotonic() + 60
-        while not any(self.work_dir.glob('.*.tmp')):
+        while not (files := list(self.work_dir.glob('.*.tmp'))):
             assert self.process.poll() is None, 'the run ended before it wrote'
             assert time.monotonic() < deadline
+        return int(files[0].name.split('.')[-3])
 
     def end(self) -> tuple[int, str]:
         """Exit code and what stood on stderr."""
@@ -76,10 +77,10 @@ def write_config(folder: Path) -> Path:
 def kill(run: Run, number: signal.Signals, while_writing: bool, draw: random.Random) -> None:
     run.wait_for_iterations(draw.randint(2, 5))
     if while_writing:
-        run.wait_for_writing()
+        os.kill(run.wait_for_writing(), number)
     else:
         time.sleep(draw.random() * 0.05)
-    run.process.send_signal(number)
+        run.process.send_signal(number)
     code, errors = run.end()
     if number == signal.SIGKILL:
         assert code == -signal.SIGKILL
