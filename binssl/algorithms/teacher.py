@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from binssl.algorithms.base import Encoder, width_out
 from binssl.algorithms.teacher_weights import check_network, load_teacher, read_teacher
-from binssl.core.precision import at_least_float32
+from binssl.core.precision import at_least_float32, follow
 from binssl.registry import ALGORITHMS, ConfigError, nearest_names
 
 PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
@@ -154,13 +154,11 @@ class MomentumTeacher(nn.Module):
         features = self.extract(images)
         return features if self.head is None else self.head(features)
 
-    @torch.no_grad()
-    def update(self) -> None:
-        """One step towards the student."""
+    def update(self, step_taken: Tensor | None = None) -> None:
+        """One step towards the student, or none where ``step_taken`` is 0: the student's own was skipped."""
         parts = [part for part in self._student if part is not None]
-        followed: list[Tensor] = [weight for part in parts for weight in part.parameters()]
-        own: list[Tensor] = list(self.parameters())
-        torch._foreach_lerp_(own, followed, 1 - self.momentum)
+        followed = [weight for part in parts for weight in part.parameters()]
+        follow(list(self.parameters()), followed, 1 - self.momentum, step_taken)
 
     @torch.no_grad()
     def restart(self) -> None:

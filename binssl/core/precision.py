@@ -1,6 +1,8 @@
-"""Outputs as losses and reports look at them: in float32 at least, of unit length, and how far they spread."""
+"""Outputs as losses and reports look at them, in float32 at least, and averages of weights under loss scaling."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from mmengine.dist import all_reduce
@@ -40,3 +42,20 @@ def feature_std(features: Tensor, here_only: bool = False) -> Tensor:
         all_reduce(moments, op='mean')
     variance = (moments[1] - moments[0].square()).clamp(min=0)
     return variance.sqrt().mean() * rows.shape[1] ** 0.5
+
+
+@torch.no_grad()
+def follow(averages: Sequence[Tensor], weights: Sequence[Tensor], share: float, step_taken: Tensor | None) -> None:
+    """``averages <- (1 - share) averages + share weights`` after an optimiser step, in place.
+
+    Args:
+        averages, weights: as many tensors of the same shapes.
+        share: in [0, 1].
+        step_taken: 0 where loss scaling skipped the step, which leaves the averages alone, and 1 elsewhere: read on its
+            device, so that nothing waits; None without loss scaling.
+    """
+    own, followed = list(averages), list(weights)
+    if step_taken is None:
+        torch._foreach_lerp_(own, followed, share)
+    else:
+        torch._foreach_lerp_(own, followed, [(share * step_taken).to(average) for average in own])

@@ -10,11 +10,12 @@ from types import NoneType
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger
 from mmengine.optim import OptimWrapper as _OptimWrapper
 from torch import Tensor, nn
 
 from binssl.checkpoints.match import in_parts
+from binssl.core.console import say
 from binssl.core.processes import unwrap
 from binssl.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, ConfigError
 
@@ -31,14 +32,19 @@ class OptimWrapper(_OptimWrapper):
         accumulative_counts: batches whose gradients are averaged for one step; filled in from
             ``global_batch_size`` where the config gives that.
         clip_grad: arguments of ``torch.nn.utils.clip_grad_norm_``, None for no clipping.
-        precision: None (as the model is), ``'fp16'`` (with loss scaling; a CPU trains in the model's
-            precision instead, and the log says so) or ``'bf16'``.
+        precision: None (as the model is), ``'fp16'`` (with loss scaling; real on a CPU too, but slow there) or
+            ``'bf16'``.
+
+    Loss scaling skips a step whose gradients are not finite, as the first ones usually are, until it has found its
+    scale. What averages weights (a momentum teacher, WeightAverageHook) stands still then, by ``step_taken``; what
+    counts iterations (schedules, queues, frozen prototypes) goes on, as a resume could not tell.
 
     Attributes:
-        before_step: called before every step, when its gradients are complete, in this order; a hook adds here
-            what looks at gradients or takes some away (``None``: the optimiser leaves that parameter alone).
+        before_step: called before every step, when its gradients are complete and unscaled, in this order; a hook
+            adds here what looks at gradients or takes some away (``None``: the optimiser leaves that parameter alone).
         last_gradient_norm: of the latest step, when gradients are clipped; a tensor, so that nothing waits
             for it.
+        step_taken: 1, or 0 where the latest step was skipped; a tensor likewise, None without loss scaling.
     """
 
     def __init__(
@@ -56,13 +62,17 @@ class OptimWrapper(_OptimWrapper):
                 inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
             except TypeError as error:
                 raise ConfigError(f'optim_wrapper.clip_grad of {self.clip_func.__name__}: {error}') from error
+            if precision == 'fp16' and self.clip_grad_kwargs.get('error_if_nonfinite'):
+                rule = 'fp16 skips steps whose gradients are not finite, the first ones by nature'
+                raise ConfigError(f'optim_wrapper.clip_grad.error_if_nonfinite: {rule}; leave it out')
         self.base_param_settings = None  # every group has a learning rate of its own to log
         self.before_step: list[Callable[[], None]] = []
         self.last_gradient_norm: Tensor | None = None
+        self.step_taken: Tensor | None = None
         self._device = optimizer.param_groups[0]['params'][0].device.type
         if precision == 'fp16' and self._device == 'cpu':
-            print_log('fp16 needs a GPU: this CPU run trains without mixed precision (bf16 would work)', 'current')
-            precision = None
+            notice = 'fp16 on a CPU is trained as on a GPU, with loss scaling, but slower than bf16 or full precision'
+            say(MMLogger.get_current_instance(), notice)
         self._autocast_dtype = PRECISIONS.get(precision or '')
         self._scaler = torch.amp.GradScaler(self._device, enabled=precision == 'fp16')
 
@@ -81,13 +91,35 @@ class OptimWrapper(_OptimWrapper):
         self._inner_count += 1
 
     def step(self, **kwargs: Any) -> None:
+        self._scaler.unscale_(self.optimizer)
         for act in list(self.before_step):  # one may take itself off the list
             act()
         if self.clip_grad_kwargs:
-            self._scaler.unscale_(self.optimizer)
             self._clip_grad()
+        late = self._late_groups()
+        for group in late:
+            group['fused'] = None
         self._scaler.step(self.optimizer, **kwargs)
+        for group in late:
+            group['fused'] = True
+        if self._scaler.is_enabled():
+            (not_finite,) = self._scaler._found_inf_per_device(self.optimizer).values()
+            self.step_taken = 1 - not_finite
         self._scaler.update()
+
+    @property
+    def loss_scale(self) -> float | None:
+        """What losses are multiplied by, None without loss scaling; to ask waits for the device."""
+        return self._scaler.get_scale() if self._scaler.is_enabled() else None
+
+    def _late_groups(self) -> list[dict[str, Any]]:
+        """Groups in which some gradients are their parameter's first: fused SGD takes all with momentum, or none."""
+        state = self.optimizer.state
+        groups = self.optimizer.param_groups
+        if not isinstance(self.optimizer, torch.optim.SGD) or len(state) in (0, sum(len(g['params']) for g in groups)):
+            return []
+        fused = [group for group in groups if group['fused'] and group['momentum']]
+        return [group for group in fused if len({p in state for p in group['params'] if p.grad is not None}) == 2]
 
     def _clip_grad(self) -> None:
         parameters = [p for group in self.optimizer.param_groups for p in group['params'] if p.grad is not None]
@@ -244,7 +276,16 @@ class ParameterGroups:
         return any(fnmatchcase(name, pattern) for pattern in self.decay)
 
     def _fused(self, trained: list[tuple[str, nn.Parameter]]) -> dict:
-        """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers."""
+        """One kernel for all tensors where torch has it: ten times faster on a CPU, the same numbers.
+
+        Not SGD's under loss scaling: in a skipped step it leaves its momentum unwritten, and reads that in the next.
+        """
+        if self.wrapper_cfg.get('precision') == 'fp16' and self.optimizer_cfg.get('type') == 'SGD':
+            if self.optimizer_cfg.get('fused'):
+                raise ConfigError(
+                    "optim_wrapper.optimizer.fused: torch's fused SGD goes wrong under fp16; leave it out"
+                )
+            return self.optimizer_cfg
         known = self.optimizer_cfg.get('type') in ('SGD', 'Adam', 'AdamW') and 'foreach' not in self.optimizer_cfg
         plain = all(p.is_floating_point() and p.device.type in ('cpu', 'cuda') for _, p in trained)
         return {'fused': True, **self.optimizer_cfg} if known and plain else self.optimizer_cfg

@@ -38,7 +38,7 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
         help='go on from the newest checkpoint of the work folder, or from PATH',
     )
     parser.add_argument('--pretrained', metavar='PATH', help='start with the backbone and neck of this weights file')
-    parser.add_argument('--amp', action='store_true', help='mixed precision: fp16, or optim_wrapper.precision')
+    parser.add_argument('--amp', action='store_true', help='fp16 (slow on a CPU), or optim_wrapper.precision')
     parser.add_argument('--seed', type=seed_argument, help="default: the config's, or 0; none: another in every run")
     parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
     parser.add_argument('--auto-scale-lr', action='store_true', help='scale the rates with the images per step')

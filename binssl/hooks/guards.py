@@ -47,9 +47,14 @@ class GradientAuditHook(Hook):
         runner.logger.info(f'gradient audit: all {len(trained)} trainable tensors got a gradient')
 
 
+LEAST_LOSS_SCALE = 2.0**-14  # 30 skipped steps below where a scaler starts; gradients so large help nobody
+
+
 @HOOKS.register_module()
 class NotANumberHook(Hook):
     """Stops with the first iteration whose loss was NaN or infinite; the checkpoints from before stay.
+
+    Likewise where loss scaling skips every step, as some gradient is not finite at any scale.
 
     On one CPU process it looks at every iteration. Elsewhere looking would wait for the device, so the first
     bad iteration is noted there and asked for every ``interval`` iterations and before each checkpoint is
@@ -72,11 +77,12 @@ class NotANumberHook(Hook):
         if self._first_bad is None:
             self._first_bad = torch.full((), -1, dtype=torch.int64, device=loss.device)
         alone = loss.device.type == 'cpu' and get_world_size() == 1
-        if alone and math.isfinite(loss):  # the usual case of a CPU run costs a microsecond
+        due = (runner.iter + 1) % self.interval == 0
+        if alone and math.isfinite(loss) and not due:  # the usual case of a CPU run costs a microsecond
             return
         bad = ~torch.isfinite(loss) & (self._first_bad < 0)
         self._first_bad.masked_fill_(bad, runner.iter + 1)
-        if alone or (runner.iter + 1) % self.interval == 0:
+        if alone or due:
             self._check(runner)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
@@ -88,6 +94,13 @@ class NotANumberHook(Hook):
     def _check(self, runner: Any) -> None:
         if self._first_bad is None:
             return
+        scale = runner.optim_wrapper.loss_scale
+        if scale is not None and scale < LEAST_LOSS_SCALE:
+            raise TrainingError(
+                f'the loss scale of fp16 fell to {scale:.3g} by iteration {runner.iter + 1}: no scale gives finite '
+                'gradients, so every step is skipped and nothing is learned. Look for what has no gradient at its '
+                "input, such as the root of 0, or train in optim_wrapper.precision='bf16', or None"
+            )
         first = self._first_bad.clone()
         all_reduce(first, op='max')
         if first >= 0:

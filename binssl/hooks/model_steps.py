@@ -34,8 +34,9 @@ class CounterSeedHook(Hook):
 class MomentumUpdateHook(Hook):
     """Calls ``update()`` of the model's momentum teachers after each optimiser step, whatever the accumulation.
 
-    A part of the model with that method and ``restart()`` is one. The runner adds the hook to every run whose model
-    has any. MoCo (arXiv:1911.05722) updates at the start of the next step; with nothing in between that is the same.
+    Under loss scaling it passes ``step_taken``, 0 where the step was skipped. A part of the model with that method and
+    ``restart()`` is one. The runner adds the hook to every run whose model has any. MoCo (arXiv:1911.05722) updates at
+    the start of the next step; with nothing in between that is the same.
     """
 
     priority = 'NORMAL'
@@ -51,8 +52,9 @@ class MomentumUpdateHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if runner.optim_wrapper.should_update():
+            taken = runner.optim_wrapper.step_taken
             for teacher in self._teachers:
-                teacher.update()
+                teacher.update() if taken is None else teacher.update(taken)
 
 
 @HOOKS.register_module()

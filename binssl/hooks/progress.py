@@ -72,6 +72,8 @@ class ProgressHook(Hook):
         values = dict(zip(self._names, means.tolist(), strict=True))
         if runner.optim_wrapper.last_gradient_norm is not None:
             values['grad_norm'] = float(runner.optim_wrapper.last_gradient_norm)
+        if (loss_scale := runner.optim_wrapper.loss_scale) is not None:
+            values['loss_scale'] = loss_scale
         seconds = (time.perf_counter() - self._since) / count
         waited = self._waited / count
         # what the last iteration trained with: each value of a hook (its ``values``), and the highest scheduled rate

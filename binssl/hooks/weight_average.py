@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from mmengine.hooks import Hook
 from torch import Tensor
 
+from binssl.core.precision import follow
 from binssl.core.processes import unwrap
 from binssl.registry import HOOKS, ConfigError
 
@@ -16,7 +16,8 @@ STILL_THE_START = 0.05  # a larger share of the first weights in the last averag
 
 @HOOKS.register_module()
 class WeightAverageHook(Hook):
-    """Exponential moving average of what learns: ``a <- decay a + (1 - decay) w`` after each optimiser step.
+    """Exponential moving average of what learns: ``a <- decay a + (1 - decay) w`` after each optimiser step
+    that is taken (loss scaling may skip one).
 
     It starts as the weights that the run starts with. Validation sees it, and a checkpoint holds it as ``state_dict``,
     so that tests, extraction, a teacher and ``load_from`` take it; ``raw_state_dict`` holds the weights that a resumed
@@ -71,7 +72,8 @@ class WeightAverageHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if runner.optim_wrapper.should_update():
-            torch._foreach_lerp_(list(self._average.values()), list(self._weights.values()), 1 - self.decay)
+            averages, weights = [*self._average.values()], [*self._weights.values()]
+            follow(averages, weights, 1 - self.decay, runner.optim_wrapper.step_taken)
 
     def before_val_epoch(self, runner: Any) -> None:
         self._exchange()

@@ -48,14 +48,6 @@ def test_bf16_resumes_exactly(tmp_path):
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in whole.items())
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='with a GPU, fp16 is fp16')
-def test_fp16_on_a_cpu_trains_in_full_precision_and_says_so(tmp_path):
-    plain = run(classifier(tmp_path / 'plain', epochs=1))
-    asked = run(classifier(tmp_path / 'asked', epochs=1, optim_wrapper__precision='fp16'))
-    assert 'fp16 needs a GPU' in log_of(asked)
-    assert all(torch.equal(tensor, everything(plain)[name]) for name, tensor in everything(asked).items())
-
-
 def network() -> nn.Module:
     """A convolution, a norm, a learnable shift (1, C, 1, 1), a frozen part."""
     model = nn.Module()

@@ -59,7 +59,8 @@ def test_seeds_differ_by_seed_rank_and_iteration():
 
 
 def runner_with(iteration: int, folder: Path | None = None) -> SimpleNamespace:
-    return SimpleNamespace(iter=iteration, last_checkpoint=lambda: folder)
+    wrapper = SimpleNamespace(loss_scale=None)
+    return SimpleNamespace(iter=iteration, last_checkpoint=lambda: folder, optim_wrapper=wrapper)
 
 
 def test_first_bad_iteration_is_named_at_once():
