@@ -8,6 +8,7 @@ import pytest
 import torch
 import torchvision
 from imagenet_folder import make_imagenet_folder
+from methods.mixed import REACTNET_A
 from warm_python import PYTHON
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,10 @@ def test_missing_inputs_are_told_at_once_without_a_traceback() -> None:
 def test_stage_2_trains_resumes_and_is_evaluated_in_two_processes(tmp_path: Path) -> None:
     make_imagenet_folder(tmp_path / 'imagenet')
     published_teacher(tmp_path / 'moco.pth.tar')
+    eighth = [width // 8 for width in REACTNET_A]  # of the published widths: a checkpoint of 40 MB instead of 550
     options = [
+        f'model.backbone.channels={eighth}'.replace(' ', ''),
+        f'model.neck.in_channels={eighth[-1]}',
         f'model.teacher.checkpoint={tmp_path}/moco.pth.tar',
         f'train_dataloader.dataset.root={tmp_path}/imagenet',
         'train_dataloader.batch_size=4',
