@@ -18,7 +18,9 @@ class BURN(Encoder):
     """The student (extractor k, classifier l) learns from a frozen real extractor h and its classifier g.
 
     Each view of the student meets the other view of the target; the two losses are summed. The joint loss has
-    a trivial solution, both classifiers constant: ``information`` in the log falls to 0 when it goes there.
+    a trivial solution, both classifiers constant: ``information`` in the log falls to 0 when it goes there. On the
+    digits, with g learning, that took fewer than 100 iterations from our start of the weights, and 300 to 600 from the
+    release's (``init='kaiming'`` of both classifiers, 'kaiming_fan_in' of the backbone).
 
     Args:
         backbone: config of k.

@@ -1,4 +1,4 @@
-"""The plan of a backbone: its checks, its stages, how convolutions start, how maps are collected."""
+"""The plan of a backbone: its checks, its stages, how maps are collected."""
 
 from __future__ import annotations
 
@@ -10,29 +10,6 @@ from torch import Tensor, nn
 from binssl.registry import ConfigError
 
 Maps = TypeVar('Maps', Tensor, tuple[Tensor, Tensor])
-
-INITS = ('kaiming', 'published_s2bnn')
-
-
-def initialise(network: nn.Module, init: str) -> None:
-    """Fill every convolution of ``network``.
-
-    Args:
-        network: a backbone.
-        init: 'kaiming': Kaiming normal (fan out). 'published_s2bnn': U(0, 0.001) where weights are binary, with which
-            the published S2-BNN (arXiv:2102.08946) starts a one-step training. Every initial binary weight is +1 then,
-            whatever the seed, so it is no default; real weights stay Kaiming normal.
-
-    Raises:
-        ConfigError: another ``init``.
-    """
-    if init not in INITS:
-        raise ConfigError(f'init {init!r} is none of {", ".join(map(repr, INITS))}')
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode='fan_out', nonlinearity='relu')
-            if init == 'published_s2bnn' and getattr(module, 'weight_binarizer', None) is not None:
-                nn.init.uniform_(module.weight, 0, 0.001)
 
 
 def check_stages(stem: str, widths: Sequence[int], depths: Sequence[int]) -> None:

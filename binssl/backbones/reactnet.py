@@ -9,8 +9,9 @@ import torch
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import check_size, collect_maps, count_from_start, initialise, smallest_input
+from binssl.backbones.plan import check_size, collect_maps, count_from_start, smallest_input
 from binssl.binary import BINARY, RPReLU, Shift, build_conv
+from binssl.core.initialisation import start_convolutions
 from binssl.registry import BACKBONES, ConfigError
 
 REMEDY = 'strides of 1 (stem_stride, strides)'  # for images that are too small
@@ -88,8 +89,8 @@ class ReActNet(nn.Module):
 
     A block is a 3x3 unit that keeps the width and may halve the map, and a 1x1 unit that may widen it; both
     are shift, convolution, BatchNorm, + shortcut, RPReLU. Only the branches that are used exist, so every
-    parameter up to the last map of ``out_indices`` gets a gradient. Weights: Kaiming normal (fan out),
-    BatchNorm 1 and 0, shifts 0, slopes 0.25.
+    parameter up to the last map of ``out_indices`` gets a gradient. BatchNorms start at 1 and 0, shifts at 0,
+    slopes at 0.25.
 
     Shape: images (N, 3, H, W) -> a tuple of maps (N, C_i, H_i, W_i).
 
@@ -101,7 +102,7 @@ class ReActNet(nn.Module):
             ``BINARY`` (the default: triangular activations, clipped scaled weights) or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
         out_indices: Maps to return: 0 is the stem's, i the i-th block's, negative from the end.
-        init: 'kaiming' or 'published_s2bnn', see :func:`binssl.backbones.plan.initialise`.
+        init: How convolutions start, see :func:`binssl.core.initialisation.start_convolutions`.
 
     Attributes:
         out_channels: Width of the last returned map.
@@ -131,7 +132,7 @@ class ReActNet(nn.Module):
         self.stem = Stem(channels[0], stem_stride)
         plan = zip(pairwise(channels), strides, strict=True)
         self.blocks = nn.ModuleList(Block(*widths, stride, conv_cfg) for widths, stride in plan)
-        initialise(self, init)
+        start_convolutions(self, init)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""

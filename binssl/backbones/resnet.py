@@ -19,11 +19,11 @@ from binssl.backbones.plan import (
     check_stages,
     collect_maps,
     count_from_start,
-    initialise,
     smallest_input,
 )
 from binssl.backbones.residual import ACTIVATIONS, ResNetStem, Unit, build_block
 from binssl.binary import BINARY
+from binssl.core.initialisation import start_convolutions
 from binssl.registry import BACKBONES, ConfigError
 
 SHORTCUTS = ('pool', 'conv', 'pad')
@@ -65,7 +65,7 @@ class ResNet(nn.Module):
             ``BINARY`` (the default: triangular activations, clipped scaled weights) or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
         out_indices: Stages to return, negative from the end.
-        init: 'kaiming' or 'published_s2bnn', see :func:`binssl.backbones.plan.initialise`.
+        init: How convolutions start, see :func:`binssl.core.initialisation.start_convolutions`.
         norm_gamma: Scale with which every BatchNorm starts; ReCU's one-stage ImageNet recipe: 1e-8.
 
     Attributes:
@@ -105,7 +105,7 @@ class ResNet(nn.Module):
         block = partial(build_block, unit, convs_per_shortcut, shortcut)
         self.stages = build_stages(widths, depths, block)
         check_signs(self, stem_activation=stem_activation, activation=activation)
-        initialise(self, init)
+        start_convolutions(self, init)
         _start_norms(self, norm_gamma)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:

@@ -10,7 +10,8 @@ import torchvision
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from binssl.backbones.plan import check_stages, collect_maps, count_from_start, initialise
+from binssl.backbones.plan import check_stages, collect_maps, count_from_start
+from binssl.core.initialisation import start_convolutions
 from binssl.registry import BACKBONES, ConfigError, nearest_names
 
 PLANS: dict[int, tuple[type[BasicBlock] | type[Bottleneck], tuple[int, ...]]] = {
@@ -70,7 +71,7 @@ class TorchvisionResNet(nn.Module):
             before = width * block.expansion
         self.out_channels = widths[self.out_indices[-1]] * block.expansion
         self.num_maps = len(widths)
-        initialise(self, 'kaiming')
+        start_convolutions(self, 'kaiming')
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""

@@ -8,17 +8,10 @@ from functools import partial
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import (
-    build_stages,
-    check_size,
-    check_stages,
-    collect_maps,
-    count_from_start,
-    initialise,
-    smallest_input,
-)
+from binssl.backbones.plan import build_stages, check_size, check_stages, collect_maps, count_from_start, smallest_input
 from binssl.backbones.residual import ProjectedShortcut, ResNetStem, halving_pool
 from binssl.binary import BINARY, build_conv
+from binssl.core.initialisation import start_convolutions
 from binssl.registry import BACKBONES
 
 EXPANSION = 4  # width of the wide stream over that of the narrow one
@@ -105,6 +98,7 @@ class TwoStreamResNet(nn.Module):
             one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
         out_indices: Stages to return, negative from the end.
+        init: How convolutions start, see :func:`binssl.core.initialisation.start_convolutions`.
 
     Attributes:
         out_channels: Width of the last returned map.
@@ -122,6 +116,7 @@ class TwoStreamResNet(nn.Module):
         conv_cfg: dict | ConfigDict = BINARY,
         input_size: int | None = None,
         out_indices: Sequence[int] = (-1,),
+        init: str = 'kaiming',
     ) -> None:
         super().__init__()
         check_stages(stem, widths, depths)
@@ -132,7 +127,7 @@ class TwoStreamResNet(nn.Module):
         self.num_maps = len(widths)
         self.stem = ResNetStem(widths[0], stem, None)
         self.stages = build_stages(widths, depths, partial(TwoStreamBlock, conv_cfg=conv_cfg))
-        initialise(self, 'kaiming')
+        start_convolutions(self, init)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Maps of ``images`` (N, 3, H, W) at ``out_indices``."""

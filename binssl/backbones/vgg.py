@@ -8,9 +8,10 @@ from functools import partial
 from mmengine.config import ConfigDict
 from torch import Tensor, nn
 
-from binssl.backbones.plan import check_signs, check_size, check_stages, initialise
+from binssl.backbones.plan import check_signs, check_size, check_stages
 from binssl.backbones.residual import ACTIVATIONS, ResNetStem
 from binssl.binary import BINARY, build_conv
+from binssl.core.initialisation import start_convolutions
 from binssl.registry import BACKBONES, ConfigError
 
 REMEDY = 'fewer stages'  # for images that are too small
@@ -58,6 +59,7 @@ class VGG(nn.Module):
         activation: Behind each BatchNorm: None, 'ReLU', 'Hardtanh' or 'RPReLU'.
         conv_cfg: Precision: :data:`binssl.binary.REAL`, ``BINARY_INPUT``, ``BINARY`` or one's own.
         input_size: Side of the images in pixels, where it is known, to be checked at once.
+        init: How convolutions start, see :func:`binssl.core.initialisation.start_convolutions`.
 
     Attributes:
         out_channels: Width of the map.
@@ -75,6 +77,7 @@ class VGG(nn.Module):
         activation: str | None = 'Hardtanh',
         conv_cfg: dict | ConfigDict = BINARY,
         input_size: int | None = None,
+        init: str = 'kaiming',
     ) -> None:
         super().__init__()
         check_stages('small', widths, depths)
@@ -92,7 +95,7 @@ class VGG(nn.Module):
             units = [unit(entry, width, halve=place == depth - 1) for place, entry in enumerate(entries)]
             self.stages.append(nn.Sequential(*units))
         check_signs(self, activation=activation)
-        initialise(self, 'kaiming')
+        start_convolutions(self, init)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """The last map of ``images`` (N, 3, H, W)."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from binssl.core.initialisation import start_linear_layers
 from binssl.core.precision import at_least_float32
 from binssl.heads.distillation import distillation
 from binssl.registry import HEADS, ConfigError
@@ -31,7 +32,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
 
 @HEADS.register_module()
 class LinearHead(nn.Module):
-    """One linear layer; weights start with standard deviation 0.01, biases at 0 (MoCo's linear protocol).
+    """One linear layer and its cross-entropy.
 
     Shape: (N, in_channels) -> (N, num_classes).
 
@@ -41,13 +42,20 @@ class LinearHead(nn.Module):
         label_smoothing: share of the target that is spread over all classes, in [0, 1).
         norm: None; or 'BN', a BatchNorm without weights of its own before the layer, as MAE's probe has it
             (arXiv:2111.06377): features of any scale and mean then train at usual rates. Linear when training is over.
+        init: how the layer starts, see :func:`binssl.core.initialisation.start_linear_layers`; 'normal' is of MoCo's
+            linear protocol.
 
     Raises:
-        ConfigError: a number outside its range, or another norm.
+        ConfigError: a number outside its range, another norm or init.
     """
 
     def __init__(
-        self, num_classes: int | None, in_channels: int, label_smoothing: float = 0.0, norm: str | None = None
+        self,
+        num_classes: int | None,
+        in_channels: int,
+        label_smoothing: float = 0.0,
+        norm: str | None = None,
+        init: str = 'normal',
     ) -> None:
         super().__init__()
         if num_classes is None:
@@ -65,8 +73,7 @@ class LinearHead(nn.Module):
         self.label_smoothing = label_smoothing
         self.norm = nn.Identity() if norm is None else nn.BatchNorm1d(in_channels, affine=False)
         self.fc = nn.Linear(in_channels, num_classes)
-        nn.init.normal_(self.fc.weight, std=0.01)
-        nn.init.zeros_(self.fc.bias)
+        start_linear_layers(self, init)
 
     def forward(self, features: Tensor) -> Tensor:
         """(N, in_channels) -> logits (N, num_classes)."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
+from binssl.core.initialisation import start_linear_layers
 from binssl.registry import NECKS, ConfigError
 
 
@@ -30,9 +31,10 @@ class MLP(nn.Sequential):
             (arXiv:2011.10566).
         last_bias: whether the last layer has one, where that differs from ``bias``: SimSiam's predictor is
             ``widths=[512, 2048], bias=False, last_bias=True``.
+        init: how the linear layers start, see :func:`binssl.core.initialisation.start_linear_layers`.
 
     Raises:
-        ConfigError: no width, a width below 1, an unknown norm, a setting of a layer that is not there.
+        ConfigError: no width, a width below 1, an unknown norm or init, a setting of a layer that is not there.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class MLP(nn.Sequential):
         last_norm: bool = False,
         last_norm_affine: bool = True,
         last_bias: bool | None = None,
+        init: str = 'torch',
     ) -> None:
         super().__init__()
         _check(in_channels, widths, norm, last_norm, last_norm_affine)
@@ -60,6 +63,7 @@ class MLP(nn.Sequential):
                 # in place: neither a linear layer nor a BatchNorm keeps its output for the backward pass
                 self.add_module(f'relu{layer}', nn.ReLU(inplace=True))
             width_before = width
+        start_linear_layers(self, init)
 
 
 def _check(in_channels: int, widths: Sequence[int], norm: str | None, last_norm: bool, last_norm_affine: bool) -> None:

@@ -3,7 +3,8 @@
 8 GPUs x 32 = 256 images a step, 256 epochs. 0.119e8 FLOPs, 0.872e8 OPs without the classifier (fc included, as in
 BURN), 0.882e8 with it. Published (BURN's paper): 64.10 top-1; here: not yet measured. Unverified: the settings behind
 that number. These are ReActNet's own for its step 2 (reactnet/reactnet_a_step2.py: Adam 5e-4, no decay), but:
-cross-entropy with the labels in place of its teacher's answers (69.4 after two steps with them), no lighting noise.
+cross-entropy with the labels in place of its teacher's answers (69.4 after two steps with them), no lighting noise, our
+start of the weights.
 """
 
 _base_ = [

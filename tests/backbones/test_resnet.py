@@ -6,7 +6,7 @@ import torchvision
 from torch import nn
 
 from binssl.algorithms import Encoder
-from binssl.backbones import ReActNet, ResNet
+from binssl.backbones import ResNet
 from binssl.binary import BINARY, BINARY_INPUT, REAL, BinaryConv2d
 from binssl.registry import BACKBONES, ConfigError
 
@@ -202,21 +202,6 @@ def test_autocast_keeps_the_maps_in_half(family, dtype):
         assert torch.isfinite(parameter.grad).all(), name
 
 
-@pytest.mark.parametrize('network', [ResNet, ReActNet])
-def test_the_published_start_of_s2bnn_makes_every_binary_weight_positive(network):
-    torch.manual_seed(0)
-    plan = SMALL if network is ResNet else {'channels': [8, 16], 'strides': [2], 'stem_stride': 1}
-    published, ours = (network(**plan, init=init) for init in ('published_s2bnn', 'kaiming'))
-    for module, other in zip(published.modules(), ours.modules(), strict=True):
-        if isinstance(module, BinaryConv2d):
-            assert 0 <= module.weight.min() < 0.0001 < 0.0009 < module.weight.max() < 0.001
-            assert 0.3 < (other.weight >= 0).double().mean() < 0.7
-        elif isinstance(module, nn.Conv2d):
-            assert module.weight.min() < -0.01  # the stem and the shortcuts
-    real_weights = network(**plan, conv_cfg=BINARY_INPUT, init='published_s2bnn')
-    assert all(conv.weight.min() < 0 for conv in real_weights.modules() if isinstance(conv, nn.Conv2d))
-
-
 def test_every_batch_norm_starts_at_the_scale_that_is_asked():
     for shortcut in ('conv', 'pad'):
         network = small(shortcut=shortcut, norm_gamma=1e-8)
@@ -247,7 +232,7 @@ def test_a_real_function_in_the_place_of_the_sign_may_follow_a_relu(stand_in):
         ({'activation': 'ReLU'}, "activation='ReLU' leaves no negative number.*take activation='Hardtanh'"),
         ({'stem_activation': 'ReLU'}, "take stem_activation='Hardtanh'"),
         ({'norm_gamma': 0.0}, 'norm_gamma 0.0 must be above 0'),
-        ({'init': 'zeros'}, "init 'zeros' is none of 'kaiming', 'published_s2bnn'"),
+        ({'init': 'zeros'}, "init 'zeros' is none of 'kaiming', 'kaiming_fan_in', 'torch', 'torch_positive'"),
         ({'input_size': 2}, 'images of 2 x 2 px are too small for this plan'),
         ({'width': [8]}, "did you mean 'widths'"),
     ],

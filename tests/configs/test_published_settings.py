@@ -80,7 +80,8 @@ def test_optimiser_batch_and_epochs_are_the_published_ones(name: str) -> None:
 )
 def test_s2bnn_has_two_steps_and_one(name: str, conv: dict, start: str | None) -> None:
     cfg = read(name)
-    assert cfg.model.backbone.to_dict() == dict(type='ReActNet', conv_cfg=conv)
+    init = 'kaiming' if name.endswith('one_step') else 'torch'
+    assert cfg.model.backbone.to_dict() == dict(type='ReActNet', conv_cfg=conv, init=init)
     assert cfg.get('load_from') == start
     if start:
         assert cfg.how_to_get.load_from == f'or train in one step: configs/selfsup/{name[: -len("step2")]}one_step.py'
@@ -179,6 +180,23 @@ def test_large_real_teacher_is_four_times_as_wide_everywhere() -> None:
     assert list(cfg.model.teacher.backbone.widths) == [4 * width for width in (64, 128, 256, 512)]
     assert list(cfg.model.teacher.head.projector.widths) == [8192, 128]
     assert cfg.model.head.projector.widths[-1] == cfg.model.teacher.head.prototypes == 3000
+
+
+BURN_ROWS = ('stage1', 'stage2', 'single_stage', 'joint_classifier', 'constant_balance', 'released_stage1')
+
+
+@pytest.mark.parametrize('name', [*BURN_ROWS, 'released_stage2', 'released_digits'])
+def test_burns_networks_start_as_in_its_release(name: str) -> None:
+    """Convolutions by fan in, binary ones too; both classifiers by Kaiming; fc of the trunk as it comes."""
+    model = read(f'burn/{name}').model
+    starts = [part.get('init') for part in (model.backbone, model.head.projector, model.target_head, model.neck)]
+    assert starts == ['kaiming_fan_in', 'kaiming', 'kaiming', None]
+
+
+@pytest.mark.parametrize('name', ['stage1_digits', 'stage2_digits', 'single_stage_digits'])
+def test_digits_of_burn_start_by_our_rule(name: str) -> None:
+    model = read(f'burn/{name}').model
+    assert not any('init' in part for part in (model.backbone, model.head.projector, model.target_head))
 
 
 def test_burns_ablation_adds_one_term_a_row() -> None:

@@ -98,6 +98,43 @@ def test_optimiser_batch_and_epochs_are_the_published_ones(name: str) -> None:
     assert images % cfg.train_dataloader.batch_size == 0
 
 
+#: config: how convolutions and the classifier start, gains of BatchNorm2d; read in the released code
+STARTS: dict[str, tuple[str, str, float]] = {
+    **{f'bireal/resnet{depth}_scratch': ('torch_positive', 'torch', 1) for depth in (18, 34, 50)},
+    **{
+        f'reactnet/{network}_step{step}{epochs}': ('torch', 'torch', 1)
+        for network in ('reactnet_a', 'resnet18')
+        for step in (1, 2)
+        for epochs in ('', '_128epochs')
+    },
+    **{
+        f'recu/cifar{classes}_{network}': ('kaiming_fan_in', 'torch', 1)
+        for classes in (10, 100)
+        for network in ('resnet18', 'resnet20')
+    },
+    'recu/cifar10_vgg_small': ('kaiming', 'normal', 1),
+    'recu/imagenet_resnet18': ('kaiming_fan_in', 'torch', 1e-8),
+    'recu/imagenet_resnet34': ('kaiming_fan_in', 'torch', 1e-8),
+    'recu/tinyimagenet_resnet18': ('kaiming_fan_in', 'torch', 1e-8),
+    'recu/tinyimagenet_resnet34': ('kaiming_fan_in', 'torch', 1e-8),
+    'recu/imagenet_twostage_step2': ('torch', 'torch', 1),
+}
+
+
+@pytest.mark.parametrize('name', STARTS)
+def test_weights_start_as_in_the_release(name: str) -> None:
+    backbone, head = read(name).model.backbone, read(name).model.head
+    found = backbone.get('init', 'kaiming'), head.get('init', 'normal'), backbone.get('norm_gamma', 1)
+    assert found == STARTS[name]
+
+
+@pytest.mark.parametrize('name', ['recu/resnet18_digits', 'recu/resnet20_digits', 'bireal/scratch_digits'])
+def test_digits_start_by_our_rule_and_say_so(name: str) -> None:
+    model = read(name).model
+    assert (model.backbone.get('init', 'kaiming'), model.head.get('init', 'normal')) == ('kaiming', 'normal')
+    assert 'Weights start by our rule' in (CONFIGS / f'{name}.py').read_text()
+
+
 @pytest.mark.parametrize(
     ('name', 'schedule', 'points'),
     [

@@ -2,14 +2,16 @@
 
 The student's distribution over the 128 entries of its normalised output meets the teacher's, same view. The paper
 says KL; the published code is the cross-entropy, whose gradient is the same. The published script goes on with a
-random teacher where the file is missing; here that is an error. FLOPs and OPs are counted as models/moco_imagenet.py
-says.
+random teacher where the file is missing; here that is an error. Weights start by torch's default, as there. FLOPs and
+OPs are counted as models/moco_imagenet.py says.
 """
 
 _base_ = ['./imagenet.py']
 model = dict(
     type='S2BNN',
-    backbone=dict(type='ReActNet', conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))),
+    backbone=dict(
+        type='ReActNet', conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign')), init='torch'
+    ),
     head=dict(
         type='DistillationHead',
         projector=dict(type='MLP', in_channels=1024, widths=[1024, 128], norm=None),

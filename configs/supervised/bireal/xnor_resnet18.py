@@ -4,7 +4,8 @@
 yet measured. A shortcut around each two convolutions, projected; BatchNorm, sign, convolution in this order. Left
 out: the map of scales of the inputs (by the paper worth under 1 point) and the part of the weights' gradient that
 goes through mean|w|. The shorter side is drawn from 256 to 480 px, here in steps of 32. Unverified, for the ResNet's
-code is not published: the optimiser (SGD, for its rate of 0.1) and decay, and what normalises the sums, here nothing.
+code is not published: the optimiser (SGD, for its rate of 0.1), decay, how weights start, and what normalises the
+sums, here nothing.
 """
 
 _base_ = [

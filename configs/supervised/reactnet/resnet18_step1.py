@@ -1,7 +1,7 @@
 """ReActNet's ResNet-18, step 1, ImageNet (arXiv:2003.03488): binary activations, real weights.
 
 8 GPUs x 64 = 512 images a step, 256 epochs; a teacher's soft labels alone. 1.378e8 FLOPs, 1.640e8 OPs once binary.
-Published, after step 2: 65.9 top-1; here: not yet measured.
+Published, after step 2: 65.9 top-1; here: not yet measured. Weights start by torch's default, as in the release.
 """
 
 _base_ = [
@@ -16,7 +16,8 @@ model = dict(
         shift=True,
         activation='RPReLU',
         conv_cfg=dict(type='BinaryConv2d', activation=dict(type='ApproxSign')),
+        init='torch',
     ),
-    head=dict(type='LinearHead', num_classes=1000, in_channels=512),
+    head=dict(type='LinearHead', num_classes=1000, in_channels=512, init='torch'),
 )
 optim_wrapper = dict(optimizer=dict(weight_decay=1e-5), paramwise_cfg=dict(decay='four_axes'))

@@ -2,7 +2,7 @@
 
 8 GPUs x 64 = 512 images a step, 256 epochs. 1.378e8 FLOPs, 1.640e8 OPs once binary. Published, after stage 2: 66.4
 top-1; here: not yet measured. Stage 1 is not published. Unverified, so: stage 2's optimiser, rate, views and
-teacher, ReActNet's decay of step 1, ReCU's activations and output scales already.
+teacher, initialisation (torch's default), ReActNet's decay of step 1, ReCU's activations and output scales already.
 """
 
 _base_ = [
@@ -17,8 +17,9 @@ model = dict(
         shift=True,
         activation='RPReLU',
         conv_cfg=dict(type='BinaryConv2d', activation=dict(type='UnitVarianceSign'), scale=dict(type='ChannelScale')),
+        init='torch',
     ),
-    head=dict(type='LinearHead', num_classes=1000, in_channels=512),
+    head=dict(type='LinearHead', num_classes=1000, in_channels=512, init='torch'),
 )
 global_batch_size = 512
 optim_wrapper = dict(
