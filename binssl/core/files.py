@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import secrets
+import stat
 import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 #: what :func:`read_tar` raises for a damaged archive
 BROKEN_TAR = (tarfile.TarError, zlib.error, EOFError, OSError)
 
 _BLOCK = 1 << 20  # bytes read at a time
 _LONGEST_NAME = 200  # bytes of a name that its temporary one repeats; file systems take 255
+
+
+def open_regular(path: str | os.PathLike) -> IO[bytes]:
+    """A regular file, opened to be read.
+
+    Raises:
+        OSError: it cannot be read, or is none: a pipe or a device could keep us waiting for ever, or never end.
+    """
+    kind = stat.S_IFMT(os.stat(path).st_mode)
+    if kind not in (stat.S_IFREG, stat.S_IFDIR):  # before it is opened, which some devices take for a command
+        raise OSError(errno.EINVAL, 'is no regular file', os.fspath(path))
+    # a pipe that has come in its place does not block
+    return open(path, 'rb', opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))
 
 
 def replace_file(path: Path, write: Callable[[Path], object], durable: bool = True) -> None:
@@ -89,7 +104,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def file_sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file's bytes, as 64 hex digits."""
     digest = hashlib.sha256()
-    with open(path, 'rb') as file:
+    with open_regular(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()

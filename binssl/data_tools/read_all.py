@@ -17,10 +17,10 @@ from mmengine.config import Config
 from PIL import ExifTags, Image
 
 from binssl.core.console import progress_bar
-from binssl.core.files import replace_file, write_json
+from binssl.core.files import open_regular, replace_file, write_json
 from binssl.data_tools.browse import SPLITS, build_split
 from binssl.data_tools.report import Analysis, BadImage, FileFacts, count_labels
-from binssl.datasets.decode import UNREADABLE
+from binssl.datasets.decode import UNREADABLE, open_image, to_rgb
 from binssl.engine.config import load_config
 from binssl.registry import ConfigError
 
@@ -143,12 +143,11 @@ def inspect_files(paths: Sequence[str], min_side: int = 1) -> list[FileFacts]:
 def _inspect(path: str, min_side: int) -> FileFacts:
     facts = FileFacts()
     try:
-        with Image.open(path) as image:
+        with open_regular(path) as file, open_image(file) as image:
             facts.mode, facts.kind, facts.size = image.mode, image.format or '', image.size
             facts.remarks = list(_remarks(path, image))
             image.load()
-            if image.mode != 'RGB':
-                image.convert('RGB')
+            to_rgb(image)
         if min(facts.size) < min_side:
             facts.problem = f'{facts.size[0]} x {facts.size[1]} px, a side is shorter than {min_side}'
     except UNREADABLE as error:

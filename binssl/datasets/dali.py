@@ -17,14 +17,14 @@ import cv2
 import numpy as np
 import torch
 from mmengine.logging import print_log
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import get_worker_info
 
+from binssl.core.files import open_regular
 from binssl.core.randomness import derive_keys
 from binssl.datasets.base import BatchedDataset, DerivedDataset, make_batch
 from binssl.datasets.build import build_dataset
-from binssl.datasets.decode import UNREADABLE
+from binssl.datasets.decode import UNREADABLE, open_image
 from binssl.datasets.images import ImageFiles
 from binssl.registry import DATASETS, ConfigError
 from binssl.views import PhotoCrop, PhotoFlip
@@ -183,8 +183,9 @@ class DaliImages(DerivedDataset, BatchedDataset):
         """The file's own bytes where DALI makes of them what we do, else the photo by way of the data set."""
         if not (self.odd[index] or self.dataset.bad[index]):
             try:
-                content = np.fromfile(self.index.path(index), dtype=np.uint8)
-                with Image.open(io.BytesIO(content.data)) as image:  # reads the header alone
+                with open_regular(self.index.path(index)) as file:
+                    content = np.fromfile(file, dtype=np.uint8)
+                with open_image(io.BytesIO(content.data)) as image:  # reads the header alone
                     orientation = image.getexif().get(_ORIENTATION, _UPRIGHT) if 'exif' in image.info else _UPRIGHT
                     if (image.format, image.mode, orientation) == ('JPEG', 'RGB', _UPRIGHT):
                         return EncodedPhoto(content, image.height, image.width, index)

@@ -151,7 +151,7 @@ class ViewedImages(ImageDataset):
         if count > max(1, self.most_bad_fraction * len(self)):
             first = ', '.join(repr(self._place(int(bad))) for bad in self.bad.nonzero()[:3])
             told = f'{count} of {len(self)} images cannot be decoded, more than {self.most_bad_fraction:.1%}: {first}'
-            told += ', ...; repair or remove them, or set most_bad_fraction'
+            told += f', ... (the last: {error}); repair or remove them, or set most_bad_fraction'
             print_log(told, logger='current', level=ERROR)
             raise DataError(told) from error
 

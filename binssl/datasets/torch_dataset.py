@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 
 from binssl.core.randomness import hash_counters, seeded_generators
 from binssl.datasets.build import build_any_dataset
-from binssl.datasets.decode import UNREADABLE
+from binssl.datasets.decode import UNREADABLE, to_rgb
 from binssl.datasets.file_index import UNKNOWN
 from binssl.datasets.fingerprint import fingerprint_of
 from binssl.datasets.images import ViewedImages
@@ -148,7 +148,7 @@ class TorchDataset(ViewedImages):
 
     def _picture(self, image: Any) -> Image.Image:
         if isinstance(image, Image.Image):
-            return image.convert('RGB')
+            return to_rgb(image)
         pixels = image
         if isinstance(image, Tensor):
             pixels = (image.permute(1, 2, 0) if image.ndim == 3 else image).numpy()

@@ -78,7 +78,7 @@ def test_a_truncated_photo_is_bad_and_its_size_known(photo, tmp_path):
 def test_a_file_that_one_may_not_read_says_so(photo, tmp_path, monkeypatch):
     photo.save(tmp_path / 'a.jpg')
 
-    def refuse(path):
+    def refuse(path, **_):
         raise PermissionError(13, 'Permission denied', path)
 
     monkeypatch.setattr(Image, 'open', refuse)

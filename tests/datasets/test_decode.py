@@ -1,10 +1,17 @@
 """Reading image files as arrays: Pillow's picture, whatever the file is."""
 
+import os
+import socket
+import struct
+import subprocess
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from photo_like import make_photo
 from PIL import Image
 
+from binssl.data_tools.read_all import inspect_files
 from binssl.datasets import decode
 from binssl.datasets.decode import UNREADABLE, is_plain_jpeg, read_array, read_image
 
@@ -69,9 +76,111 @@ def test_every_mode_becomes_pillows_rgb(tmp_path, mode, suffix):
     np.testing.assert_array_equal(pixels, np.asarray(read_image(path)))
 
 
-def test_sixteen_bits_become_what_pillow_makes_of_them(tmp_path):
-    Image.fromarray(257 * make_photo()[..., 0].astype(np.uint16)).save(tmp_path / 'deep.png')
-    np.testing.assert_array_equal(read_array(tmp_path / 'deep.png'), np.asarray(read_image(tmp_path / 'deep.png')))
+def levels() -> np.ndarray:
+    """A ramp of gray levels, black and white among them, uint8 (16, 16)."""
+    return np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def save_deep_pgm(file, white):
+    scaled = (levels().astype(np.float64) * white / 255).round().astype('>u2')
+    file.write_bytes(b'P5 16 16 %d\n' % white + scaled.tobytes())
+
+
+def save_tiff(file, bits, photometric):
+    """A TIFF of one strip with unsigned samples of 16 or 12 bits (TIFF 6.0, section 2)."""
+    scaled = np.round(levels().astype(np.float64) * ((1 << bits) - 1) / 255).astype(np.uint16).ravel()
+    if photometric == 0:
+        scaled = ((1 << bits) - 1) - scaled
+    pairs = scaled.astype(np.uint32).reshape(-1, 2)
+    packed = (pairs[:, 0] << 12 | pairs[:, 1]).tolist()
+    content = scaled.astype('<u2').tobytes() if bits == 16 else b''.join(pair.to_bytes(3, 'big') for pair in packed)
+    tags = [(256, 16), (257, 16), (258, bits), (259, 1), (262, photometric), (273, 8), (277, 1), (278, 16)]
+    tags.append((279, len(content)))
+    entries = b''.join(struct.pack('<HHII', tag, 4, 1, value) for tag, value in tags)
+    file.write_bytes(
+        struct.pack('<2sHI', b'II', 42, 8 + len(content)) + content + struct.pack('<H', len(tags)) + entries + bytes(4)
+    )
+
+
+DEEP = {
+    'a.png': lambda file: Image.fromarray(levels().astype(np.uint16) * 257).save(file),
+    'a.tif': lambda file: Image.fromarray(levels().astype(np.uint16) * 257).save(file),
+    'big_endian.tif': lambda file: Image.frombytes(
+        'I;16B', (16, 16), (levels().astype('>u2') * 257).astype('>u2').tobytes()
+    ).save(file),
+    'white_is_zero.tif': lambda file: save_tiff(file, 16, 0),
+    'black_is_zero.tif': lambda file: save_tiff(file, 16, 1),
+    'twelve_bits.tif': lambda file: save_tiff(file, 12, 1),
+    'whole.ppm': lambda file: save_deep_pgm(file, 65535),
+    'twelve_bits.ppm': lambda file: save_deep_pgm(file, 4095),
+    'png_by_another_name.jpg': lambda file: Image.fromarray(levels().astype(np.uint16) * 257).save(file, format='PNG'),
+}
+
+
+@pytest.mark.parametrize('name', DEEP)
+@pytest.mark.parametrize('read', [read_image, read_array])
+def test_more_than_eight_bits_are_scaled_from_black_to_white(tmp_path, name, read):
+    DEEP[name](tmp_path / name)
+    np.testing.assert_array_equal(read(str(tmp_path / name)), np.repeat(levels()[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize('numbers', [np.float32, np.int32])
+@pytest.mark.parametrize('read', [read_image, read_array])
+def test_numbers_without_a_white_are_refused(tmp_path, numbers, read):
+    Image.fromarray(levels().astype(numbers)).save(tmp_path / 'a.tif')
+    with pytest.raises(UNREADABLE, match=r'mode [FI], .*nothing says what is black and white: save it with 8 bits'):
+        read(str(tmp_path / 'a.tif'))
+
+
+POSTSCRIPT = b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n'
+READERS = {
+    'PIL images': read_image,
+    'arrays': read_array,
+    'tools/analyze_data.py': lambda path: inspect_files([path]),
+    "a library's data set": lambda path: Image.open(path).load(),
+}
+
+
+@pytest.mark.parametrize('reader', READERS)
+@pytest.mark.parametrize('name', ['x.jpg', 'x.png', 'x.eps', 'x.tif'])
+@pytest.mark.parametrize(
+    'content', [POSTSCRIPT, struct.pack('<4sII', b'\xc5\xd0\xd3\xc6', 32, 80) + bytes(20) + POSTSCRIPT]
+)
+def test_no_image_starts_a_program(tmp_path, monkeypatch, reader, name, content):
+    (tmp_path / name).write_bytes(content)
+
+    def refuse(*arguments, **_):
+        raise AssertionError(f'{arguments} was started')
+
+    monkeypatch.setattr(subprocess, 'Popen', refuse)
+    with suppress(*UNREADABLE):
+        [facts] = READERS[reader](str(tmp_path / name))
+        assert facts.problem == 'no image of a known format'
+
+
+@pytest.mark.parametrize('kind', ['a pipe', 'a link to a pipe', 'a device', 'a folder', 'a socket'])
+@pytest.mark.parametrize('reader', list(READERS)[:3])
+def test_what_is_no_file_is_refused_without_waiting(tmp_path, kind, reader):
+    path = tmp_path / 'x.jpg'
+    if kind == 'a pipe':
+        os.mkfifo(path)
+    elif kind == 'a link to a pipe':
+        os.mkfifo(tmp_path / 'pipe')
+        path.symlink_to('pipe')
+    elif kind == 'a device':
+        path.symlink_to('/dev/zero')
+    elif kind == 'a folder':
+        path.mkdir()
+    else:
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(os.path.relpath(path))
+    problem = None
+    try:
+        [facts] = READERS[reader](str(path))
+        problem = facts.problem
+    except OSError as error:
+        problem = str(error)
+    assert ('Is a directory' if kind == 'a folder' else 'is no regular file') in problem
 
 
 def test_of_an_animation_it_is_the_first_picture(tmp_path):
