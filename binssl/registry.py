@@ -87,6 +87,18 @@ class Registry(roots.Registry):
             reason = f'{type(error).__name__}: {error}; it was given {dict(cfg)}'
             raise ConfigError(f'{self.name} {cfg.get("type")} cannot be built: {reason}') from error
 
+    def get(self, key: str) -> Any:
+        """The part that is called ``key``, or that an import path leads to; None where there is none.
+
+        mmengine would take any importable module whose name is ``key``.
+        """
+        return super().get(key) if '.' in key or key in self.names() else None
+
+    def names(self) -> set[str]:
+        """All that is registered here, and in the registry that this one falls back on."""
+        self.import_from_location()
+        return {*self.module_dict, *(self.parent.module_dict if self.parent is not None else ())}
+
     def check(self, cfg: Any, default_args: Iterable[str] = ()) -> None:
         """Raise a ConfigError unless ``cfg`` (with ``default_args`` given later) names a part and fits it."""
         if not isinstance(cfg, (dict, Config)):
@@ -97,7 +109,7 @@ class Registry(roots.Registry):
         part = self.get(kind) if isinstance(kind, str) else kind
         if part is None:
             _check_module(kind)
-            raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self._names())}')
+            raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self.names())}')
         given = (set(cfg) | set(default_args)) - {'type', '_scope_'}
         name = kind if isinstance(kind, str) else getattr(part, '__name__', str(kind))
         self._check_keys(name, part, given)
@@ -105,9 +117,6 @@ class Registry(roots.Registry):
             if key in cfg and not _fits(cfg[key], hint):
                 wanted = inspect.signature(part).parameters[key].annotation
                 raise ConfigError(f'{self.name} {name}: {key} is {cfg[key]!r}; it must be {wanted}')
-
-    def _names(self) -> set[str]:
-        return {*self.module_dict, *(self.parent.module_dict if self.parent is not None else ())}
 
     def _check_keys(self, name: str, part: Any, given: set[str]) -> None:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from binssl.checkpoints import (
     published_trunk,
     published_weights,
     read_checkpoint,
+    trained_from,
 )
 from binssl.core.files import file_sha256
 from binssl.registry import ConfigError
@@ -53,9 +53,8 @@ def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
     if layout is not None:
         return TeacherFile(path, published_weights(content, path, layout), CONVERSIONS[layout].model, count)
     if any(key.startswith('backbone.') for key in weights):
-        meta = content.get('meta')
-        text = meta.get('model') if isinstance(meta, Mapping) else None
-        return TeacherFile(path, weights, json.loads(text) if isinstance(text, str) else {}, count)
+        ours = isinstance(content.get('meta'), dict) and 'model' in content['meta']
+        return TeacherFile(path, weights, trained_from(content, path).model if ours else {}, count)
     return TeacherFile(path, published_trunk(weights), {}, count)
 
 

@@ -21,6 +21,12 @@ from binssl.core.files import remove_leftovers, replace_file
 from binssl.registry import ConfigError
 
 FORMAT_VERSION = 1
+#: what weights may be
+NUMBERS = (
+    *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
+    *(torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool),
+)
+FOLDER = 0x10  # bit of a zip record's attributes
 _BLOCK = 1 << 20  # bytes read at a time
 
 
@@ -105,6 +111,8 @@ def _check_records(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         for record in archive.infolist():
+            if record.external_attr & FOLDER or record.is_dir():  # torch would leave its memory as it was
+                raise CheckpointError(f'{path} is damaged: its record {record.filename!r} is marked as a folder')
             try:
                 with archive.open(record) as content:
                     while record.CRC and content.read(_BLOCK):
@@ -146,12 +154,17 @@ def find_state_dict(content: Mapping[str, Any], path: str | os.PathLike = 'the f
     inside = wrapped[0] if wrapped else content
     if not inside:
         raise CheckpointError(f'{path} holds an empty state dict')
-    if strange := [str(key) for key, value in inside.items() if not isinstance(value, Tensor)]:
+    if strange := [str(key) for key, value in inside.items() if not (isinstance(key, str) and _is_plain(value))]:
         raise CheckpointError(
             f'{path} holds no state dict, neither under `state_dict` or `model` nor bare: '
             f'no tensor stands at {", ".join(map(repr, strange[:5]))}'
         )
     return dict(inside)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a tensor of real or whole numbers, neither sparse nor quantised."""
+    return isinstance(value, Tensor) and value.dtype in NUMBERS and value.layout is torch.strided
 
 
 def write_checkpoint(content: Mapping[str, Any], path: str | os.PathLike) -> None:

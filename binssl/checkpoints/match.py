@@ -55,7 +55,7 @@ def load_weights(
     given = {key: value for key, value in state_dict.items() if not in_parts(key, ignore)}
     missed = tuple(key for key in expected if key not in given and in_parts(key, may_miss))
     check_match({key: value for key, value in expected.items() if key not in missed}, given)
-    if ill := [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]:
+    if ill := [key for key, value in given.items() if not value.to(expected[key].dtype).isfinite().all()]:
         more = f' and {len(ill) - 1} more' if len(ill) > 1 else ''
         raise CheckpointError(
             f'{ill[0]}{more} of the weights hold values that are not finite: they come from a run '
@@ -75,14 +75,17 @@ def check_match(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> 
     missing = [key for key in expected if key not in given]
     unexpected = [key for key in given if key not in expected]
     reshaped = [key for key in given if key in expected and given[key].shape != expected[key].shape]
-    if not (missing or unexpected or reshaped):
+    same = [key for key in given if key in expected and key not in reshaped]
+    whole = [key for key in same if expected[key].is_floating_point() and not given[key].is_floating_point()]
+    if not (missing or unexpected or reshaped or whole):
         return
     rows = {
         'missing': [f'{key} {_shape(expected[key])}' for key in missing],
         'unexpected': [f'{key} {_shape(given[key])}' for key in unexpected],
         'other shape': [f'{key} {_shape(given[key])}, needed {_shape(expected[key])}' for key in reshaped],
+        'whole numbers for real ones': [f'{key} {given[key].dtype}' for key in whole],
     }
-    fitting = len(expected) - len(missing) - len(reshaped)
+    fitting = len(same) - len(whole)
     title = f'the weights do not fit the model: {fitting} of its {len(expected)} tensors match, none loaded'
     raise CheckpointError('\n'.join([title, *_table(rows), *_prefix_hint(missing, unexpected)]))
 

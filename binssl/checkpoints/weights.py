@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.checkpoints.match import check_match, in_parts, load_weights
+from binssl.checkpoints.record import PARTS, read_record, recorded_model
 from binssl.core.files import file_sha256
-from binssl.registry import ALGORITHMS
+from binssl.registry import ALGORITHMS, SCOPE, raised_within
 
 INFERENCE_PARTS = ('backbone', 'neck', 'head')
 HANDED_OVER = 'target_head'  # part of BURN's next stage, not of a trained network
@@ -64,21 +65,44 @@ def read_trained(path: str | os.PathLike) -> Trained:
     Raises:
         CheckpointError: it cannot be read, is not ours, of a later format, or could run code.
     """
-    content = read_checkpoint(path)
-    meta = content.get('meta')
-    text = meta.get('model') if isinstance(meta, dict) else None
-    if 'format_version' not in content or not isinstance(meta, dict) or not isinstance(text, str):
+    return trained_from(read_checkpoint(path), path)
+
+
+def trained_from(content: Mapping[str, Any], path: str | os.PathLike) -> Trained:
+    """As :func:`read_trained`, of the ``content`` that was read from ``path``."""
+    text = content['meta'].get('model') if isinstance(content.get('meta'), dict) else None
+    if 'format_version' not in content or not isinstance(text, str):
         raise CheckpointError(
             f"{path} is not binssl's: it does not say which model it holds; a published "
             'checkpoint goes through tools/convert_checkpoint.py SRC OUT --from NAME'
         )
-    if content['format_version'] > FORMAT_VERSION:
-        raise CheckpointError(
-            f'{path} has format {content["format_version"]}, this binssl reads up to '
-            f'{FORMAT_VERSION}; install a later one'
-        )
+    meta = read_record(content, path)
     raw_pixels = content.get('state_dict') == {}  # a model without any weight
-    return Trained({} if raw_pixels else find_state_dict(content, path), _model_config(text, path), meta)
+    weights = {} if raw_pixels else find_state_dict(content, path)
+    for key, value in weights.items():
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise CheckpointError(f'{path} is damaged: {key} repeats its numbers to be {tuple(value.shape)}')
+    trained = Trained(weights, recorded_model(text, path, len(weights)), meta)
+    if 'backbone' in trained.model:
+        _check_network(trained, path)
+    return trained
+
+
+def _check_network(trained: Trained, path: str | os.PathLike) -> None:
+    """Compare the weights with the network that the file says they are of, without the memory that it would take.
+
+    Raises:
+        CheckpointError: there is no such network, or it has other names or shapes.
+    """
+    weights = {key: value for key, value in trained.state_dict.items() if in_parts(key, PARTS.keys() & trained.model)}
+    try:
+        with torch.device('meta'):
+            expected = build_inference_model(inference_config(trained.model)).state_dict()
+    except Exception as error:  # whatever a constructor says to the settings of a damaged file
+        if not raised_within(error, (SCOPE,)):
+            return  # a part of a user, which may need numbers to be made
+        raise CheckpointError(f'{path}: its model cannot be built: {error}') from error
+    _explain(path, lambda: check_match(expected, weights))
 
 
 def extract_weights(
@@ -192,35 +216,9 @@ def parts_table(state_dict: Mapping[str, Tensor]) -> str:
     return '\n'.join(lines)
 
 
-def _model_config(text: str, path: str | os.PathLike) -> dict[str, Any]:
-    try:
-        model = json.loads(text)
-    except ValueError as error:
-        raise CheckpointError(f'{path} is damaged: the config of its model is no JSON ({error})') from error
-    if not isinstance(model, dict):
-        raise CheckpointError(f'{path} is damaged: the config of its model is {model!r}, not a dict')
-    _check_types(model, path)
-    if isinstance(model.get('data_preprocessor'), dict):
-        model['data_preprocessor'] = _without_views(model['data_preprocessor'])
-    return model
-
-
 def _without_views(preprocessor: Mapping[str, Any]) -> dict[str, Any]:
     """How images are normalised; the views that it makes in training are another run's affair."""
     return {key: value for key, value in preprocessor.items() if key != 'views'}
-
-
-def _check_types(value: Any, path: str | os.PathLike) -> None:
-    """Refuse import paths: the registries would import whatever one names (``os.system``), and call it."""
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    kind = value.get('type') if isinstance(value, dict) else None
-    if isinstance(kind, str) and '.' in kind:
-        raise CheckpointError(
-            f'{path} is refused: its model has a part of type {kind!r}, an import path, with which a '
-            'file could run any function; types in a file are names in the registries'
-        )
-    for item in inside:
-        _check_types(item, path)
 
 
 def _explain(path: str | os.PathLike, step: Callable[[], object]) -> None:

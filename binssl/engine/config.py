@@ -199,11 +199,12 @@ def known_part(cfg: Config) -> dict[str, Any]:
     return {key: plain(value) for key, value in cfg.to_dict().items() if key in KNOWN_KEYS}
 
 
-def experiment(cfg: Config) -> dict[str, Any]:
+def experiment(cfg: Config | Mapping[str, Any]) -> dict[str, Any]:
     """The part of ``cfg`` that decides what is trained, as plain data (see ``EXPERIMENT_KEYS``)."""
     parts = {key: plain(cfg[key], RUNTIME_KEYS) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
-    if parts.get('global_batch_size'):  # then the number of processes decides how many batches make a step
-        parts.get('optim_wrapper', {}).pop('accumulative_counts', None)
+    # with a global_batch_size the number of processes decides how many batches make a step
+    if parts.get('global_batch_size') and isinstance(parts.get('optim_wrapper'), dict):
+        parts['optim_wrapper'].pop('accumulative_counts', None)
     return parts
 
 

@@ -20,7 +20,7 @@ from mmengine.runner import Runner as _Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from binssl.checkpoints import CheckpointError, read_checkpoint, read_record, write_checkpoint
 from binssl.core.console import quieten, say
 from binssl.core.processes import by_the_first, processes_here, unwrap
 from binssl.datasets import build_dataset
@@ -243,5 +243,5 @@ class Runner(_Runner):
 def _first_seed(cfg: Config) -> int:
     """The seed of a run that is given none: its checkpoint's if it goes on, as it stays the same run, or a new one."""
     path = checkpoint_to_resume(cfg)
-    recorded = read_checkpoint(path).get('meta', {}).get('seed') if path and path.is_file() else None
+    recorded = read_record(read_checkpoint(path), path).get('seed') if path and path.is_file() else None
     return int.from_bytes(os.urandom(4), 'little') if recorded is None else recorded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from pathlib import Path
@@ -11,7 +12,16 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from binssl.checkpoints import FORMAT_VERSION, CheckpointError, load_weights, read_checkpoint
+from binssl.checkpoints import (
+    FORMAT_VERSION,
+    CheckpointError,
+    check_alike,
+    find_state_dict,
+    load_weights,
+    read_checkpoint,
+    read_json,
+    read_record,
+)
 from binssl.core.processes import unwrap
 from binssl.engine.config import config_hash, differing_keys, experiment, known_part, plain
 
@@ -87,29 +97,68 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
             average that no hook takes out; within an epoch, another number of processes.
     """
     content = read_checkpoint(path)
-    meta = content.get('meta', {})
-    if meta.get('kind') != 'training' or 'optimizer' not in content:
+    meta = content.get('meta')
+    if not isinstance(meta, dict) or meta.get('kind') != 'training' or 'optimizer' not in content:
         remedy = 'start from it with --cfg-options load_from=..., or resume from a checkpoint of the run'
         raise CheckpointError(f'{path} holds weights, not the state of a training run: {remedy}')
+    _check_counters(read_record(content, path), path)
     _check_same_experiment(runner, path, meta)
     model = unwrap(runner.model)
     for key in ('state_dict', 'raw_state_dict'):  # the latter where a hook has put an average in the first place
-        if key in content:
-            load_weights(model, content[key])
+        if key == 'state_dict' or key in content:
+            load_weights(model, find_state_dict({'state_dict': content.get(key)}, path))
     runner.call_hook('after_load_checkpoint', checkpoint=content)
     if 'raw_state_dict' in content:
         raise CheckpointError(
             f'{path} was written with WeightAverageHook (decay {meta.get("weight_average_decay")}), which the config '
             'lacks: resume with the hook, or start a new run from the average (load_from)'
         )
+    _check_optimiser(runner.optim_wrapper, content['optimizer'], path)
     runner.optim_wrapper.load_state_dict(content['optimizer'])
-    for scheduler, state in zip(runner.param_schedulers or [], content['param_schedulers'], strict=True):
+    schedulers, states = runner.param_schedulers or [], content.get('param_schedulers')
+    check_alike(states, [scheduler.state_dict() for scheduler in schedulers], 'param_schedulers', path)
+    for scheduler, state in zip(schedulers, content['param_schedulers'], strict=True):
         scheduler.load_state_dict(state)
     return meta['epoch'], _iteration(runner, path, meta)
 
 
+def _check_counters(meta: dict[str, Any], path: Path) -> None:
+    needed = ('epoch', 'iter', 'epoch_length', 'world_size', 'threads', 'seed')
+    if lacking := [key for key in needed if meta.get(key) is None]:
+        raise CheckpointError(f'{path} is damaged: it does not say its {", ".join(lacking)}')
+    epoch, iteration, length = meta['epoch'], meta['iter'], meta['epoch_length']
+    whole = meta.get('max_epochs') or epoch
+    if not epoch * length <= iteration <= (epoch + 1) * length or epoch > whole:
+        said = f'it is said to be after {iteration} iterations and {epoch} epochs of {length}, of {whole} epochs'
+        raise CheckpointError(f'{path} is damaged: {said}')
+
+
+def _check_optimiser(wrapper: Any, given: Any, path: Path) -> None:
+    """Compare an optimiser's state in a file with what this one keeps after a step, whatever it is.
+
+    torch's kernels take the state as it is: a tensor that is too small is read and written past its end.
+    """
+    own = wrapper.state_dict()
+    if not isinstance(given, dict) or not isinstance(given.get('state'), dict):
+        raise CheckpointError(f'{path} is damaged: its optimizer has no state')
+    scaler = given.get('loss_scaler', {})
+    if scaler and own.get('loss_scaler'):
+        check_alike(scaler, own['loss_scaler'], 'loss_scaler', path)
+    check_alike(given.get('param_groups'), own['param_groups'], 'optimizer.param_groups', path)
+    if [group['params'] for group in given['param_groups']] != [group['params'] for group in own['param_groups']]:
+        raise CheckpointError(f'{path} is damaged: the parameters of its optimizer are in other groups')
+    trial = copy.deepcopy(wrapper.optimizer)
+    for parameter in (parameter for group in trial.param_groups for parameter in group['params']):
+        parameter.grad = torch.zeros_like(parameter)
+    trial.step()
+    kept = trial.state_dict()['state']
+    # a parameter that had no gradient yet has no state
+    for index, state in given['state'].items():
+        check_alike(state, kept.get(index), f'optimizer.state.{index}', path)
+
+
 def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> None:
-    theirs = experiment(runner.cfg.__class__(json.loads(meta['config'])))
+    theirs = experiment(read_json(meta.get('config'), 'its config', path))
     rows = differing_keys(experiment(runner.cfg), theirs)
     if rows:
         shown = '\n  '.join(rows[:15])
