@@ -9,5 +9,4 @@ fi
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 . "$tools/python.sh"
 gpus=$(gpus_here)
-"$PYTHON" "$tools/extract_features.py" "$@" --check "$gpus"
 launch "$gpus" "$tools/extract_features.py" "$@"

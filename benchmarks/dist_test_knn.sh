@@ -10,5 +10,4 @@ fi
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 . "$tools/python.sh"
 gpus=$(gpus_here)
-"$PYTHON" "$tools/test_knn.py" "$@" --check "$gpus"
 launch "$gpus" "$tools/test_knn.py" "$@"

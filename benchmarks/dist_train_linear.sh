@@ -26,13 +26,11 @@ done
 gpus=$(gpus_here)
 if [ -n "$cache" ]; then
     caching=("$tools/cache_features.py" "$config" "${args[@]}" --cache-features "$cache")
-    "$PYTHON" "${caching[@]}" --check "$gpus"
     found=$(mktemp)
     trap 'rm -f "$found"' EXIT
-    launch "$gpus" "${caching[@]}" --arguments "$found"
+    launch_stage "$gpus" "${caching[@]}" --arguments "$found"
     mapfile -t reading <"$found"
     rm -f "$found"
-    launch "$gpus" "$tools/train.py" "$config" "${args[@]}" "${reading[@]}" # checked by the first step
-    exit
+    launch --checked "$gpus" "$tools/train.py" "$config" "${args[@]}" "${reading[@]}" # by the first stage
 fi
 exec bash "$tools/dist_train.sh" "$config" "$gpus" "${args[@]}"

@@ -10,5 +10,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/python.sh"
 first=$1 second=$2 gpus=$3
 shift 3
-"$PYTHON" "$here/test_svm.py" "$first" "$second" "$@" --check "$gpus"
 launch "$gpus" "$here/test_svm.py" "$first" "$second" "$@"

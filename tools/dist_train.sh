@@ -10,6 +10,4 @@ here=$(cd "$(dirname "$0")" && pwd)
 . "$here/python.sh"
 config=$1 gpus=$2
 shift 2
-# everything that can be wrong is said once, before N processes start
-"$PYTHON" "$here/train.py" "$config" "$@" --check "$gpus"
 launch "$gpus" "$here/train.py" "$config" "$@"

@@ -17,20 +17,13 @@ gpus_here() {
     fi
 }
 
-# launch N SCRIPT [args]: SCRIPT in N processes on this node, through torchrun.
-# Reads PORT, NNODES, NODE_RANK, MASTER_ADDR.
+# launch N SCRIPT [args]: becomes SCRIPT in N processes on this node, which end with it, after one check of all that can
+# be wrong. Reads PORT, NNODES, NODE_RANK, MASTER_ADDR. --checked: without the check.
 launch() {
-    local processes=$1 script=$2
-    shift 2
-    if [ "${NNODES:-1}" -gt 1 ] && [ -z "${MASTER_ADDR:-}" ]; then
-        echo "error: NNODES is $NNODES: set MASTER_ADDR to the address of node 0 (and NODE_RANK, and the same PORT on all)" >&2
-        return 1
-    fi
-    local meet=(--standalone)
-    if [ "${NNODES:-1}" -gt 1 ] || [ -n "${PORT:-}" ]; then
-        meet=(--nnodes "${NNODES:-1}" --node_rank "${NODE_RANK:-0}" --master_addr "${MASTER_ADDR:-127.0.0.1}"
-            --master_port "${PORT:-29500}")
-    fi
-    export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} # as torchrun would set it, with five lines about it
-    "$PYTHON" -m binssl.engine.torchrun "${meet[@]}" --nproc_per_node "$processes" "$script" "$@" --launcher pytorch
+    exec "$PYTHON" -m binssl.core.node "$@"
+}
+
+# The same for a stage of a script that goes on afterwards; it ends with the script.
+launch_stage() {
+    "$PYTHON" -m binssl.core.node --stage "$@"
 }

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from binssl.core.console import quieten_start
+from binssl.core.signals import Stopped
 from binssl.registry import ConfigError, TrainingError, raised_within
 
 #: where launchers write which process this is; the process group is gone when an error arrives here
@@ -21,7 +22,8 @@ def run_command(main: Callable[[], None], how_to_go_on: str = '') -> None:
     system refuses a file to binssl or a library (no space, no permission, not there). All others are errors of a
     program and keep their traceback, which names the file and line; so does an OSError in a user's own code.
 
-    The first process of a distributed run prints for all. Ctrl-C exits with 130 and says ``how_to_go_on``.
+    The first process of a distributed run prints for all. Ctrl-C exits with 130 and says ``how_to_go_on``; a run that
+    has kept what it had, as :class:`Stopped` says, with its own words and code.
     """
     try:
         quieten_start()
@@ -31,6 +33,10 @@ def run_command(main: Callable[[], None], how_to_go_on: str = '') -> None:
             raise
         _tell(f'error: {error}')
         raise SystemExit(1) from None
+    except Stopped as stop:
+        if _rank() == 0:
+            _tell(str(stop))
+        raise SystemExit(stop.exit_code) from None
     except KeyboardInterrupt:
         if _rank() == 0:
             _tell(f'interrupted; {how_to_go_on}' if how_to_go_on else 'interrupted')
@@ -45,7 +51,8 @@ def check_at_least_one(**flags: int | None) -> None:
 
 
 def _rank() -> int:
-    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name)), 0)
+    """This process's, 0 where what the launcher says is no number, which is told then."""
+    return next((int(os.environ[name]) for name in _RANKS if os.environ.get(name, '').isdigit()), 0)
 
 
 def _tell(message: str) -> None:

@@ -59,6 +59,37 @@ def sum_over_processes(tensor: Tensor) -> Tensor:
     return _SumOverProcesses.apply(tensor) if get_world_size() > 1 else tensor
 
 
+class GreatestNumber:
+    """A number of each process at each step, and the greatest of them, which all processes learn at the same step.
+
+    With several processes that is one call later, so that nobody waits: neither for the others nor for a device.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: tuple[Tensor, Any] | None = None
+
+    def give(self, number: int) -> int:
+        """Called by all: the greatest number of the call before, 0 at the first; of this call, with one process."""
+        if get_world_size() == 1:
+            return number
+        before, self._under_way = self._under_way, self._send(number)
+        if before is None:
+            return 0
+        before[1].synchronize() if isinstance(before[1], torch.cuda.Event) else before[1].wait()
+        return int(before[0])
+
+    @staticmethod
+    def _send(number: int) -> tuple[Tensor, Any]:
+        if torch.distributed.get_backend() != 'nccl':
+            sent = torch.tensor(number)
+            return sent, torch.distributed.all_reduce(sent, torch.distributed.ReduceOp.MAX, async_op=True)
+        sent = torch.full((), number, device='cuda')
+        torch.distributed.all_reduce(sent, torch.distributed.ReduceOp.MAX)
+        received, event = sent.to('cpu', non_blocking=True), torch.cuda.Event()
+        event.record()
+        return received, event
+
+
 def processes_here() -> int:
     """How many processes of this run share this machine, by the launcher's word; 1 without one."""
     return int(os.environ.get('LOCAL_WORLD_SIZE', 1))

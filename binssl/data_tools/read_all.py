@@ -18,6 +18,7 @@ from PIL import ExifTags, Image
 
 from binssl.core.console import progress_bar
 from binssl.core.files import open_regular, replace_file, write_json
+from binssl.core.signals import die_with_parent
 from binssl.data_tools.browse import SPLITS, build_split
 from binssl.data_tools.report import Analysis, BadImage, FileFacts, count_labels
 from binssl.datasets.decode import UNREADABLE, open_image, to_rgb
@@ -117,7 +118,7 @@ def in_order(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> 
     if not workers:
         yield from map(work, tasks)
         return
-    pool = ProcessPoolExecutor(workers)
+    pool = ProcessPoolExecutor(workers, initializer=die_with_parent, initargs=(os.getpid(),))
     waiting: deque[Future] = deque()
     try:
         for task in tasks:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import signal
 import subprocess
+import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -15,12 +18,15 @@ from datetime import timedelta
 import torch
 import torch.distributed as dist
 
+from binssl.core.node import check_address, read_number
 from binssl.core.processes import processes_here
 from binssl.registry import ConfigError, TrainingError
 
 #: in what gloo raises where another process has left the group
 _OTHER_IS_GONE = ('Connection closed by peer', 'Connection reset by peer')
 _SECONDS_TO_SPEAK = 20.0  # twice what a process waits for the first to tell the error of all
+_SECONDS_TO_WONDER, _SECONDS_TO_MEET = 30.0, 240.0  # that the others are waited for, unsaid and in all
+_SECONDS_BETWEEN_LOOKS = 3.0  # for the launcher
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 #: what the other launchers call a process's place, by torch's names
@@ -82,7 +88,8 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
         device: ``auto`` (a GPU where there is one), ``cuda`` or ``cpu``.
 
     Raises:
-        ConfigError: a launcher whose environment is not there, or more processes than devices.
+        ConfigError: a launcher whose environment is not there or cannot be, more processes than devices, or processes
+            that do not come.
         TrainingError: another process has ended, in place of what the exchange with it raised.
     """
     if launcher != 'none':
@@ -95,7 +102,8 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
             os.environ.setdefault(library, '1')  # mmengine would, with a warning from each process
         if on_gpu:
             torch.cuda.set_device(int(os.environ['LOCAL_RANK']))
-        dist.init_process_group('nccl' if on_gpu else 'gloo', timeout=timedelta(minutes=timeout_minutes))
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+        _meet('nccl' if on_gpu else 'gloo', timedelta(minutes=timeout_minutes))
     try:
         yield torch.device('cuda', int(os.environ.get('LOCAL_RANK', 0))) if on_gpu else torch.device('cpu')
     except BaseException as error:
@@ -110,30 +118,81 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
             dist.destroy_process_group()
 
 
+def _end_with(launcher: int) -> None:
+    """Kill this process when its ``launcher`` is there no more: torchrun and mpirun, killed, leave theirs behind."""
+    while os.getppid() == launcher:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _meet(backend: str, timeout: timedelta) -> None:
+    """Join the process group; the first process of a node says it where others keep it waiting."""
+    rank, world_size, address = (os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'MASTER_ADDR'))
+    where = f'{world_size} processes of this run at MASTER_ADDR {address}, port {os.environ["MASTER_PORT"]}'
+    remedy = (
+        'start the others too (the script on each node, with its NODE_RANK and the same NNODES, MASTER_ADDR and PORT), '
+        'on nodes that can reach that port'
+    )
+    told = f'process {rank} has waited {_SECONDS_TO_WONDER:.0f} s to meet the {where}: {remedy}'
+    wonder = threading.Timer(_SECONDS_TO_WONDER, print, [f'warning: {told}'], dict(file=sys.stderr, flush=True))
+    if os.environ['LOCAL_RANK'] == '0':
+        wonder.start()
+    try:
+        meeting = dist.rendezvous('env://', timeout=timedelta(seconds=_SECONDS_TO_MEET))
+        store, _, _ = next(meeting)
+        store.set_timeout(timeout)
+        dist.init_process_group(backend, store=store, rank=int(rank), world_size=int(world_size), timeout=timeout)
+    except (dist.DistNetworkError, dist.DistStoreError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(f'process {rank} did not meet the {where} ({reason}): {remedy}') from error
+    finally:
+        wonder.cancel()
+
+
 def _map_environment(launcher: str) -> None:
-    """Give torch's names to what SLURM or MPI says of this process."""
+    """Give torch's names to what SLURM or MPI says of this process.
+
+    Raises:
+        ConfigError: a place that is not said, or cannot be.
+    """
+    try:
+        _read_environment(launcher)
+    except ValueError as error:
+        raise ConfigError(f'--launcher {launcher}: {error}') from None
+
+
+def _read_environment(launcher: str) -> None:
     if launcher == 'slurm':
         first_node = os.environ.get('MASTER_ADDR') or _first_slurm_node(os.environ.get('SLURM_NODELIST', ''))
         os.environ.setdefault('MASTER_ADDR', first_node)
         # steps of one job differ in nothing else that every process knows: spread jobs over ports
-        os.environ.setdefault('MASTER_PORT', str(20000 + int(os.environ.get('SLURM_JOB_ID', 0)) % 20000))
+        os.environ.setdefault('MASTER_PORT', str(20000 + read_number('SLURM_JOB_ID', 0, default=0) % 20000))
     elif launcher == 'mpi':
         if 'MPI_LOCALNRANKS' in os.environ:  # Intel's and MPICH's
             os.environ.setdefault('LOCAL_WORLD_SIZE', os.environ['MPI_LOCALNRANKS'])
         os.environ.setdefault('MASTER_ADDR', '127.0.0.1')
         os.environ.setdefault('MASTER_PORT', '29500')
+    names = {name: name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'LOCAL_WORLD_SIZE')}
     for ours, theirs in _THEIR_NAMES.get(launcher, {}).items():
         if os.environ.get(theirs):
-            os.environ[ours] = os.environ[theirs]
+            os.environ[ours], names[ours] = os.environ[theirs], theirs
     missing = [name for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK') if name not in os.environ]
     if missing:
         remedy = 'start through tools/dist_train.sh (pytorch), tools/slurm_train.sh (slurm) or mpirun (mpi)'
-        raise ConfigError(f'--launcher {launcher}: {", ".join(missing)} not set in the environment; {remedy}')
+        raise ValueError(f'{", ".join(missing)} not set in the environment; {remedy}')
+    world_size = read_number(names['WORLD_SIZE'], 1)
+    here = read_number(names['LOCAL_WORLD_SIZE'], 1, world_size, default=world_size)
+    read_number(names['RANK'], 0, world_size - 1)
+    read_number(names['LOCAL_RANK'], 0, here - 1)
+    check_address(os.environ.get('MASTER_ADDR', '127.0.0.1'), read_number('MASTER_PORT', 1, 65535), is_here=False)
 
 
 def _first_slurm_node(node_list: str) -> str:
     """The first host of SLURM's compressed list, as ``scontrol`` expands it."""
     if '[' not in node_list:
         return node_list.split(',')[0] or '127.0.0.1'
-    hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
-    return hosts.stdout.split()[0]
+    try:
+        hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
+        return hosts.stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        raise ValueError(f'SLURM_NODELIST is {node_list!r}, which scontrol does not expand: {error}') from None

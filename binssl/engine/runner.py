@@ -6,6 +6,8 @@ import copy
 import inspect
 import os
 import random
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +25,7 @@ from torch.utils.data import DataLoader
 from binssl.checkpoints import CheckpointError, read_checkpoint, read_record, write_checkpoint
 from binssl.core.console import quieten, say
 from binssl.core.processes import by_the_first, processes_here, unwrap
+from binssl.core.signals import leave_to_parent
 from binssl.datasets import build_dataset
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
 from binssl.engine.config import DEFAULT_HOOKS, known_part
@@ -32,6 +35,7 @@ from binssl.engine.optimiser import DEFAULT_WRAPPER
 from binssl.engine.preflight_data import loader_problems
 from binssl.engine.training_state import checkpoint_to_resume, latest_checkpoint, resume_training, training_checkpoint
 from binssl.engine.weights import start_from, start_from_trunk
+from binssl.hooks import CheckpointHook
 from binssl.registry import ALGORITHMS, HOOKS, RUNNERS, ConfigError, nearest_names
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
@@ -87,6 +91,14 @@ class Runner(_Runner):
         """Log a line that a person should see; the first process speaks for all."""
         if is_main_process():
             say(self.logger, message, *values)
+
+    def train(self) -> nn.Module:
+        """Train; signals that ask to stop end it with a checkpoint, if it writes any."""
+        with ExitStack() as stack:
+            for hook in self.hooks:
+                if isinstance(hook, CheckpointHook):
+                    stack.enter_context(hook.listener)
+            return super().train()
 
     # what mmengine builds, built our way
 
@@ -149,6 +161,7 @@ class Runner(_Runner):
                 options.pop(key, None)
         options.setdefault('collate_fn', dict(type='whole_batch'))
         loader = _Runner.build_dataloader(options, seed, diff_rank_seed)
+        loader.worker_init_fn = partial(_begin_worker, loader.worker_init_fn)
         if problems := loader_problems(f'the dataloader of {dataset.kind}', options, dataset, processes_here()):
             raise ConfigError('; '.join(problems))
         return loader
@@ -238,6 +251,12 @@ class Runner(_Runner):
         if is_main_process():
             name = Path(self.cfg.filename).name if self.cfg.filename else 'config.py'
             self.cfg.dump(str(Path(self.work_dir) / name))
+
+
+def _begin_worker(begin: Callable[[int], None] | None, worker: int) -> None:
+    leave_to_parent()
+    if begin:
+        begin(worker)
 
 
 def _first_seed(cfg: Config) -> int:

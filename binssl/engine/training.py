@@ -13,6 +13,7 @@ from mmengine.config import Config
 from binssl.checkpoints import differing_network, read_trained
 from binssl.core.files import file_sha256
 from binssl.core.locks import only_training
+from binssl.core.node import read_number
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, processes
@@ -72,7 +73,7 @@ def train(args: argparse.Namespace) -> None:
     if not problems:
         settle_classes(cfg)
     if only_checked:
-        everywhere = args.check * int(os.environ.get('NNODES', 1)) if args.check_cluster is None else args.check_cluster
+        everywhere = args.check * _nodes() if args.check_cluster is None else args.check_cluster
         problems += trial_problems(cfg, args.check or 0, everywhere, args.device, build_model=not problems)
     refuse('this run cannot start', problems)
     if not only_checked:
@@ -85,6 +86,13 @@ def _train(cfg: Config) -> None:
     runner = Runner.from_cfg(cfg)
     runner.train_loop  # noqa: B018  # mmengine builds it when asked: data, loader and loop
     runner.train()
+
+
+def _nodes() -> int:
+    try:
+        return read_number('NNODES', 1, default=1)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def training_config(args: argparse.Namespace) -> Config:

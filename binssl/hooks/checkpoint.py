@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
 from binssl.core.files import read_json, replace_file, write_json, write_text
+from binssl.core.processes import GreatestNumber
+from binssl.core.signals import Listener, Stopped
 from binssl.registry import HOOKS, ConfigError
 
 
@@ -21,6 +24,10 @@ class CheckpointHook(Hook):
     A kill at any moment leaves a file to go on from: a new checkpoint is complete before the pointer names
     it, and the old ones go after that. The best one is a second name of a written file, never a second
     writing.
+
+    A signal that asks to stop is noted by ``listener``, while the run has it listen. The run then ends by
+    :class:`Stopped` after the optimiser step in hand, with a checkpoint; with several processes, which have to
+    agree, after the next one; in a validation after a batch of it, if one process runs and its epoch is written.
 
     Args:
         interval: epochs between checkpoints; the last epoch always writes one.
@@ -49,6 +56,9 @@ class CheckpointHook(Hook):
             )
         self.interval, self.interval_iters = interval, interval_iters
         self.max_keep_ckpts, self.save_best = max_keep_ckpts, save_best
+        self.listener = Listener('ending with a checkpoint after this optimiser step; Ctrl-C again: at once')
+        self._heard = GreatestNumber()
+        self._stop = 0  # the signal that all processes know of
 
     def before_train(self, runner: Any) -> None:
         counts = runner.accumulative_counts
@@ -64,13 +74,26 @@ class CheckpointHook(Hook):
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         done = runner.iter + 1
-        if self.interval_iters and done % self.interval_iters == 0 and done % runner.train_loop.epoch_length:
+        if done % runner.accumulative_counts == 0:
+            self._stop = self._heard.give(self.listener.number)
+        if done % runner.train_loop.epoch_length == 0:
+            return  # after_train_epoch sees to it
+        if self._stop or (self.interval_iters and done % self.interval_iters == 0):
             self._write(runner, f'iter_{done}.pth', runner.epoch, done)
+        if self._stop:
+            raise _stopped(self._stop, runner, done)
 
     def after_train_epoch(self, runner: Any) -> None:
         done = runner.epoch + 1
-        if done % self.interval == 0 or done == runner.max_epochs:
+        if self._stop or done % self.interval == 0 or done == runner.max_epochs:
             self._write(runner, f'epoch_{done}.pth', done, runner.iter)
+        if self._stop and done < runner.max_epochs:
+            raise _stopped(self._stop, runner, runner.iter)
+
+    def after_val_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        written = Path(runner.work_dir) / f'epoch_{runner.epoch}.pth'
+        if self.listener.number and get_world_size() == 1 and written.is_file():
+            raise _stopped(self.listener.number, runner, runner.iter)
 
     def _write(self, runner: Any, name: str, epoch: int, iteration: int) -> None:
         runner.save_checkpoint(runner.work_dir, name, epoch=epoch, iteration=iteration)
@@ -106,6 +129,12 @@ class CheckpointHook(Hook):
         best = read_json(Path(runner.work_dir) / 'best.json')
         # a record of an epoch that is trained again after a resume does not count
         return not best or best['epoch'] > runner.epoch or best['value'] < value
+
+
+def _stopped(number: int, runner: Any, done: int) -> Stopped:
+    kept = f'stopped by {signal.Signals(number).name} after iteration {done} of {runner.max_iters}'
+    told = 'the same command with --resume auto goes on from there'
+    return Stopped(number, f'{kept}, with a checkpoint in {runner.work_dir}; {told}')
 
 
 def _link_or_copy(written: Path, name: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import selectors
 import signal
@@ -11,17 +10,19 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from binssl.core.command_line import check_at_least_one
 from binssl.core.locks import only_one
+from binssl.core.signals import STOPPING, Stopped, die_with_parent
 from binssl.recipes.job import Job
 from binssl.recipes.recipe import Recipe
 from binssl.registry import TrainingError
 
 _SECONDS_BETWEEN_LINES = 5.0
-_SECONDS_TO_STOP = 5.0
+_SECONDS_TO_STOP = 10.0  # to finish an optimiser step and write it
 
 
 class RecipeRunner:
@@ -62,9 +63,9 @@ class RecipeRunner:
                 while self._waiting or self._running:
                     self._start_ready()
                     self._watch()
-            except KeyboardInterrupt:
+            except KeyboardInterrupt as stop:
                 print('stopped; the same command goes on where it was', flush=True)
-                raise SystemExit(130) from None
+                raise SystemExit(stop.exit_code if isinstance(stop, Stopped) else 130) from None
             finally:
                 self._stop()
         if self._failures:
@@ -143,7 +144,7 @@ class _Run:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(die_with_parent, os.getpid()),
         )
         assert self._process.stdout is not None
         return self._process.stdout
@@ -201,21 +202,15 @@ def say(label: str, text: str) -> None:
     print(f'{time.strftime("%H:%M:%S")}  {label:<22} {text}', flush=True)
 
 
-def _die_with_parent() -> None:
-    """On Linux: be killed when the recipe is, even by ``kill -9``, which it cannot answer."""
-    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
-    if prctl is not None:
-        prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-
-
 @contextmanager
 def _signals_as_exceptions() -> Iterator[None]:
-    """SIGTERM and a closed terminal end the recipe as Ctrl-C does: by an exception, so that it stops its processes."""
+    """SIGTERM and its like end the recipe as Ctrl-C does: by an exception, so that it stops its processes."""
 
     def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
+        raise Stopped(number)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heard = [number for number in STOPPING if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heard}
     try:
         yield
     finally:

@@ -17,7 +17,8 @@ from warm_python import PYTHON
 
 ROOT = Path(__file__).parents[2]
 #: (signal, whether it waits for a checkpoint that is being written)
-KILLS = [(signal.SIGKILL, False), (signal.SIGINT, True), (signal.SIGKILL, True), (signal.SIGINT, False)]
+KILLS = [(signal.SIGKILL, False), (signal.SIGINT, True), (signal.SIGKILL, True), (signal.SIGTERM, False)]
+KILLS += [(signal.SIGUSR1, True), (signal.SIGHUP, False)]
 
 
 class Run:
@@ -31,8 +32,8 @@ class Run:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            # a shell starts what it puts into the background deaf to Ctrl-C, and that is inherited
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            # a shell starts what it puts into the background deaf to Ctrl-C, nohup to SIGHUP, and that is inherited
+            preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
             env={**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONUNBUFFERED': '1'},
         )
         self.work_dir = work_dir
@@ -85,8 +86,9 @@ def kill(run: Run, number: signal.Signals, while_writing: bool, draw: random.Ran
     if number == signal.SIGKILL:
         assert code == -signal.SIGKILL
     else:
-        assert code == 130, f'exit code {code}: {errors}'
-        assert errors.startswith('interrupted; the same command with --resume auto goes on from the last checkpoint')
+        assert code == (130 if number == signal.SIGINT else 143), f'exit code {code}: {errors}'
+        assert f'stopped by {number.name} after iteration' in errors
+        assert errors.endswith('the same command with --resume auto goes on from there\n')
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -44,21 +45,21 @@ def test_expected_error_is_one_message_and_an_exit_code(tmp_path):
 
 
 @pytest.mark.process
-def test_two_nodes_train_and_resume_as_one_run(tmp_path):
+def test_two_nodes_train_stop_and_resume_as_one_run(tmp_path):
     """Both on this machine, a process each; they meet at one port and share the work folder."""
     cfg = burn(
         tmp_path,
-        epochs=2,
+        epochs=4,
         batch=64,
         global_batch_size=256,
         sync_bn=True,
-        default_hooks__checkpoint=dict(type='CheckpointHook', interval_iters=2),
+        default_hooks__checkpoint=dict(type='CheckpointHook', interval=4),
     )
     cfg.dump(str(tmp_path / 'config.py'))
 
-    def train(*arguments: str) -> list[tuple[int, str, str]]:
+    def launch(*arguments: str) -> list[subprocess.Popen[str]]:
         port = free_port()
-        nodes = [
+        return [
             start(
                 'bash',
                 'tools/dist_train.sh',
@@ -69,23 +70,33 @@ def test_two_nodes_train_and_resume_as_one_run(tmp_path):
                 NODE_RANK=str(rank),
                 MASTER_ADDR='127.0.0.1',
                 PORT=port,
+                PYTHONUNBUFFERED='1',
             )
             for rank in (0, 1)
         ]
-        return [end(node) for node in nodes]
+
+    def train(*arguments: str) -> list[tuple[int, str, str]]:
+        return [end(node) for node in launch(*arguments)]
 
     first = train()
     assert [code for code, _, _ in first] == [0, 0], first
-    assert '2 epochs of 8 iterations, 2 batch(es) a step' in first[0][1]
+    assert '4 epochs of 8 iterations, 2 batch(es) a step' in first[0][1]
     assert 'iter ' not in first[1][1]  # one node speaks for both
-    whole = read_checkpoint(tmp_path / 'run/epoch_2.pth')
-    assert (whole['meta']['world_size'], whole['meta']['iter']) == (2, 16)
+    whole = read_checkpoint(tmp_path / 'run/epoch_4.pth')
+    assert (whole['meta']['world_size'], whole['meta']['iter']) == (2, 32)
 
-    (tmp_path / 'run/last_checkpoint').write_text('iter_14.pth\n')  # as if it had been killed there
-    again = train('--resume', 'auto')
+    parts = ['--work-dir', str(tmp_path / 'parts')]
+    nodes = launch(*parts)
+    assert any('iter ' in line for line in nodes[0].stdout)
+    nodes[1].send_signal(signal.SIGTERM)  # one of them is told
+    stopped = [end(node) for node in nodes]
+    assert [code for code, _, _ in stopped] == [143, 143], stopped
+    assert 'stopped by SIGTERM after iteration' in stopped[0][2]
+    (middle,) = (tmp_path / 'parts').glob('iter_*.pth')
+    again = train(*parts, '--resume', 'auto')
     assert [code for code, _, _ in again] == [0, 0], again
-    assert '1 epochs, 14 iterations done' in again[0][1]
-    resumed = read_checkpoint(tmp_path / 'run/epoch_2.pth')
+    assert f'resumed from {middle}' in again[0][1]
+    resumed = read_checkpoint(tmp_path / 'parts/epoch_4.pth')
     assert all(tensor.equal(resumed['state_dict'][name]) for name, tensor in whole['state_dict'].items())
 
 

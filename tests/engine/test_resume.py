@@ -48,16 +48,6 @@ def test_resume_with_validation_and_best_in_between_changes_nothing(tmp_path):
     assert whole == parts
 
 
-@pytest.mark.process
-def test_workers_change_nothing_and_resume_with_them_neither(tmp_path):
-    make = in_this_folder(moco)
-    settings = dict(batch=128, global_batch_size=256, default_hooks__checkpoint=EVERY_STEP)
-    whole = run(make(tmp_path / 'whole', **settings))
-    workers = dict(train_dataloader__num_workers=2, train_dataloader__persistent_workers=True)
-    run_until(make(tmp_path / 'parts', **settings, **workers), 5)
-    assert_same(everything(whole), everything(run(make(tmp_path / 'parts', resume='auto', **settings, **workers))))
-
-
 def test_run_that_stopped_while_validating_validates_again(tmp_path):
     settings = dict(**VALIDATION, default_hooks__checkpoint=dict(type='CheckpointHook', save_best='knn_top1'))
     runner = build(classifier(tmp_path, **settings))
