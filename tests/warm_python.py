@@ -47,13 +47,13 @@ def ask(arguments: list[str]) -> int:
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
         server.connect('\0' + os.environ[SOCKET])
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: server.send(b'%d' % number))
         request = json.dumps(dict(arguments=arguments, environment=dict(os.environ), folder=os.getcwd()))
         socket.send_fds(server, [request.encode()], [0, 1, 2])
         status = int(server.recv(16) or -signal.SIGKILL)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
         signal.signal(number, signal.SIG_DFL)
     return status
 
