@@ -65,18 +65,34 @@ def _on_cpu(value: Any) -> Any:
 
 
 def latest_checkpoint(work_dir: str | Path) -> Path | None:
-    """The file that ``last_checkpoint`` in ``work_dir`` points to, None where no checkpoint was written.
+    """The file that ``last_checkpoint`` in ``work_dir`` points to; without the pointer, the one of most iterations.
+
+    None where no checkpoint was written.
 
     Raises:
-        CheckpointError: the pointer names a file that is not there.
+        CheckpointError: the pointer names a file that is not there; there are files, and no training to go on with.
     """
-    pointer = Path(work_dir) / 'last_checkpoint'
-    if not pointer.is_file():
-        return None
-    target = Path(work_dir) / pointer.read_text().strip()
-    if not target.is_file():
-        raise CheckpointError(f'{pointer} points to {target.name}, which is not in that folder; use --resume PATH')
-    return target
+    folder, pointer = Path(work_dir), Path(work_dir) / 'last_checkpoint'
+    name = pointer.read_text(errors='replace').strip() if pointer.is_file() else ''
+    if name:
+        if not (folder / name).is_file():
+            raise CheckpointError(f'{pointer} points to {name}, which is not in that folder; use --resume PATH')
+        return folder / name
+    written = [[file for file in folder.glob(f'{kind}_*.pth') if _number(file)] for kind in ('epoch', 'iter')]
+    if newest := [max(files, key=_number) for files in written if files]:
+        return max(newest, key=lambda file: read_record(read_checkpoint(file), file).get('iter') or 0)
+    if (folder / 'latest.pth').is_file():
+        return folder / 'latest.pth'
+    if kept := sorted(file.name for file in folder.glob('best_*.pth')):
+        remedy = 'name what to go on from with --resume PATH, or another --work-dir'
+        raise CheckpointError(f'{folder} holds {", ".join(kept)} of a run, and none of its other checkpoints: {remedy}')
+    return None
+
+
+def _number(file: Path) -> int:
+    """7 of ``epoch_7.pth``; 0 of another name."""
+    number = file.stem.rpartition('_')[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def checkpoint_to_resume(cfg: Config) -> Path | None:

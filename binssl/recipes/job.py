@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import Config
+
 from binssl.core.files import current_commit, file_sha256, read_json, write_json
-from binssl.engine.config import config_hash, load_config, plain
+from binssl.engine.config import RUNTIME_KEYS, config_hash, known_part, load_config, plain
 from binssl.recipes.recipe import WEIGHTS, Step
 from binssl.registry import ConfigError
 
@@ -58,10 +60,10 @@ class Job:
 
     @cached_property
     def _config_hash(self) -> str:
-        return config_hash(plain(load_config(self.step.config, self.step.options).to_dict()))
+        return config_hash(deciding_part(load_config(self.step.config, self.step.options), self.step.kind))
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides what comes out: the config as read, the seed, the SHA-256 of each input.
+        """What decides what comes out: that part of the config, the seed, the SHA-256 of each input.
 
         Not the number of processes, which shares out the same steps; where BatchNorms are not synchronised
         (``sync_bn``), their batches do depend on it.
@@ -80,18 +82,21 @@ class Job:
         return same and done.get('outputs') == {self.step.output: file_sha256(self.output)}
 
     def begin(self) -> str:
-        """Make the folder ready: what the same step began stays, to go on from; what another began goes.
+        """Make the folder ready: what the same step began stays, to go on from; what another began is moved aside.
 
         Returns:
-            'starts', 'goes on', or 'starts anew' where something that it is made from, or what it made, has changed.
+            'starts', 'goes on', or 'starts anew' and the folder's name now, where something that it is made from, or
+            what it made, has changed.
         """
         record, now = read_json(self.folder / 'step.json'), self.fingerprint()
         if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
             raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
         was_done = (self.folder / 'done.json').is_file()  # its output has changed since, and is to be made anew
         if record and (record['fingerprint'] != now or was_done):
-            shutil.rmtree(self.folder)
-            state, record = 'starts anew', {}
+            names = (self.folder.with_name(f'{self.folder.name}.before{count}') for count in itertools.count(1))
+            aside = next(name for name in names if not name.exists())
+            self.folder.rename(aside)
+            state, record = f'starts anew (another config, input or output: what was there is in {aside})', {}
         else:
             state = 'goes on' if record else 'starts'
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +155,21 @@ class Job:
             return [train, [python, str(tools / WEIGHTS[step.weights]), str(latest), out, '--force']]
         test = ['--work-dir', str(self.folder / 'test'), '--out', out, *options_flag(step.options)]
         return [train, [*run('test', step.config, latest), *test]]
+
+
+#: keys of a config that decide nothing of what comes out, and hooks that only watch and write
+WITHOUT_EFFECT = 'work_dir experiment_name how_to_get visualizer log_level env_cfg resume launcher'.split()
+WATCHING_HOOKS = (
+    'gradients not_a_number progress information weight_signs activation_signs feature_spread distributions checkpoint'
+).split()
+
+
+def deciding_part(cfg: Config, kind: str) -> dict[str, Any]:
+    """The part of ``cfg`` that decides what a step of that ``kind`` makes, as plain data; all that may is in it."""
+    loaders = [key for key in RUNTIME_KEYS if key != 'checkpoint']  # a teacher's file is no matter of speed
+    left_out = {*WITHOUT_EFFECT, *(key for key in cfg if kind == 'train' and key.startswith('test_'))}
+    parts = {key: plain(part, loaders) for key, part in known_part(cfg).items() if key not in left_out}
+    return parts | {'default_hooks': plain(parts['default_hooks'], WATCHING_HOOKS)}
 
 
 def options_flag(options: Mapping[str, Any]) -> list[str]:

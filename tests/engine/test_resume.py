@@ -11,6 +11,7 @@ from engine.runs import VALIDATION, assert_same, build, burn, classifier, everyt
 
 from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from binssl.engine.config import experiment
+from binssl.engine.preflight import problems_of
 
 EVERY_STEP = dict(type='CheckpointHook', interval_iters=2)
 
@@ -120,6 +121,31 @@ def test_pointer_to_a_file_that_is_gone_is_an_error_and_not_a_new_start(tmp_path
     run_until(classifier(tmp_path, default_hooks__checkpoint=EVERY_STEP), 3)
     (tmp_path / 'run/iter_2.pth').unlink()
     assert 'iter_2.pth, which is not in that folder' in refused(classifier(tmp_path, resume='auto'))
+
+
+@pytest.mark.parametrize(('stop', 'newest'), [(3, 'iter_2.pth'), (5, 'epoch_1.pth'), (7, 'iter_6.pth')])
+@pytest.mark.parametrize('pointer', [None, '', '\n'])
+def test_without_its_pointer_a_run_goes_on_from_the_file_of_most_iterations(stop, newest, pointer, tmp_path):
+    settings = dict(default_hooks__checkpoint=dict(EVERY_STEP, max_keep_ckpts=9))
+    run_until(classifier(tmp_path, **settings), stop)
+    for name in ('epoch_best.pth', 'epoch_1_copy.pth', 'iter_99.pth.tmp'):
+        (tmp_path / 'run' / name).write_text("a person's own")
+    file = tmp_path / 'run/last_checkpoint'
+    file.unlink() if pointer is None else file.write_text(pointer)
+    resumed = run(classifier(tmp_path, resume='auto', **settings))
+    assert f'resumed from {tmp_path / "run" / newest}' in log_of(resumed)
+
+
+def test_best_checkpoints_alone_are_not_written_over(tmp_path):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run/best_top1.pth').write_text('the best')
+    assert 'none of its other checkpoints: name what to go on from' in refused(classifier(tmp_path, resume='auto'))
+
+
+def test_a_folder_with_checkpoints_and_no_pointer_is_not_started_in(tmp_path):
+    run_until(classifier(tmp_path, default_hooks__checkpoint=EVERY_STEP), 3)
+    (tmp_path / 'run/last_checkpoint').unlink()
+    assert [told for told in problems_of(classifier(tmp_path)) if 'already holds a run' in told]
 
 
 def test_epoch_of_other_length_is_recounted_at_an_epochs_end_only(tmp_path):

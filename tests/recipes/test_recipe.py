@@ -150,16 +150,53 @@ def test_what_the_config_only_comments_on_does_not_undo(recipe, tmp_path):
     assert Job(teacher.step, 0, tmp_path / 'out').is_done()
 
 
-def test_begun_step_goes_on_and_another_steps_leftovers_go(recipe, tmp_path):
+def test_begun_step_goes_on_and_what_another_made_is_moved_aside(recipe, tmp_path):
     teacher, _ = jobs(recipe, tmp_path)
     assert teacher.begin() == 'starts'
-    checkpoint = teacher.folder / 'epoch_3.pth'
-    checkpoint.write_text('')
-    assert teacher.begin() == 'goes on'
-    assert checkpoint.exists()
-    Path(teacher.step.config).write_text("model = dict(type='Classifier')")
-    assert Job(teacher.step, 0, tmp_path / 'out').begin() == 'starts anew'
-    assert not checkpoint.exists()
+    for count in (1, 2):
+        checkpoint = teacher.folder / f'epoch_{count}.pth'
+        checkpoint.write_text(f'days of work {count}')
+        assert Job(teacher.step, 0, tmp_path / 'out').begin() == 'goes on'
+        assert checkpoint.exists()
+        Path(teacher.step.config).write_text(f"model = dict(type='Classifier', head={count})")
+        aside = teacher.folder.with_name(f'teacher.before{count}')
+        told = f'starts anew (another config, input or output: what was there is in {aside})'
+        assert Job(teacher.step, 0, tmp_path / 'out').begin() == told
+        assert not checkpoint.exists()
+        assert (aside / checkpoint.name).read_text() == f'days of work {count}'
+
+
+NO_EFFECT = dict(
+    work_dir="'elsewhere'",
+    log_level="'DEBUG'",
+    visualizer="dict(type='Visualizer', vis_backends=[])",
+    how_to_get="'ask'",
+    default_hooks='dict(progress=dict(type="ProgressHook", interval=7), checkpoint=None, weight_signs=None)',
+    test_dataloader='dict(batch_size=3)',
+    train_dataloader='dict(batch_size=8, num_workers=3, pin_memory=True, persistent_workers=True, prefetch_factor=4)',
+)
+EFFECT = dict(
+    model="dict(type='Encoder', frozen=['backbone'])",
+    train_dataloader='dict(batch_size=9)',
+    default_hooks='dict(average=dict(type="WeightAverageHook"))',
+    custom_hooks="[dict(type='WeightAverageHook')]",
+    optim_wrapper='dict(optimizer=dict(type="SGD", lr=0.2))',
+    load_from="'other.pth'",
+    sync_bn='True',
+    val_dataloader='dict(batch_size=3)',
+)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'same'), [(*row, True) for row in NO_EFFECT.items()] + [(*row, False) for row in EFFECT.items()]
+)
+def test_a_step_is_done_again_only_for_what_may_decide_what_it_makes(key, value, same, recipe, tmp_path):
+    teacher, _ = jobs(recipe, tmp_path)
+    config = Path(teacher.step.config)
+    config.write_text(config.read_text() + '\ntrain_dataloader = dict(batch_size=8)\n')
+    finished(Job(teacher.step, 0, tmp_path / 'out'))
+    config.write_text(config.read_text() + f'\n{key} = {value}\n')
+    assert Job(teacher.step, 0, tmp_path / 'out').is_done() == same
 
 
 def test_folder_that_no_recipe_made_is_left_alone(recipe, tmp_path):
