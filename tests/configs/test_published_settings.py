@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmengine.config import Config
 
+from binssl.checkpoints.convert import CONVERSIONS, rename_all
+from binssl.engine import synchronise_batch_norm
 from binssl.engine.config import load_config, parse_options
+from binssl.engine.optimiser import ParameterGroups
 from binssl.engine.preflight import check_parts
 from binssl.recipes.recipe import read_recipe
+from binssl.registry import ALGORITHMS
 
 ROOT = Path(__file__).parents[2]
 STEP1 = dict(type='BinaryConv2d', activation=dict(type='ApproxSign'))
@@ -44,6 +51,7 @@ SCHEDULES: dict[str, tuple[str, float, float, int, int, str]] = {
     'simsiam/resnet50': ('SGD', 0.1, 1e-4, 512, 100, 'cosine'),
     'byol/resnet50': ('LARS', 3.2, 1.5e-6, 4096, 1000, 'cosine'),
     'byol/reactnet': ('LARS', 4.8, 1e-6, 4096, 600, 'cosine'),
+    'byol/released_reactnet': ('LARS', 4.8, 1e-6, 128 * 8 * 8, 600, 'cosine'),
     'swav/resnet50': ('LARS', 4.8, 1e-6, 4096, 800, 'cosine'),
     'swav/resnet50_bs256': ('LARS', 0.6, 1e-6, 256, 200, 'cosine'),
     'swav/reactnet': ('LARS', 4.8, 1e-6, 4096, 400, 'cosine'),
@@ -166,6 +174,51 @@ def test_byol_follows_the_paper_and_burns_release(name: str, momentum: float) ->
     assert list(cfg.model.head.projector.widths) == list(cfg.model.head.predictor.widths) == [4096, 256]
     assert cfg.optim_wrapper.paramwise_cfg.decay == 'weights'
     assert cfg.schedules.lr.warmup_epochs == 10
+
+
+def released_rule(name: str) -> bool:
+    """Whether BURN's release adapts and decays a parameter of its BYOL: its config's patterns, searched for."""
+    return not any(re.search(spared, name) for spared in (r'(bn|gn)(\d+)?.(weight|bias)', 'bias'))
+
+
+def test_byol_as_released_adapts_what_the_patterns_of_its_config_leave(tmp_path: Path) -> None:
+    cfg = read('byol/released_reactnet')
+    with torch.device('meta'):
+        model = ALGORITHMS.build(cfg.model)
+    wrapper_cfg = cfg.optim_wrapper.to_dict()
+    paramwise = wrapper_cfg.pop('paramwise_cfg')
+    groups = ParameterGroups(wrapper_cfg, paramwise)(model).optimizer.param_groups
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    found = {names[weight]: group['weight_decay'] > 0 for group in groups for weight in group['params']}
+
+    keys = json.loads((ROOT / 'tests/reference/burn_reactnet.keys.json').read_text())['keys']
+    shapes = {key: torch.empty(shape, device='meta') for key, shape in keys.items()}
+    ours = rename_all(CONVERSIONS['burn_reactnet'], shapes)
+    trunk = {new: released_rule(old) for old, new in ours.items() if new in found}
+    assert len(trunk) == sum(name.startswith('backbone.') for name in found)
+    part = {'linear0': 'fc0', 'norm0': 'bn0', 'linear1': 'fc1'}  # NonLinearNeckSimCLR's
+    heads = {
+        name: released_rule(f'{part[name.split(".")[2]]}.{name.split(".")[3]}') for name in found if name not in trunk
+    }
+    assert found == {**trunk, **heads}
+    assert found['backbone.blocks.1.pointwise.norms.1.weight']
+    assert not found['backbone.blocks.2.pointwise.norms.0.weight']
+
+
+def test_byol_as_released_synchronises_its_heads_and_starts_as_there() -> None:
+    cfg = read('byol/released_reactnet')
+    with torch.device('meta'):
+        model = ALGORITHMS.build(cfg.model)
+    norms = {name for name, module in model.named_modules() if isinstance(module, torch.nn.BatchNorm1d)}
+    synchronise_batch_norm(model, cfg.sync_bn, on_gpu=True)
+    synced = {name for name, module in model.named_modules() if isinstance(module, torch.nn.SyncBatchNorm)}
+    assert synced == norms, 'the trunk has BatchNorm2d alone'
+    assert synced == {'head.projector.norm0', 'head.predictor.norm0', 'teacher.head.norm0'}
+    assert read('byol/reactnet').sync_bn is True
+    starts = cfg.model.backbone.init, cfg.model.head.projector.init, cfg.model.head.predictor.init
+    assert starts == ('kaiming_fan_in', 'kaiming', 'normal')
+    released = read('burn/released_stage2').model.backbone
+    assert cfg.model.backbone.conv_cfg.to_dict() == released.conv_cfg.to_dict()
 
 
 def test_simsiam_follows_the_paper() -> None:
