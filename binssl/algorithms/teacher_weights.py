@@ -19,6 +19,7 @@ from binssl.checkpoints import (
     published_weights,
     read_checkpoint,
     trained_from,
+    with_counters,
 )
 from binssl.core.files import file_sha256
 from binssl.registry import ConfigError
@@ -54,7 +55,9 @@ def read_teacher(checkpoint: str | None, layout: str | None) -> TeacherFile:
         return TeacherFile(path, published_weights(content, path, layout), CONVERSIONS[layout].model, count)
     if any(key.startswith('backbone.') for key in weights):
         ours = isinstance(content.get('meta'), dict) and 'model' in content['meta']
-        return TeacherFile(path, weights, trained_from(content, path).model if ours else {}, count)
+        if ours:
+            return TeacherFile(path, weights, trained_from(content, path).model, count)
+        return TeacherFile(path, with_counters(weights)[0], {}, count)
     return TeacherFile(path, published_trunk(weights), {}, count)
 
 

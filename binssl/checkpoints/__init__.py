@@ -1,6 +1,12 @@
 """Checkpoints: safe reading, atomic writing, strict loading, extraction and conversion."""
 
-from binssl.checkpoints.convert import CONVERSIONS, convert_checkpoint, published_trunk, published_weights
+from binssl.checkpoints.convert import (
+    CONVERSIONS,
+    convert_checkpoint,
+    published_trunk,
+    published_weights,
+    with_counters,
+)
 from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.checkpoints.layout import Conversion
 from binssl.checkpoints.match import LoadReport, check_match, differing_network, load_weights, select_part

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Mapping
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -24,6 +25,8 @@ from binssl.registry import NECKS, nearest_names
 
 #: all layouts of published checkpoints by name
 CONVERSIONS: dict[str, Conversion] = {**reactnet_conversions(), **resnet_conversions(), **selfsup_conversions()}
+#: what others wrap a network in: DistributedDataParallel, Lightning, open-mmlab
+WRAPPERS = ('module.', 'model.', 'backbone.')
 BURN_PARTS = ('backbone', 'classifier', 'teacher_classifier')
 
 
@@ -71,7 +74,8 @@ def published_trunk(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Args:
         published: its state dict, under one of the prefixes of 'resnet50_trunk'; ``fc`` is left out.
     """
-    _, inside = _strip_prefix(published, CONVERSIONS['resnet50_trunk'].prefixes)
+    weights, prefixes = with_counters(_without_compile(published))[0], CONVERSIONS['resnet50_trunk'].prefixes
+    inside = next((found for prefix in prefixes if (found := select_part(weights, prefix))), weights)
     return {f'backbone.{key}': value for key, value in inside.items() if key.split('.')[0] != 'fc'}
 
 
@@ -92,12 +96,15 @@ def _take(
 ) -> tuple[dict[str, Tensor], dict[str, Any], list[str], list[str]]:
     """The weights of a published file under our names, their model's config, the dead keys; lines on what was done."""
     conversion = _conversion(name)
-    published = _state_dict(content, path)
-    prefix, inside = _strip_prefix(published, conversion.prefixes)
+    if _is_in_parts(content) and conversion.target_head is None:
+        hint = f'--from {name}_multi takes all three, and tools/extract_weights.py the trunk of what it writes'
+        raise CheckpointError(f"not a {name} checkpoint: {path} has BURN's {', '.join(BURN_PARTS)}\n  hint: {hint}")
+    published, counters = with_counters(_without_compile(_state_dict(content, path)))
+    expected = _expected(conversion)
+    prefix, inside = _strip_prefix(published, conversion, expected)
     own = {key: value for key, value in inside.items() if not in_parts(key, conversion.copies)}
     kept, model, settings = _take_settings(own, conversion, path)
     names = rename_all(conversion, kept)
-    expected = _expected(conversion)
     weights = {ours: kept[key] for key, ours in names.items() if ours is not None}
     known = [key for key in weights if key in expected]
     flat = [key for key in known if weights[key].shape == (expected[key].numel(), 1) != expected[key].shape]
@@ -107,6 +114,9 @@ def _take(
     except CheckpointError as error:
         raise CheckpointError(f'not a {name} checkpoint: {path}: {error}') from error
     lines = [f"{name}: {len(weights)} of {len(published)} tensors taken, which are all of the model's"]
+    if counters:
+        lines.append(f'num_batches_tracked: {counters} counters, which files of torch before 0.4.1 lack, are 0')
+    lines.append(_assumed(name))
     if prefix:
         lines.append(f'prefix taken off: {prefix!r}; {len(published) - len(inside)} tensors without it left out')
     if copies := len(inside) - len(own):
@@ -117,20 +127,64 @@ def _take(
     return weights, model, dead, [*lines, *settings, *_dropped_lines(dead)]
 
 
+def _is_in_parts(content: Mapping[str, Any]) -> bool:
+    return all(isinstance(content.get(part), dict) for part in BURN_PARTS)
+
+
 def _state_dict(content: Mapping[str, Any], path: str | os.PathLike) -> dict[str, Tensor]:
     """The weights in a published file; BURN's multi-stage ones hold a state dict for each of three parts."""
-    if not all(isinstance(content.get(part), dict) for part in BURN_PARTS):
+    if not _is_in_parts(content):
         return find_state_dict(content, path)
     return {
         f'{part}.{key}': value for part in BURN_PARTS for key, value in find_state_dict(content[part], path).items()
     }
 
 
-def _strip_prefix(published: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> tuple[str, dict[str, Tensor]]:
-    for prefix in prefixes:
+def with_counters(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], int]:
+    """The weights of a file of torch before 0.4.1 with the counters of its BatchNorms, 0 as torch has it; how many."""
+    if any(key.endswith('num_batches_tracked') for key in weights):
+        return dict(weights), 0
+    norms = [key.removesuffix('running_mean') for key in weights if key.endswith('running_mean')]
+    return {**weights, **{f'{norm}num_batches_tracked': torch.tensor(0) for norm in norms}}, len(norms)
+
+
+def _without_compile(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights without the part of their names that torch.compile puts in."""
+    return {key.replace('_orig_mod.', ''): value for key, value in weights.items()}
+
+
+def _strip_prefix(
+    published: Mapping[str, Tensor], conversion: Conversion, expected: Mapping[str, Tensor]
+) -> tuple[str, dict[str, Tensor]]:
+    """The entries under the first prefix under which all ``expected`` ones are, else under the first that occurs.
+
+    Prefixes are the layout's own, and these behind what others wrap a network in, in any order.
+    """
+    found = []
+    wrapped = [''.join(order) for count in range(len(WRAPPERS) + 1) for order in permutations(WRAPPERS, count)]
+    for prefix in dict.fromkeys(wrapper + own for wrapper in wrapped for own in conversion.prefixes):
         if inside := select_part(published, prefix):
-            return prefix, inside
-    return '', dict(published)
+            found.append((prefix, inside))
+            own = {key: value for key, value in inside.items() if key.rpartition('.')[2] not in conversion.settings}
+            if expected.keys() <= set(rename_all(conversion, own).values()):
+                return prefix, inside
+    return next((each for each in found if each[0] in conversion.prefixes), ('', dict(published)))
+
+
+def _assumed(name: str) -> str:
+    """What the file cannot tell: the precision, which changes no tensor; and which other layouts take the same file."""
+    ours = CONVERSIONS[name].model
+    alike = [
+        other
+        for other, conversion in CONVERSIONS.items()
+        if other != name and _any_precision(conversion.model) == _any_precision(ours)
+    ]
+    precision = ours['backbone'].get('conv_cfg', 'real convolutions')
+    return f'assumed, as no tensor tells: {precision}' + (f'; of the same tensors: {", ".join(alike)}' if alike else '')
+
+
+def _any_precision(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {**model, 'backbone': {key: value for key, value in model['backbone'].items() if key != 'conv_cfg'}}
 
 
 def _expected(conversion: Conversion) -> dict[str, Tensor]:

@@ -21,6 +21,7 @@ from binssl.core.files import remove_leftovers, replace_file
 from binssl.registry import ConfigError
 
 FORMAT_VERSION = 1
+WRAPPED = ('state_dict', 'model', 'model_state_dict')  # where publishers put the weights
 #: what weights may be
 NUMBERS = (
     *(torch.float16, torch.bfloat16, torch.float32, torch.float64),
@@ -130,10 +131,14 @@ def _is_archive(path: Path) -> bool:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
+    if zipfile.is_zipfile(path) and any('/code/' in name for name in zipfile.ZipFile(path).namelist()):
+        remedy = f"torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pth')"
+        return f'{path} is a TorchScript program (torch.jit), which is run and not read; where you trust it: {remedy}'
     if forbidden := re.search(r'(?:GLOBAL|unsupported global) ([\w.]+)', str(error)):
         return (
             f'{path} is refused: it asks for {forbidden[1]}, and a file that needs more than tensors and '
-            'plain data could run code; save its state dict alone where it was made'
+            'plain data could run code; save its state dict alone where it was made: '
+            "torch.save(model.state_dict(), 'weights.pth')"
         )
     if _is_archive(path) and not zipfile.is_zipfile(path):
         return f'{path} is truncated: its end is missing; copy it again or take an earlier checkpoint'
@@ -141,7 +146,7 @@ def _why_unreadable(path: Path, error: Exception) -> str:
 
 
 def find_state_dict(content: Mapping[str, Any], path: str | os.PathLike = 'the file') -> dict[str, Tensor]:
-    """The weights in a checkpoint's content: under ``state_dict`` or ``model``, or the content itself.
+    """The weights in a checkpoint's content: under one of :data:`WRAPPED`, or the content itself.
 
     Args:
         content: what :func:`read_checkpoint` gives.
@@ -150,14 +155,18 @@ def find_state_dict(content: Mapping[str, Any], path: str | os.PathLike = 'the f
     Raises:
         CheckpointError: there are none, or entries that are no tensors.
     """
-    wrapped = [content[key] for key in ('state_dict', 'model') if isinstance(content.get(key), dict)]
+    wrapped = [content[key] for key in WRAPPED if isinstance(content.get(key), dict)]
     inside = wrapped[0] if wrapped else content
     if not inside:
         raise CheckpointError(f'{path} holds an empty state dict')
     if strange := [str(key) for key, value in inside.items() if not (isinstance(key, str) and _is_plain(value))]:
+        inner = {key: value.values() for key, value in content.items() if isinstance(value, dict)}
+        held = [key for key, values in inner.items() if any(map(_is_plain, values))]
+        way = f"torch.save(torch.load(PATH)[{held[0]!r}], 'weights.pth')" if held else ''
+        remedy = f'; weights stand under {held}: {way}' if held else ''
         raise CheckpointError(
-            f'{path} holds no state dict, neither under `state_dict` or `model` nor bare: '
-            f'no tensor stands at {", ".join(map(repr, strange[:5]))}'
+            f'{path} holds no state dict, neither under {", ".join(WRAPPED)} nor bare: '
+            f'no tensor stands at {", ".join(map(repr, strange[:5]))}{remedy}'
         )
     return dict(inside)
 

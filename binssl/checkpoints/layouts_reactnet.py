@@ -63,11 +63,15 @@ def reactnet_name(key: str, shapes: Shapes) -> str | None:
 BURN_WEIGHT = {'type': 'ScaledSign', 'ste': 'identity', 'scale_gradient': True}
 BURN_NECK = {'type': 'PoolMLP', 'in_channels': 1024, 'widths': [1024], 'norm': None, 'last_activation': True}
 BURN_HEAD = {'type': 'BURNHead', 'projector': {'type': 'MLP', 'in_channels': 1024, 'widths': [2000, 2000]}}
+BURN_COPIES = ('online_net.0', 'diff_branch_net.0')
 BURN_TARGET_HEAD = {'type': 'MLP', 'in_channels': 2048, 'widths': [2000, 2000]}
-# the release's joint classifiers, of student and target
+# the release's joint classifiers, of student and target, in a file of three parts and in a training checkpoint
 BURN_CLASSIFIERS = {
     f'{theirs}.{layer}{index}': f'{ours}.{name}{index}'
-    for theirs, ours in (('classifier', 'head.projector'), ('teacher_classifier', 'target_head'))
+    for theirs, ours in (
+        *(('classifier', 'head.projector'), ('teacher_classifier', 'target_head')),
+        *(('online_net.1', 'head.projector'), ('diff_branch_net.1', 'target_head')),
+    )
     for layer, name in (('fc', 'linear'), ('bn', 'norm'))
     for index in (0, 1)
 }
@@ -87,7 +91,7 @@ def _burn() -> dict[str, Conversion]:
     for name, weight in (('burn_reactnet', BURN_WEIGHT), ('burn_reactnet_binact', None)):
         found[name] = Conversion(_reactnet(BOX, weight, neck=BURN_NECK), trunk)
         model = _reactnet(BOX, weight, neck=BURN_NECK, head=BURN_HEAD)
-        found[f'{name}_multi'] = Conversion(model, multi, ('',), target_head=BURN_TARGET_HEAD)
+        found[f'{name}_multi'] = Conversion(model, multi, ('',), BURN_COPIES, BURN_TARGET_HEAD)
     return found
 
 
