@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -111,11 +113,31 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
         if isinstance(error, RuntimeError) and any(sign in str(error) for sign in _OTHER_IS_GONE):
             time.sleep(_SECONDS_TO_SPEAK)  # it says why, and the launcher ends this one
             raise TrainingError('another process of this run has ended; its own message says why') from error
+        if lost := lost_worker(error):
+            raise TrainingError(lost) from error
         raise
     finally:
         if dist.is_initialized():
             gc.collect()  # a DDP reducer that outlives its group ends the process by `terminate called`
             dist.destroy_process_group()
+
+
+def lost_worker(error: BaseException) -> str | None:
+    """A sentence if ``error`` is what a loader or a pool raises whose worker was killed: torch and joblib have many.
+
+    An error that a worker raised itself ("Caught ... in DataLoader worker process") is not of these.
+    """
+    worker = 'a worker of a data loader'
+    told = f'{error.__cause__ or error.__context__} {error}'  # which of torch's two errors comes is a matter of time
+    receives = '_try_get_data' in [frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__)]
+    found = re.search(r'DataLoader worker.*?(?:(killed by signal: [\w ]+)|exited unexpectedly)', told)
+    remedy = 'set fewer num_workers or a smaller batch_size for it (after a bus error, more /dev/shm)'
+    if isinstance(error, BrokenProcessPool):
+        worker, remedy = 'a worker process', 'give fewer --jobs'
+    elif not found and not (receives and isinstance(error, (ConnectionError, EOFError))):
+        return None
+    how = found[1] if found and found[1] else 'killed'
+    return f'{worker} was {how.strip()}, most likely for want of memory: {remedy}'
 
 
 def _end_with(launcher: int) -> None:
