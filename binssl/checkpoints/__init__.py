@@ -9,7 +9,7 @@ from binssl.checkpoints.convert import (
 )
 from binssl.checkpoints.files import FORMAT_VERSION, CheckpointError, find_state_dict, read_checkpoint, write_checkpoint
 from binssl.checkpoints.layout import Conversion
-from binssl.checkpoints.match import LoadReport, check_match, differing_network, load_weights, select_part
+from binssl.checkpoints.match import LEFT_OUT, LoadReport, check_match, differing_network, load_weights, select_part
 from binssl.checkpoints.record import check_alike, read_json, read_record
 from binssl.checkpoints.weights import (
     MULTI_STAGE,

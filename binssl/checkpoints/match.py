@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from binssl.checkpoints.files import CheckpointError
+from binssl.registry import ALGORITHMS, BACKBONES, BINARIZERS, CONVS, GRADIENTS, HEADS, NECKS
 
 ROWS_SHOWN = 15
 PRECISION = ('conv_cfg', 'activation', 'weight')
+#: of no influence on what is computed (how weights started, pseudo-gradients, the images' size), or told by shapes
+QUIET = frozenset(
+    'init norm_gamma weights ste gradient scale_gradient input_size out_indices channels_last non_blocking views '
+    'in_channels channels widths depths'.split()
+)
+NETWORK = (BACKBONES, NECKS, HEADS, CONVS, BINARIZERS, GRADIENTS, ALGORITHMS)
+LEFT_OUT = {'neck': {'type': 'PoolMLP'}}  # the parts of a network whose config leaves them out
 SCHEDULED = ('tau',)  # where a run begins with it: ReCU's clamp moves its gradient and nothing that it computes
 
 
@@ -101,23 +110,40 @@ def _check_trunk(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) ->
 
 
 def differing_network(recorded: Mapping[str, Any], wanted: Mapping[str, Any], where: str = '') -> list[str]:
-    """Dotted names under which a file's recorded config and another contradict each other, with both values.
+    """Dotted names under which a file's recorded config and another are of different functions, with both values.
 
-    Keys and shapes alone do not tell a real network from a binary one. A key that only one of them has counts as that
-    part's default, except those of :data:`PRECISION`: the precision of a network changes no shape, so it has to be said
-    on both sides. Those of :data:`SCHEDULED` may differ.
+    Keys and shapes alone do not tell a real network from a binary one, or a border of 0 from one of 1. A setting that
+    only one of them has is compared with the default of its part, except those of :data:`QUIET`, which change nothing
+    that is computed; those of :data:`SCHEDULED` may differ.
     """
     rows = []
     for key in dict.fromkeys([*recorded, *wanted]):
         if key in SCHEDULED:
             continue
         name = f'{where}.{key}'.strip('.')
-        ours, theirs = recorded.get(key), wanted.get(key)
-        if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
+        ours, theirs = (part[key] if key in part else _default(part, key) for part in (recorded, wanted))
+        if isinstance(ours, Mapping) and isinstance(theirs, Mapping) and key in recorded and key in wanted:
             rows += differing_network(ours, theirs, name)
-        elif (key in PRECISION or (key in recorded and key in wanted)) and _plain(ours) != _plain(theirs):
+        elif isinstance(ours, Mapping) and isinstance(theirs, Mapping) and not differing_network(ours, theirs):
+            continue
+        elif _UNKNOWN not in (ours, theirs) and _plain(ours) != _plain(theirs):
             rows.append(f'{name}: {ours!r} in the file, {theirs!r} in the config')
     return rows
+
+
+_UNKNOWN = '<unknown>'
+
+
+def _default(part: Mapping[str, Any], key: str) -> Any:
+    """What a part takes where its config leaves ``key`` out; None for a precision of a part that is not known."""
+    kind = part.get('type')
+    known = next((registry for registry in NETWORK if isinstance(kind, str) and kind in registry.names()), None)
+    if key in QUIET or known is None:
+        return None if key in PRECISION else _UNKNOWN
+    parameter = inspect.signature(known.get(str(kind))).parameters.get(key)
+    if parameter is None or parameter.default is parameter.empty:
+        return None if key in PRECISION else _UNKNOWN
+    return parameter.default
 
 
 def _plain(value: Any) -> Any:

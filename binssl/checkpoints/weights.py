@@ -102,6 +102,10 @@ def _check_network(trained: Trained, path: str | os.PathLike) -> None:
         if not raised_within(error, (SCOPE,)):
             return  # a part of a user, which may need numbers to be made
         raise CheckpointError(f'{path}: its model cannot be built: {error}') from error
+    if not weights and expected:
+        held = ', '.join(dict.fromkeys(key.split('.')[0] for key in trained.state_dict)) or 'nothing'
+        remedy = 'take the checkpoint or weights file of the run that trained the backbone'
+        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; {remedy}')
     _explain(path, lambda: check_match(expected, weights))
 
 

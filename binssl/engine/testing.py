@@ -47,7 +47,11 @@ def testing_parser(command: str, description: str) -> argparse.ArgumentParser:
 def test(args: argparse.Namespace) -> None:
     """Load the network from its own record, run the config's test, print and write the numbers."""
     config, checkpoint = in_order(args.files)
-    cfg = load_config(config, parse_options(args.cfg_options))
+    options = parse_options(args.cfg_options)
+    if lost := [key for key in options if key.split('.')[0] == 'model']:
+        rule = 'a test takes the network from the checkpoint'
+        raise ConfigError(f'--cfg-options {lost[0]} would change nothing: {rule}; leave it out')
+    cfg = load_config(config, options)
     lacks = [key for key in ('test_dataloader', 'test_cfg', 'test_evaluator') if cfg.get(key) is None]
     if lacks:
         raise ConfigError(f'{config} describes no test: it has no {", ".join(lacks)}')

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from binssl.checkpoints import differing_network, read_trained
+from binssl.checkpoints import LEFT_OUT, differing_network, read_trained
 from binssl.core.files import file_sha256
 from binssl.core.locks import only_training
 from binssl.core.node import read_number
@@ -38,7 +38,11 @@ def parse_training(arguments: Sequence[str] | None = None) -> argparse.Namespace
         metavar='auto|PATH',
         help='go on from the newest checkpoint of the work folder, or from PATH',
     )
-    parser.add_argument('--pretrained', metavar='PATH', help='start with the backbone and neck of this weights file')
+    parser.add_argument(
+        '--pretrained',
+        metavar='PATH',
+        help='start with backbone and neck of this file, with all of it where it has heads and the config a load_from',
+    )
     parser.add_argument('--amp', action='store_true', help='fp16 (slow on a CPU), or optim_wrapper.precision')
     parser.add_argument('--seed', type=seed_argument, help="default: the config's, or 0; none: another in every run")
     parser.add_argument('--deterministic', action='store_true', help='only deterministic kernels')
@@ -99,7 +103,9 @@ def training_config(args: argparse.Namespace) -> Config:
     """The config with the command line's flags merged in."""
     cfg = load_config(args.config, parse_options(args.cfg_options))
     flags: dict[str, Any] = {'work_dir': args.work_dir or cfg.get('work_dir') or str(default_work_dir(args.config))}
-    if args.pretrained:
+    if args.pretrained and _goes_on_with(cfg, args.pretrained):
+        flags['load_from'] = args.pretrained
+    elif args.pretrained:
         flags['pretrained'] = args.pretrained
         flags['work_dir'] = args.work_dir or str(Path(flags['work_dir']) / weights_name(args.pretrained))
     if args.resume:
@@ -137,6 +143,11 @@ def weights_name(path: str) -> str:
     return f'{file.resolve().parent.name}_{file.stem}{digest}'
 
 
+def _goes_on_with(cfg: Config, path: str) -> bool:
+    """Whether a config goes on from another run (``load_from``), and the file has heads for it: BURN's second stage."""
+    return bool(cfg.get('load_from')) and os.path.isfile(path) and 'head' in read_trained(path).model
+
+
 def _take_trunk(cfg: Config) -> None:
     """Let the file that ``pretrained`` names say which trunk it holds, where the config leaves that open."""
     path = cfg.get('pretrained')
@@ -149,6 +160,6 @@ def _take_trunk(cfg: Config) -> None:
         if cfg.model.get(part) is None:
             cfg.model[part] = recorded.get(part)
             continue
-        rows = differing_network(recorded.get(part) or {}, cfg.model[part], part)
+        rows = differing_network(recorded.get(part) or LEFT_OUT.get(part, {}), cfg.model[part], part)
         if rows:
             raise ConfigError(f'{path} holds another network than the config: ' + '; '.join(rows))

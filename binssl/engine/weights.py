@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from binssl.checkpoints import TRUNK, CheckpointError, LoadReport, extract_weights, load_weights, read_trained
+from binssl.checkpoints import TRUNK, LoadReport, extract_weights, load_weights, read_trained
 from binssl.checkpoints.match import in_parts
 from binssl.checkpoints.weights import check_output, inference_config, parts_table, write_weights
 from binssl.engine.config import load_config, plain
@@ -30,10 +30,6 @@ def start_from_trunk(model: nn.Module, path: str) -> LoadReport:
     """Load the trunk of ``model`` from the file at ``path`` (``pretrained``); the rest stays as it is."""
     parts, weights = trunk_parts(model), read_trained(path).state_dict
     trunk = {key: value for key, value in weights.items() if in_parts(key, parts)}
-    if not trunk and any(in_parts(key, parts) for key in model.state_dict()):
-        held = ', '.join(dict.fromkeys(key.split('.')[0] for key in weights)) or 'nothing'
-        remedy = 'take the checkpoint or weights file of the run that trained the backbone'
-        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; {remedy}')
     others = {key.split('.')[0] for key in model.state_dict()} - set(parts)
     return _start_with(model, trunk, sorted(others))
 

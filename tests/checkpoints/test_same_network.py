@@ -33,6 +33,28 @@ def test_a_value_that_a_schedule_moves_may_differ() -> None:
     assert differing_network(dict(weight=ended), dict(weight=dict(type='RectifiedSign'))) == []
 
 
+@pytest.mark.parametrize(
+    ('part', 'settings', 'rows'),
+    [
+        (dict(type='BinaryConv2d', activation=dict(type='ApproxSign')), dict(pad_value=1), 1),
+        (dict(type='BinaryConv2d', activation=dict(type='ApproxSign')), dict(pad_value=0), 0),
+        (dict(type='PoolMLP'), dict(pool='flatten'), 1),
+        (dict(type='PoolMLP', in_channels=8, widths=[8]), dict(last_activation=True), 1),
+        (dict(type='ResNet', stem='small'), dict(shortcut='conv'), 1),
+        (dict(type='ResNet', stem='small'), dict(shortcut='pool', stem_activation=None), 0),
+        (SMALL, dict(init='published_s2bnn'), 0),
+        (dict(type='ScaledSign'), dict(ste='identity', scale_gradient=True), 0),
+        (dict(type='ImageNormalizer', mean=[1.0] * 3, std=[2.0] * 3), dict(channels_last=True), 0),
+        (dict(type='TorchvisionResNet'), dict(depths=[3, 4, 6, 3], widths=[64, 128, 256, 512]), 0),
+    ],
+)
+def test_a_setting_that_one_side_leaves_out_is_its_default(part: dict, settings: dict, rows: int) -> None:
+    assert len(differing_network(part, {**part, **settings})) == rows
+    assert len(differing_network({**part, **settings}, part)) == rows
+    nested = differing_network(dict(type='X', conv_cfg=part), dict(type='X', conv_cfg={**part, **settings}))
+    assert len(nested) == rows
+
+
 def test_differing_values_are_named_with_both() -> None:
     rows = differing_network(REAL, dict(REAL, channels=[8, 16]))
     assert rows == ['channels: [8, 8] in the file, [8, 16] in the config']

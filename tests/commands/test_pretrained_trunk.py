@@ -1,5 +1,6 @@
 """Evaluation of a weights file: its own record says which trunk is built, and where the results go."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,26 @@ def test_a_test_of_another_network_than_the_config_describes_says_so(weights: Pa
         (log,) = (tmp_path / name).glob('*/*.log')
         told = 'not that of the config: backbone.channels: [8, 8, 16] in the file, [8, 16] in the config'
         assert (told in log.read_text()) == (name == 'other')
+
+
+def test_a_second_stage_goes_on_from_a_file_with_heads(weights: Path, tmp_path: Path) -> None:
+    head, stage = write_head(weights, tmp_path / 'heads.pth'), 'configs/selfsup/burn/stage2_digits.py'
+    cfg = training_config(parse_training([stage, '--pretrained', str(head)]))
+    assert (cfg.load_from, cfg.get('pretrained')) == (str(head), None)
+    cfg = training_config(parse_training([LINEAR, '--pretrained', str(head)]))  # nothing to go on from: the trunk
+    assert (cfg.get('load_from'), cfg.pretrained) == (None, str(head))
+
+
+def write_head(weights: Path, out: Path) -> Path:
+    content = read_checkpoint(weights)
+    model = {**json.loads(content['meta']['model']), 'head': dict(type='LinearHead', num_classes=10, in_channels=128)}
+    content['state_dict'].update({'head.fc.weight': torch.ones(10, 128), 'head.fc.bias': torch.ones(10)})
+    content['meta']['model'] = json.dumps(model)
+    write_checkpoint(content, out)
+    return out
+
+
+def test_an_option_of_the_model_is_refused_in_a_test(weights: Path) -> None:
+    config = 'configs/benchmarks/features/digits.py'
+    with pytest.raises(ConfigError, match=r'model\.backbone\.channels would change nothing: a test takes the network'):
+        testing.test(testing.parse_testing([config, str(weights), '--cfg-options', 'model.backbone.channels=[8]']))

@@ -80,7 +80,7 @@ def test_published_and_former_names_stand_for_configs_and_say_so() -> None:
     burn = 'configs/selfsup/burn'
     for stage in (1, 2):
         published = f'{burn}/react_burn_stage{stage}_bs2048_accumulate2_ep200_fp16.py'
-        assert ALIASES[published] == f'{burn}/stage{stage}.py'
+        assert ALIASES[published] == f'{burn}/released_stage{stage}.py'
     assert ALIASES[f'{burn}/stage1_cpu.py'] == f'{burn}/stage1_fast_views.py'
     for path, name in ALIASES.items():
         assert name not in ALIASES

@@ -1,3 +1,3 @@
-"""BURN stage 1 under its published name (whose bs2048 is 256 x 8; with the accumulation a step has 4096)."""
+"""BURN stage 1 under the name of its release, whose bs2048 is 256 x 8; with the accumulation a step has 4096."""
 
-_base_ = ['./stage1.py']
+_base_ = ['./released_stage1.py']
