@@ -7,15 +7,18 @@ Runner finds our classes by name and falls back on mmengine's.
 
 from __future__ import annotations
 
+import builtins
 import difflib
 import importlib
 import inspect
+import math
 import sys
 import traceback
+import typing
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin
 
 import mmengine.registry as roots
 from mmengine.config import Config, ConfigDict
@@ -110,27 +113,55 @@ class Registry(roots.Registry):
         if part is None:
             _check_module(kind)
             raise ConfigError(f'no {self.name} is called {kind!r}; {nearest_names(kind, self.names())}')
-        given = (set(cfg) | set(default_args)) - {'type', '_scope_'}
         name = kind if isinstance(kind, str) else getattr(part, '__name__', str(kind))
-        self._check_keys(name, part, given)
-        for key, hint in _hints(part).items():
-            if key in cfg and not _fits(cfg[key], hint):
-                wanted = inspect.signature(part).parameters[key].annotation
-                raise ConfigError(f'{self.name} {name}: {key} is {cfg[key]!r}; it must be {wanted}')
+        values = {key: value for key, value in cfg.items() if key not in ('type', '_scope_')}
+        check_call(f'{self.name} {name}', part, values, set(default_args) - {'type', '_scope_'})
 
-    def _check_keys(self, name: str, part: Any, given: set[str]) -> None:
-        try:
-            parameters = inspect.signature(part).parameters.values()
-        except (TypeError, ValueError):  # C classes have no signature: they check for themselves
-            return
-        named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
-        stray = sorted(given - {p.name for p in named})
-        if stray and not any(p.kind is p.VAR_KEYWORD for p in parameters):
-            hints = '; '.join(f'{key!r}: {nearest_names(key, (p.name for p in named))}' for key in stray)
-            raise ConfigError(f'{self.name} {name} does not take {", ".join(map(repr, stray))} ({hints})')
-        missing = [p.name for p in named if p.default is p.empty and p.name not in given]
-        if missing:
-            raise ConfigError(f'{self.name} {name} needs {", ".join(map(repr, missing))}')
+
+def check_call(name: str, part: Any, values: Any, later: Collection[str] = ()) -> None:
+    """Raise a ConfigError unless ``values`` are arguments of ``part``, by their names and types.
+
+    Args:
+        name: what a config calls the part.
+        later: names of the arguments that it is given besides.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f'{name} must be a dict, not {values!r}')
+    _check_keys(name, part, {*values, *later})
+    for key, hint in _hints(part).items():
+        if key in values:
+            _check_type(f'{name}: {key}', values[key], hint)
+
+
+def check_values(name: str, values: Any, hints: Mapping[str, Any]) -> None:
+    """Raise a ConfigError unless ``values`` is a dict of keys that ``hints`` has, each of the type that it says."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f'{name} must be a dict, not {values!r}')
+    for key, value in values.items():
+        if key not in hints:
+            raise ConfigError(f'{name} does not take {key!r}; {nearest_names(key, hints)}')
+        _check_type(f'{name}.{key}'.lstrip('.'), value, hints[key])
+
+
+def _check_type(name: str, value: Any, hint: Any) -> None:
+    if not _fits(value, hint):
+        rule = 'a number' if value != value else inspect.formatannotation(hint)
+        raise ConfigError(f'{name} is {value!r}; it must be {rule}')
+
+
+def _check_keys(name: str, part: Any, given: set[str]) -> None:
+    try:
+        parameters = inspect.signature(part).parameters.values()
+    except (TypeError, ValueError):  # C classes have no signature: they check for themselves
+        return
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    stray = sorted(given - {p.name for p in named})
+    if stray and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+        hints = '; '.join(f'{key!r}: {nearest_names(key, (p.name for p in named))}' for key in stray)
+        raise ConfigError(f'{name} does not take {", ".join(map(repr, stray))} ({hints})')
+    missing = [p.name for p in named if p.default is p.empty and p.name not in given]
+    if missing:
+        raise ConfigError(f'{name} needs {", ".join(map(repr, missing))}')
 
 
 def _check_module(kind: str) -> None:
@@ -155,30 +186,64 @@ def raised_within(error: BaseException, packages: Collection[str] = ()) -> bool:
 
 @cache
 def _hints(part: Any) -> dict[str, Any]:
-    """The types that one of our own parts states for its arguments; none for the parts of others."""
-    if not getattr(part, '__module__', '').startswith(f'{SCOPE}.'):
-        return {}
-    hints = get_type_hints(part.__init__ if inspect.isclass(part) else part)
-    return {key: hint for key, hint in hints.items() if key != 'return'}
+    """The types that a part states for its arguments; what a constructor hands on to its bases' included."""
+    hints: dict[str, Any] = {}
+    for function in [vars(kind).get('__init__') for kind in part.__mro__] if inspect.isclass(part) else [part]:
+        try:
+            parameters = inspect.signature(function).parameters.values() if function else []
+        except (TypeError, ValueError):  # C classes
+            return hints
+        known = {**vars(builtins), **vars(typing), **getattr(function, '__globals__', {})}
+        for parameter in parameters:
+            hints.setdefault(parameter.name, _hint(parameter, known))
+        if function and not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return hints
+
+
+def _hint(parameter: inspect.Parameter, known: dict[str, Any]) -> Any:
+    """The type that a parameter states, or that its default shows: True or False, which any text would pass for."""
+    hint, default = parameter.annotation, parameter.default
+    if hint is parameter.empty:
+        return bool if isinstance(default, bool) else Any
+    if isinstance(hint, str):
+        try:
+            hint = eval(hint, known)
+        except Exception:  # a name that only a type checker knows
+            return Any
+    if default is parameter.empty or _fits(default, hint):
+        return hint
+    return Union[hint, None] if default is None else Any  # noqa: UP007  # `|` knows no names as strings
 
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether plain data of a config are of the type ``hint``; True for what no config can hold."""
     kind, inner = get_origin(hint) or hint, get_args(hint)
     if kind in (Union, UnionType):
-        return any(_fits(value, choice) for choice in inner)
+        return _fits_any(value, inner)
     if kind is Literal:
-        return value in inner
+        return any(value == choice and type(value) is type(choice) for choice in inner)
     is_plain = isinstance(value, (bool, int, float, str, list, tuple, Mapping, NoneType))
     if not is_plain or kind not in _PLAIN:
         return True
     if isinstance(value, bool):
         return kind is bool
-    if not isinstance(value, _PLAIN[kind]):
+    if not isinstance(value, _PLAIN[kind]) or (isinstance(value, float) and math.isnan(value)):
         return False
-    if inner and kind in (dict, Mapping, list, Sequence):
-        return all(_fits(item, inner[-1]) for item in (value.values() if isinstance(value, Mapping) else value))
+    if kind is tuple and inner and inner[-1] is not Ellipsis:
+        return len(value) == len(inner) and all(map(_fits, value, inner))
+    if inner and kind in (dict, Mapping, list, tuple, Sequence):
+        items = value.values() if isinstance(value, Mapping) else value
+        return all(_fits(item, inner[0] if kind is tuple else inner[-1]) for item in items)
     return True
+
+
+def _fits_any(value: Any, choices: Sequence[Any]) -> bool:
+    """As :func:`_fits`, of a union: numbers, text and lists must be ones that it names, where it names any."""
+    named = [c for c in choices if c is not NoneType and (get_origin(c) or c) in (*_PLAIN, Union, UnionType, Literal)]
+    if named and isinstance(value, (bool, int, float, str, list, tuple)):
+        choices = named
+    return any(_fits(value, choice) for choice in choices)
 
 
 def _part(name: str, location: str) -> Registry:

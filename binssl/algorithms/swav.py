@@ -38,8 +38,8 @@ class SwAV(Encoder):
         use_queue: whether the queue joins the transport; False until a hook sets it.
 
     Raises:
-        ConfigError: no global crop, a negative number, fewer than 2 crops; before training, a queue that the
-            global batch does not divide, or a local crop larger than a global one.
+        ConfigError: no global crop, a negative number, fewer than 2 crops; before training, no PrototypeHook, a queue
+            that the global batch does not divide, or a local crop larger than a global one.
     """
 
     head_offers = ('unit_rows', 'scores', 'assign', 'loss', 'normalize_prototypes')
@@ -66,10 +66,11 @@ class SwAV(Encoder):
     def check_run(self, images: int, processes: int, hooks: Collection[str]) -> None:
         for queue in self.queue:
             queue.check_batch(images, processes)
-        if self.queue_length and 'PrototypeHook' not in hooks:
+        if 'PrototypeHook' not in hooks:
             raise ConfigError(
-                f'nothing would ever use the queue of {self.queue_length} rows: say from which epoch on, '
-                "custom_hooks=[dict(type='PrototypeHook', queue_start_epoch=15)], or set model.queue_length=0"
+                'SwAV needs a PrototypeHook, which freezes the prototypes at first and says from when on the queue is '
+                "used; a list replaces its base's whole: custom_hooks=[..., dict(type='PrototypeHook', "
+                'frozen_iterations=313, queue_start_epoch=15)], or frozen_iterations=0 to freeze none'
             )
 
     def loss(self, images: Images, labels: Tensor | None = None) -> dict[str, Tensor]:

@@ -3,36 +3,72 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import hashlib
 import json
 import os
 import re
 import traceback
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mmengine.config import Config
 
-from binssl.registry import ConfigError, nearest_names
+from binssl.registry import ConfigError, check_values, nearest_names
 
-#: every top-level key that something reads; helper variables of a config start with `_` or are UPPER_CASE
-KNOWN_KEYS = frozenset(
-    'model work_dir train_dataloader val_dataloader test_dataloader train_cfg val_cfg test_cfg val_evaluator '
-    'test_evaluator optim_wrapper param_scheduler auto_scale_lr default_hooks custom_hooks custom_imports load_from '
-    'resume launcher env_cfg log_level visualizer default_scope randomness experiment_name compile device '
-    'model_wrapper_cfg schedules global_batch_size sync_bn pretrained how_to_get'.split()
+#: every top-level key that something reads, and what it may be beside None; helper variables of a config start with
+#: `_` or are UPPER_CASE
+KNOWN_KEYS: dict[str, Any] = dict(
+    **dict.fromkeys(
+        'model train_cfg val_cfg test_cfg optim_wrapper default_hooks schedules custom_imports'.split(), dict
+    ),
+    **dict.fromkeys('train_dataloader val_dataloader test_dataloader visualizer model_wrapper_cfg'.split(), dict),
+    **dict.fromkeys('randomness auto_scale_lr env_cfg'.split(), dict),
+    **dict.fromkeys('load_from pretrained work_dir experiment_name default_scope'.split(), str),
+    **dict.fromkeys('val_evaluator test_evaluator param_scheduler'.split(), dict | list),
+    custom_hooks=list,
+    compile=bool | dict,
+    device=Literal['auto', 'cuda', 'cpu'],
+    global_batch_size=int,
+    how_to_get=dict[str, str],
+    launcher=Literal['none', 'pytorch', 'slurm', 'mpi'],
+    log_level=int | Literal['DEBUG', 'INFO', 'WARNING', 'ERROR', 'CRITICAL'],
+    resume=bool | str,
+    sync_bn=bool | list[str],
 )
 
-#: what a top-level key may be, beside None
-KINDS: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(('model', 'train_cfg', 'optim_wrapper', 'default_hooks', 'schedules', 'custom_imports'), (dict,)),
-    **dict.fromkeys(('load_from', 'pretrained'), (str,)),
-    'custom_hooks': (list, tuple),
-    'compile': (bool, dict),
-}
+#: what keys of other frameworks are here; these have whole configs of another form
+FOREIGN_KEYS = dict(
+    data='train_dataloader (imgs_per_gpu or samples_per_gpu is its batch_size, workers_per_gpu its num_workers)',
+    optimizer='optim_wrapper.optimizer',
+    optimizer_config='global_batch_size (update_interval), optim_wrapper.clip_grad (grad_clip)',
+    lr_config='schedules.lr',
+    total_epochs='train_cfg.max_epochs',
+    max_epochs='train_cfg.max_epochs',
+    runner='train_cfg',
+    checkpoint_config='default_hooks.checkpoint',
+    log_config='default_hooks.progress and visualizer',
+    evaluation='val_cfg and val_evaluator',
+    resume_from='resume',
+    dist_params='nothing: the device decides',
+    workflow='nothing',
+    fp16='optim_wrapper.precision',
+    update_interval='global_batch_size',
+    find_unused_parameters='model_wrapper_cfg',
+    dataset_type='train_dataloader.dataset.type',
+    data_source_cfg='train_dataloader.dataset',
+    data_root='train_dataloader.dataset',
+    train_pipeline='train_dataloader.dataset.views',
+    test_pipeline='test_dataloader.dataset.views',
+    val_pipeline='val_dataloader.dataset.views',
+    data_preprocessor='model.data_preprocessor',
+    view_pipeline='train_dataloader.dataset.views',
+    img_norm_cfg='a Normalize among the views',
+    base_batch_size='auto_scale_lr.base_batch_size',
+)
 
 #: hooks of every run; a config changes one by its name, or removes it with None
 DEFAULT_HOOKS: dict[str, dict] = dict(
@@ -62,7 +98,12 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
     """The config at ``path`` (with or without ``.py``), with ``options`` ({'a.b': value}) merged in."""
     file = _config_file(Path(path))
     try:
-        cfg = Config.fromfile(str(file), import_custom_modules=False)
+        sources = list(_sources(file.resolve()))
+        # left to itself, mmengine takes every import for its lazy form, the standard library's in a virtual environment
+        lazy = any('read_base' in text for _, text, _ in sources)
+        cfg = Config.fromfile(str(file), import_custom_modules=False, lazy_import=None if lazy else False)
+    except ConfigError:
+        raise
     except Exception as error:
         empty = re.search(r'`(\w+)` cannot be found in `os\.environ`', str(error))
         if empty and empty[1] in os.environ:
@@ -72,6 +113,9 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         where = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
         line = f' (line {where[-1].lineno}: {where[-1].line})' if where else ''
         raise ConfigError(f'config {file} cannot be read: {type(error).__name__}: {error}{line}') from error
+    for name in {name for _, _, tree in sources for name in _imported(tree)} - KNOWN_KEYS.keys():
+        cfg._cfg_dict.pop(name, None)
+    _check_helpers(sources)
     _check_top_level(cfg)
     cfg.default_hooks = {**DEFAULT_HOOKS, **(cfg.get('default_hooks') or {})}
     for key in ('randomness', 'auto_scale_lr', 'env_cfg'):
@@ -90,6 +134,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 def _import_custom_modules(wanted: Mapping[str, Any], file: Path) -> None:
     """Import what ``custom_imports`` names, so that its parts are registered; errors inside keep their traceback."""
+    check_values('custom_imports', wanted, dict(imports=str | list[str] | None, allow_failed_imports=bool))
     for name in listed(wanted.get('imports')):
         try:
             import_module(name)
@@ -116,16 +161,69 @@ def _config_file(path: Path) -> Path:
 def _check_top_level(cfg: Config) -> None:
     if cfg.get('steps') and not cfg.get('model'):
         raise ConfigError(f'{cfg.filename} is a recipe: run it with python tools/run_recipe.py, or one of its steps')
-    for key in cfg:
-        if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper():
-            rule = 'a helper variable starts with an underscore or is written in UPPER_CASE'
-            raise ConfigError(f'nothing reads the config key {key!r} ({nearest_names(key, KNOWN_KEYS)}); {rule}')
-        kinds = KINDS.get(key)
-        if kinds and cfg[key] is not None and not isinstance(cfg[key], kinds):
-            raise ConfigError(f'{key} must be a {" or ".join(kind.__name__ for kind in kinds)}, not {cfg[key]!r}')
+    stray = [key for key in cfg if key not in KNOWN_KEYS and not key.startswith('_') and not key.isupper()]
+    rule = 'a helper variable starts with an underscore or is written in UPPER_CASE'
+    named = [f'{key!r} ({_way_from(key)})' for key in stray]
+    if len(FOREIGN_KEYS.keys() & stray) > 1:
+        title = f'{cfg.filename} is written for another framework (OpenSelfSup, BURN, mmselfsup or mmpretrain)'
+        remedy = "start from the nearest config of configs/, whose `model` shows our parts' keys, and give what differs"
+        raise ConfigError('\n  '.join([f'{title}; nothing here reads', *named, f'{remedy}; {rule}']))
+    if stray:
+        raise ConfigError(f'nothing reads the config key {", ".join(named)}; {rule}')
+    check_values('', {key: cfg[key] for key in cfg if cfg.get(key) is not None and key in KNOWN_KEYS}, KNOWN_KEYS)
     for name, hook in (cfg.get('default_hooks') or {}).items():
-        if hook is None and name not in REMOVABLE_HOOKS:
-            raise ConfigError(f'default_hooks.{name}=None removes no hook; {nearest_names(name, REMOVABLE_HOOKS)}')
+        misspelt = name not in REMOVABLE_HOOKS and difflib.get_close_matches(name, REMOVABLE_HOOKS, n=1, cutoff=0.75)
+        if misspelt or (hook is None and name not in REMOVABLE_HOOKS):
+            does = 'removes no hook' if hook is None else 'would be another hook'
+            raise ConfigError(f'default_hooks.{name}={hook!r} {does}; {nearest_names(name, REMOVABLE_HOOKS)}')
+
+
+def _way_from(key: str) -> str:
+    """A phrase that helps with a key that nothing reads."""
+    return f'here: {FOREIGN_KEYS[key]}' if key in FOREIGN_KEYS else nearest_names(key, KNOWN_KEYS)
+
+
+def _sources(file: Path) -> Iterator[tuple[Path, str, ast.Module]]:
+    """A config and all its bases, the child before what it is made from: path, text, syntax tree."""
+    text = file.read_text(encoding='utf-8')
+    tree = ast.parse(re.sub(r'\{\{.*?\}\}', '0', text)) if file.suffix == '.py' else ast.Module([], [])
+    yield file, text, tree
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and '_base_' in _names(node, ast.Store):
+            for base in [word.value for word in ast.walk(node.value) if isinstance(word, ast.Constant)]:
+                package, colons, _ = str(base).partition('::')
+                if colons:
+                    remedy = 'take a base of configs/, or copy what it has'
+                    raise ConfigError(f'config {file}: base {base!r} is one of the package {package}; {remedy}')
+                if (path := file.parent / str(base)).is_file():
+                    yield from _sources(path.resolve())
+
+
+def _names(tree: ast.AST, context: type[ast.expr_context]) -> set[str]:
+    """The variables that are read (Load) or assigned (Store) somewhere in ``tree``."""
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
+
+
+def _imported(tree: ast.Module) -> set[str]:
+    """What imports and classes of a config bind, which is none of its keys."""
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {(alias.asname or alias.name).partition('.')[0] for node in imports for alias in node.names}
+    return names | {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def _check_helpers(sources: Sequence[tuple[Path, str, ast.Module]]) -> None:
+    """Warn of a helper variable that a child gives anew and nothing reads: its base has used its own by then."""
+    read_below: set[str] = set()
+    for place, (file, text, tree) in enumerate(sources):
+        unread = _names(tree, ast.Store) - _names(tree, ast.Load) - read_below - KNOWN_KEYS.keys() - {'_base_'}
+        for base, _, tree_of_base in sources[place + 1 :]:
+            for name in sorted(unread & _names(tree_of_base, ast.Store)):
+                warnings.warn(
+                    f'config {file}: {name} changes nothing: its base {base} has used its own by then, and nothing '
+                    f'reads this one; change the keys that {name} goes into instead',
+                    stacklevel=3,
+                )
+        read_below |= set(re.findall(r'_base_\.(\w+)', text))
 
 
 def _check_option(cfg: Config, dotted: str) -> None:

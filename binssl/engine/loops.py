@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -50,7 +50,7 @@ class EpochLoop(EpochBasedTrainLoop):
                 self.runner.logger.warning(
                     f'the head has {classes} classes (model.head.num_classes), of which the training data show {labels}'
                 )
-        hooks = {type(hook).__name__ for hook in self.runner.hooks}
+        hooks = hook_names(map(type, self.runner.hooks))
         model.check_run(self.dataloader.batch_size, get_world_size(), hooks)
 
     def run(self) -> nn.Module:
@@ -81,6 +81,11 @@ class EpochLoop(EpochBasedTrainLoop):
         sampler.start_at(start * self.dataloader.batch_size)
         batches = islice(self.dataloader, self.epoch_length - start)
         return prefetch(batches, unwrap(self.runner.model).data_preprocessor.device)
+
+
+def hook_names(kinds: Iterable[type]) -> set[str]:
+    """What a run's hooks are called, those that they are made from among them."""
+    return {base.__name__ for kind in kinds for base in kind.__mro__}
 
 
 def batch_per_process(cfg: Config, world_size: int) -> int:

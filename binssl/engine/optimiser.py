@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from fnmatch import fnmatchcase
-from types import NoneType
 from typing import Any
 
 import torch
@@ -17,9 +15,18 @@ from torch import Tensor, nn
 from binssl.checkpoints.match import in_parts
 from binssl.core.console import say
 from binssl.core.processes import unwrap
-from binssl.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS, ConfigError
+from binssl.registry import (
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    OPTIMIZERS,
+    ConfigError,
+    check_call,
+    check_values,
+)
 
 PRECISIONS = {'fp16': torch.float16, 'bf16': torch.bfloat16}
+#: what ParameterGroups takes beside the wrapper's config
+PARAMWISE: dict[str, Any] = dict(decay=str | list[str], lr_mult=dict[str, float], fixed_lr=list[str])
 DEFAULT_WRAPPER = 'OptimWrapper'  # the type of an `optim_wrapper` that states none
 
 
@@ -58,13 +65,14 @@ class OptimWrapper(_OptimWrapper):
             raise ConfigError(f'precision {precision!r} is none of {sorted(PRECISIONS)} or None')
         super().__init__(optimizer, accumulative_counts, dict(clip_grad) if clip_grad else None)
         if self.clip_grad_kwargs:
-            try:
-                inspect.signature(self.clip_func).bind([], **self.clip_grad_kwargs)
-            except TypeError as error:
-                raise ConfigError(f'optim_wrapper.clip_grad of {self.clip_func.__name__}: {error}') from error
+            check_call('optim_wrapper.clip_grad', self.clip_func, self.clip_grad_kwargs, ['parameters'])
             if precision == 'fp16' and self.clip_grad_kwargs.get('error_if_nonfinite'):
                 rule = 'fp16 skips steps whose gradients are not finite, the first ones by nature'
                 raise ConfigError(f'optim_wrapper.clip_grad.error_if_nonfinite: {rule}; leave it out')
+        for key, value in (self.clip_grad_kwargs or {}).items():
+            if key in ('max_norm', 'norm_type', 'clip_value') and value <= 0:
+                rule = 'it must be above 0: 0 learns nothing, and less turns gradients round'
+                raise ConfigError(f'optim_wrapper.clip_grad.{key} is {value!r}; {rule}')
         self.base_param_settings = None  # every group has a learning rate of its own to log
         self.before_step: list[Callable[[], None]] = []
         self.last_gradient_norm: Tensor | None = None
@@ -164,13 +172,6 @@ def build_lars(
     return Lars(params, lr, momentum, weight_decay=weight_decay, **rule)
 
 
-def as_dict(name: str, value: Any) -> dict[str, Any]:
-    """A copy of a section of ``optim_wrapper``, {} for None."""
-    if not isinstance(value, (Mapping, NoneType)):
-        raise ConfigError(f'optim_wrapper.{name} must be a dict, not {value!r}')
-    return dict(value or {})
-
-
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module(name='DefaultOptimWrapperConstructor')
 class ParameterGroups:
     """Builds the optimiser with one group per (learning rate, decayed or not, scheduled or not).
@@ -194,14 +195,13 @@ class ParameterGroups:
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         self.wrapper_cfg = dict(optim_wrapper_cfg)
         self.optimizer_cfg = dict(self.wrapper_cfg.pop('optimizer'))
-        paramwise = as_dict('paramwise_cfg', paramwise_cfg)
+        paramwise = dict(decay='all', lr_mult={}, fixed_lr=[]) | {
+            k: v for k, v in (paramwise_cfg or {}).items() if v is not None
+        }
+        check_values('optim_wrapper.paramwise_cfg', paramwise, PARAMWISE)
         if not isinstance(self.optimizer_cfg.get('lr'), (int, float)):
             raise ConfigError(f'optim_wrapper.optimizer.lr is {self.optimizer_cfg.get("lr")!r}; it must be a number')
-        self.decay = paramwise.pop('decay', 'all')
-        self.lr_mult = as_dict('paramwise_cfg.lr_mult', paramwise.pop('lr_mult', None))
-        self.fixed_lr = list(paramwise.pop('fixed_lr', []))
-        if paramwise:
-            raise ConfigError(f'paramwise_cfg takes `decay`, `lr_mult` and `fixed_lr`, not {sorted(paramwise)}')
+        self.decay, self.lr_mult, self.fixed_lr = (paramwise[key] for key in PARAMWISE)
         patterns = isinstance(self.decay, (list, tuple)) and self.decay and all(isinstance(p, str) for p in self.decay)
         if self.decay not in ('all', 'weights', 'four_axes') and not patterns:
             rule = "it must be 'all', 'weights', 'four_axes' or a list of names"

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
+from torch.nn.parallel import DistributedDataParallel
 
 from binssl.core.console import quiet
 from binssl.datasets import build_dataset
 from binssl.datasets.download import LOADERS
 from binssl.engine.config import listed
 from binssl.engine.launch import check_devices
-from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, whole_steps
+from binssl.engine.loops import EpochLoop, accumulation, batch_per_process, hook_names, whole_steps
 from binssl.engine.optimiser import DEFAULT_WRAPPER, OptimWrapper
 from binssl.engine.preflight_data import check_labels, check_views, loader_problems
 from binssl.engine.training_state import latest_checkpoint
 from binssl.engine.weights import start_from
-from binssl.hooks import AnnealHook
+from binssl.hooks import AnnealHook, WeightAverageHook
+from binssl.hooks.anneal import moves_rate
 from binssl.registry import (
     ALGORITHMS,
     DATA_SAMPLERS,
@@ -36,21 +41,44 @@ from binssl.registry import (
     VISBACKENDS,
     ConfigError,
     Registry,
-    nearest_names,
+    check_call,
+    check_values,
 )
 
-_LOADER_KEYS = (
-    *'dataset batch_size sampler collate_fn num_workers drop_last pin_memory persistent_workers'.split(),
-    *'prefetch_factor timeout multiprocessing_context'.split(),
+_LEAST_OF_LOADER = dict(batch_size=1, num_workers=0, prefetch_factor=1, timeout=0)
+_LOADER: dict[str, Any] = dict(
+    **dict.fromkeys(('dataset', 'sampler'), dict),
+    **dict.fromkeys(('batch_size', 'num_workers'), int),
+    **dict.fromkeys(('drop_last', 'pin_memory', 'persistent_workers'), bool),
+    collate_fn=Any,
+    multiprocessing_context=str | None,
+    prefetch_factor=int | None,
+    timeout=float,
 )
-#: keys of the sections that are no registered parts
-SECTIONS: dict[str, tuple[str, ...]] = dict(
-    randomness=('seed', 'deterministic'),
-    auto_scale_lr=('enable', 'base_batch_size'),
-    env_cfg=('cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'),
-    visualizer=('type', 'name', 'vis_backends', 'save_dir'),
-    **dict.fromkeys(LOADERS, _LOADER_KEYS),
-)
+#: types of the keys of the sections that are no registered parts
+SECTIONS: dict[str, dict[str, Any]] = {
+    'randomness': dict(seed=int | None, deterministic=bool),
+    'auto_scale_lr': dict(enable=bool, base_batch_size=int | None),
+    'env_cfg': dict(cudnn_benchmark=bool, mp_cfg=dict, dist_cfg=dict, resource_limit=int),
+    'env_cfg.mp_cfg': dict(mp_start_method=Literal['fork', 'forkserver', 'spawn'], opencv_num_threads=int),
+    'env_cfg.dist_cfg': dict(backend=str),
+    'visualizer': dict(type=str, name=str, vis_backends=list[dict] | None, save_dir=str | None),
+    **dict.fromkeys(LOADERS, _LOADER),
+}
+#: sections that are arguments of a function of torch, with those that it is given later
+CALLS: dict[str, tuple[Any, tuple[str, ...]]] = {
+    'compile': (torch.compile, ('model',)),
+    'model_wrapper_cfg': (DistributedDataParallel, ('module', 'device_ids')),
+}
+#: the least value of a number
+LEAST = {
+    'randomness.seed': 0,
+    'env_cfg.resource_limit': 1,
+    'env_cfg.mp_cfg.opencv_num_threads': 0,
+    **{f'{loader}.{key}': least for loader in LOADERS for key, least in _LEAST_OF_LOADER.items()},
+    **dict.fromkeys(('auto_scale_lr.base_batch_size', 'global_batch_size', 'optim_wrapper.accumulative_counts'), 1),
+    **dict.fromkeys(('train_cfg.max_epochs', 'train_cfg.val_begin', 'train_cfg.val_interval'), 1),
+}
 
 
 def refuse(title: str, problems: list[str]) -> None:
@@ -74,12 +102,16 @@ def _said_by(check: Callable[..., list[str] | None], *arguments: Any) -> list[st
 
 
 def _section_problems(cfg: Config) -> Iterator[str]:
-    randomness = cfg.get('randomness')
-    seed = randomness.get('seed') if isinstance(randomness, Mapping) else None
-    if seed is not None and (type(seed) is not int or seed < 0):
-        yield f'randomness.seed is {seed!r}; it must be an integer of at least 0'
-    for name, keys in SECTIONS.items():
-        yield from _stray(name, cfg.get(name), keys)
+    for name, hints in SECTIONS.items():
+        if (section := _at(cfg, name)) is not None:
+            yield from _said_by(check_values, name, section, hints)
+    for name, (call, later) in CALLS.items():
+        if isinstance(section := cfg.get(name), Mapping):
+            yield from _said_by(check_call, name, call, section, later)
+    for name, least in LEAST.items():
+        value = _at(cfg, name)
+        if isinstance(value, (int, float)) and value < least:
+            yield f'{name} is {value!r}; it must be at least {least}'
     for name in LOADERS:
         if isinstance(cfg.get(name), Mapping):
             yield from _loader_problems(name, cfg[name])
@@ -88,28 +120,20 @@ def _section_problems(cfg: Config) -> Iterator[str]:
     if cfg.get('train_cfg') and there and len(there) < len(validation):
         lacking = ', '.join(key for key in validation if key not in there)
         yield f'{", ".join(there)} without {lacking}: set all three, or None for no validation'
-    sync_bn = cfg.get('sync_bn')
-    is_list = isinstance(sync_bn, (list, tuple)) and all(isinstance(prefix, str) for prefix in sync_bn)
-    if sync_bn not in (None, True, False) and not is_list:
-        yield f'sync_bn is {sync_bn!r}; it must be True, False or a list of name prefixes'
 
 
-def _stray(name: str, section: Any, known: Collection[str]) -> Iterator[str]:
-    if isinstance(section, Mapping):
-        yield from (f'{name} does not take {key!r}; {nearest_names(key, known)}' for key in section if key not in known)
-    elif section is not None:
-        yield f'{name} must be a dict, not {section!r}'
+def _at(cfg: Config, dotted: str) -> Any:
+    """What the config has under a dotted name, None where it has nothing."""
+    node: Any = cfg
+    for key in dotted.split('.'):
+        node = node.get(key) if isinstance(node, (Config, Mapping)) else None
+    return node
 
 
 def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
     missing = [key for key in ('dataset', 'batch_size', 'sampler') if key not in loader]
     if missing:
         yield f'{name} needs {", ".join(missing)}'
-    for key, least in (('batch_size', 1), ('num_workers', 0), ('prefetch_factor', 1)):
-        value = loader.get(key, least)
-        left_to_torch = key == 'prefetch_factor' and value is None
-        if not left_to_torch and (type(value) is not int or value < least):  # True is an int
-            yield f'{name}.{key} is {value!r}; it must be an integer of at least {least}'
     collate = loader.get('collate_fn')
     kind = collate.get('type') if isinstance(collate, Mapping) else None
     if collate is not None and (kind is None or FUNCTIONS.get(kind) is None):
@@ -172,7 +196,11 @@ def problems_of(cfg: Config) -> list[str]:
     if cfg.get('schedules') and not problems:
         problems += _said_by(_check_schedules, cfg)
     backends = (cfg.get('visualizer') or {}).get('vis_backends') or []
-    if any(b.get('type') == 'TensorboardVisBackend' for b in backends) and find_spec('tensorboard') is None:
+    if (
+        not problems
+        and any(b.get('type') == 'TensorboardVisBackend' for b in backends)
+        and find_spec('tensorboard') is None
+    ):
         problems.append('TensorBoard is not installed: pip install "binssl[tensorboard]"')
     return problems
 
@@ -186,14 +214,32 @@ def _check_schedules(cfg: Config, model: Any = None) -> None:
 def _kind_problems(cfg: Config) -> Iterator[str]:
     """mmengine's own loops and wrappers are registered too, and have none of what a run here relies on."""
     kind, sampler = cfg.optim_wrapper.get('type', DEFAULT_WRAPPER), cfg.train_dataloader.sampler.type
-    if cfg.train_cfg.get('max_epochs', 1) < 1:
-        yield f'train_cfg.max_epochs is {cfg.train_cfg.max_epochs}; it must be a whole number of at least 1'
     if not issubclass(LOOPS.get(cfg.train_cfg.type), EpochLoop):
         yield f"train_cfg.type is {cfg.train_cfg.type!r}; it must be 'EpochLoop' or made from it"
     if not issubclass(OPTIM_WRAPPERS.get(kind), OptimWrapper):
         yield f"optim_wrapper.type is {kind!r}; it must be 'OptimWrapper', with precision='fp16' or 'bf16' if mixed"
     if not hasattr(DATA_SAMPLERS.get(sampler), 'start_at'):
         yield f"train_dataloader.sampler is a {sampler}, which cannot resume within an epoch; use type='EpochSampler'"
+    rates = [PARAM_SCHEDULERS.get(scheduler['type']) for scheduler in listed(cfg.get('param_scheduler'))]
+    scheduled = [name for name, schedule in (cfg.get('schedules') or {}).items() if moves_rate(schedule)]
+    if scheduled and any(issubclass(kind, LRSchedulerMixin) for kind in rates):
+        ours = f'schedules.{scheduled[0]} and param_scheduler both set the learning rate'
+        yield f'{ours}: leave param_scheduler out, or give schedules=dict({scheduled[0]}=None)'
+    for name, key in (('anneal', 'schedules'), ('param_scheduler', 'param_scheduler')):
+        if (cfg.get('default_hooks') or {}).get(name, name) is None and cfg.get(key):
+            yield f'default_hooks.{name}=None removes what {key} needs: leave either out'
+    yield from _hook_problems([HOOKS.get(hook['type']) for hook in _hooks(cfg)])
+
+
+def _hook_problems(kinds: list[Any]) -> Iterator[str]:
+    """Hooks of ours act once, and so do averages of the weights, whoever's they are."""
+    own = [kind for kind in kinds if kind.__module__.startswith('binssl.')]
+    for kind in sorted({*own, EMAHook}, key=lambda kind: kind.__name__):
+        same = [other for other in kinds if issubclass(other, (kind, WeightAverageHook) if kind is EMAHook else kind)]
+        if len(same) > 1:
+            named = ' and '.join(other.__name__ for other in same)
+            yield f'default_hooks and custom_hooks have {named}, which do the same work twice: leave one out'
+            return
 
 
 def goes_on(cfg: Config) -> bool:
@@ -280,4 +326,6 @@ def _build_model(cfg: Config, dataset: Any, processes: int) -> None:
         groups = dict(type=settings.pop('constructor'), paramwise_cfg=settings.pop('paramwise_cfg', None))
         OPTIM_WRAPPER_CONSTRUCTORS.build(dict(groups, optim_wrapper_cfg=settings))(model)
     check_views(model, dataset)
-    model.check_run(batch_per_process(cfg, processes), processes, {hook['type'] for hook in _hooks(cfg)})
+    model.check_run(
+        batch_per_process(cfg, processes), processes, hook_names(HOOKS.get(hook['type']) for hook in _hooks(cfg))
+    )

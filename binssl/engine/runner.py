@@ -36,7 +36,7 @@ from binssl.engine.preflight_data import loader_problems
 from binssl.engine.training_state import checkpoint_to_resume, latest_checkpoint, resume_training, training_checkpoint
 from binssl.engine.weights import start_from, start_from_trunk
 from binssl.hooks import CheckpointHook
-from binssl.registry import ALGORITHMS, HOOKS, RUNNERS, ConfigError, nearest_names
+from binssl.registry import ALGORITHMS, HOOKS, RUNNERS, ConfigError
 
 #: buffers are averaged when they are saved, not sent around in every forward; torch has renamed the flag
 _LEAVE_BUFFERS = (
@@ -133,10 +133,6 @@ class Runner(_Runner):
         if not any(parameter.requires_grad for parameter in model.parameters()) or not self.cfg.get('optim_wrapper'):
             return self._compiled(model)  # an evaluation: nothing to reduce
         options = dict(_LEAVE_BUFFERS, **(model_wrapper_cfg or {}))
-        known = set(inspect.signature(nn.parallel.DistributedDataParallel).parameters) - {'module', 'device_ids'}
-        for key in options:
-            if key not in known:
-                raise ConfigError(f'model_wrapper_cfg does not take {key!r}; {nearest_names(key, known)}')
         devices = [torch.cuda.current_device()] if on_gpu else None
         return MMDistributedDataParallel(self._compiled(model), device_ids=devices, **options)
 
@@ -221,6 +217,9 @@ class Runner(_Runner):
                 raise CheckpointError(f'there is no checkpoint {path} (all nodes must share the work folder)')
             self.train_loop._epoch, self.train_loop._iter = epoch, iteration = resume_training(self, path)
             self.say('resumed from %s: %d epochs, %d iterations done', path, epoch, iteration)
+            if epoch >= self.max_epochs:
+                remedy = 'load_from=... with another --work-dir starts a new one from its weights'
+                self.say('this run is finished, all its %d epochs are trained: %s', epoch, remedy)
             return
         if self._resume:
             self.say('no checkpoint in %s to go on from: starting at the beginning', self.work_dir)

@@ -126,6 +126,8 @@ def training_config(args: argparse.Namespace) -> Config:
     _take_trunk(cfg)
     if args.no_validate:
         cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+        for hook in cfg.default_hooks.values():
+            (hook or {}).pop('save_best', None)  # there is no best without validation
     return cfg
 
 

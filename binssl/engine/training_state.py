@@ -179,6 +179,12 @@ def _check_same_experiment(runner: Any, path: Path, meta: dict[str, Any]) -> Non
     if rows:
         shown = '\n  '.join(rows[:15])
         remedy = 'resume with the same config and options, or start a new run from its weights (another --work-dir)'
+        if len(rows) == 1 and rows[0].startswith('train_cfg.max_epochs:'):
+            remedy = (
+                'a run cannot be made longer or shorter: what is scheduled is a curve over all its epochs, which would '
+                'have been another from the first iteration on. Resume with the same number, or start a new run from '
+                f'its weights: --cfg-options load_from={path} with another --work-dir'
+            )
         raise CheckpointError(f'{path} was written by another experiment:\n  {shown}\n{remedy}')
     model = unwrap(runner.model)
     teacher = getattr(getattr(model, 'teacher', None), 'sha256', None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 
 from binssl.core.processes import unwrap
 from binssl.hooks.schedule import Schedule
-from binssl.registry import HOOKS, ConfigError
+from binssl.registry import HOOKS, ConfigError, check_call
 
 
 @HOOKS.register_module()
@@ -27,11 +28,8 @@ class AnnealHook(Hook):
     priority = 'HIGH'
 
     def __init__(self, schedules: dict[str, dict | None]) -> None:
-        known = Schedule.__dataclass_fields__
         for name, schedule in schedules.items():
-            stray = sorted(set(schedule or {}) - set(known))
-            if stray:
-                raise ConfigError(f'schedules.{name} does not take {stray}; it takes {", ".join(known)}')
+            check_call(f'schedules.{name}', Schedule, {} if schedule is None else schedule)
         self.schedules = [Schedule(**schedule) for schedule in schedules.values() if schedule is not None]
         #: what the scheduled attributes of the model are now, for the log
         self.values: dict[str, float] = {}
@@ -89,6 +87,11 @@ class AnnealHook(Hook):
                 current.fill_(value)  # in place: a compiled model reads the same tensor
             else:
                 setattr(owner, name, value)
+
+
+def moves_rate(schedule: Mapping[str, Any] | None) -> bool:
+    """Whether one entry of ``schedules`` moves the learning rate."""
+    return schedule is not None and schedule.get('target', Schedule.target) == 'lr'
 
 
 def scheduled_groups(runner: Any) -> list[dict[str, Any]]:

@@ -32,7 +32,7 @@ class CheckpointHook(Hook):
     Args:
         interval: epochs between checkpoints; the last epoch always writes one.
         interval_iters: also every so many iterations, a multiple of the accumulation.
-        max_keep_ckpts: how many of them stay, at least 2; the best stays besides.
+        max_keep_ckpts: how many of them stay, at least 2, or None for all; the best stays besides.
         save_best: metric (``'knn_top1'``) whose highest value decides on ``best_<metric>.pth``; None for
             none.
 
@@ -46,19 +46,21 @@ class CheckpointHook(Hook):
         self,
         interval: int = 1,
         interval_iters: int | None = None,
-        max_keep_ckpts: int = 2,
+        max_keep_ckpts: int | None = 2,
         save_best: str | None = None,
     ) -> None:
-        if interval < 1 or max_keep_ckpts < 2 or (interval_iters is not None and interval_iters < 1):
+        too_few = max_keep_ckpts is not None and max_keep_ckpts < 2
+        if interval < 1 or too_few or (interval_iters is not None and interval_iters < 1):
             raise ConfigError(
                 f'checkpoint: interval {interval} and interval_iters {interval_iters} must be at least 1, '
-                f'max_keep_ckpts {max_keep_ckpts} at least 2 (one is being written while one is whole)'
+                f'max_keep_ckpts {max_keep_ckpts} at least 2 (one is being written while one is whole), or None for all'
             )
         self.interval, self.interval_iters = interval, interval_iters
         self.max_keep_ckpts, self.save_best = max_keep_ckpts, save_best
         self.listener = Listener('ending with a checkpoint after this optimiser step; Ctrl-C again: at once')
         self._heard = GreatestNumber()
         self._stop = 0  # the signal that all processes know of
+        self._written = ''
 
     def before_train(self, runner: Any) -> None:
         counts = runner.accumulative_counts
@@ -95,7 +97,15 @@ class CheckpointHook(Hook):
         if self.listener.number and get_world_size() == 1 and written.is_file():
             raise _stopped(self.listener.number, runner, runner.iter)
 
+    def after_train(self, runner: Any) -> None:
+        done, name = runner.epoch, f'epoch_{runner.epoch}.pth'
+        if runner.train_loop.stop_training and done < runner.max_epochs:
+            runner.say('stopped early, after epoch %d of %d, as a hook of the config asked', done, runner.max_epochs)
+            if self._written != name:
+                self._write(runner, name, done, runner.iter)
+
     def _write(self, runner: Any, name: str, epoch: int, iteration: int) -> None:
+        self._written = name
         runner.save_checkpoint(runner.work_dir, name, epoch=epoch, iteration=iteration)
         if not is_main_process():
             return
@@ -103,7 +113,8 @@ class CheckpointHook(Hook):
         replace_file(folder / 'latest.pth', lambda beside: beside.symlink_to(name), durable=False)
         write_text(folder / 'last_checkpoint', name + '\n')
         files = [*folder.glob('epoch_*.pth'), *folder.glob('iter_*.pth')]
-        for old in sorted(files, key=lambda file: file.stat().st_mtime_ns)[: -self.max_keep_ckpts]:
+        kept = len(files) if self.max_keep_ckpts is None else self.max_keep_ckpts
+        for old in sorted(files, key=lambda file: file.stat().st_mtime_ns)[:-kept]:
             if old.name != name:
                 old.unlink()
 

@@ -244,7 +244,7 @@ def test_saturated_weights_are_warned_of_and_explain_the_missing_flips():
         (dict(least_flip_rate=-1e-6), 'a share'),
         (dict(most_flipped=1.5), 'a share'),
         (dict(most_dead='all'), 'float'),
-        (dict(most_saturated=float('nan')), 'a share'),
+        (dict(most_saturated=float('nan')), 'a number'),
         (dict(dead_after=0), 'from 1 to 255'),
         (dict(dead_after=256), 'from 1 to 255'),
         (dict(interval=0), 'at least 1'),
