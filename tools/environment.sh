@@ -8,12 +8,20 @@ if [ -L .venv ]; then
     echo 'error: .venv is a link: installing into it would point another checkout at this one; remove the link' >&2
     exit 1
 fi
-if [ ! -x "$PYTHON" ]; then
+# .venv/unfinished is there while it is made: what an interruption left is made anew
+if [ ! -x "$PYTHON" ] || [ -e .venv/unfinished ]; then
     _base=$(command -v python3 || command -v python) || { echo 'error: there is no python3 here; binssl needs 3.10 or later' >&2; exit 1; }
     "$_base" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
         { echo "error: $("$_base" --version 2>&1) is too old; binssl needs Python 3.10 or later as python3" >&2; exit 1; }
     echo "making .venv with $("$_base" --version 2>&1)"
+    rm -rf .venv
+    mkdir .venv && touch .venv/unfinished
     "$_base" -m venv .venv || { echo 'error: python3 -m venv failed (on Debian: apt install python3-venv)' >&2; rm -rf .venv; exit 1; }
+    rm .venv/unfinished
+elif ! "$PYTHON" -m pip --version >/dev/null 2>&1; then
+    echo 'pip does not run in .venv: putting it there again'
+    "$PYTHON" -m ensurepip --upgrade >/dev/null 2>&1 && "$PYTHON" -m pip --version >/dev/null 2>&1 ||
+        { echo 'error: pip cannot be put into .venv; remove .venv, and it is made anew' >&2; exit 1; }
 fi
 
 _setup=$("$PYTHON" -c 'import hashlib; import os; print(hashlib.sha256(open("setup.py", "rb").read() + os.getcwd().encode()).hexdigest())')

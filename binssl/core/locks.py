@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -30,10 +31,10 @@ def hold(file: Path, what: str, message: str) -> Iterator[None]:
         message: for them; ``{}`` stands for what is running.
 
     Raises:
-        ConfigError: another process holds it.
+        ConfigError: another process holds it, or the file is none of ours.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open('a+') as lock:
+    with _open_lock(file) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -49,6 +50,15 @@ def hold(file: Path, what: str, message: str) -> Iterator[None]:
             yield
         finally:
             _held.discard(lock)
+
+
+def _open_lock(file: Path) -> IO[str]:
+    """The file, which is emptied later: never one that has another name, too."""
+    if os.path.lexists(file):
+        state = file.lstat()
+        if not stat.S_ISREG(state.st_mode) or state.st_nlink > 1:
+            raise ConfigError(f'{file} is no file that a run made, but a link, a pipe or the like: remove it')
+    return open(file, 'a+', opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ import numpy as np
 from torchvision.datasets.imagenet import ARCHIVE_META
 
 from binssl.core.console import progress_bar
-from binssl.core.files import BROKEN_TAR, read_tar, replace_file, write_text
+from binssl.core.files import BROKEN_TAR, dense, read_bytes, read_tar, replace_file, write_text
 from binssl.data_tools.placing import PART, check_room, gathering
 from binssl.registry import ConfigError, DataError
 
@@ -107,7 +107,7 @@ def check_md5(file: Path, md5: str, marker: Path | None = None) -> None:
     """
     state = file.stat()
     seen = json.dumps([md5, state.st_size, state.st_mtime_ns])
-    if marker is not None and marker.is_file() and marker.read_text(encoding='utf-8') == seen:
+    if marker is not None and marker.is_file() and read_bytes(marker) == seen.encode():
         return
     if (found := md5_of(file)) != md5:
         told = f'({state.st_size:,} bytes) has the MD5 {found}, the published one {md5}: it is cut off or damaged'
@@ -180,7 +180,7 @@ def _val_members(tar: tarfile.TarFile, wnids: Mapping[int, str]) -> Iterator[Mem
 
 def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """The regular files of a tar, which must be there to its end: where a header is cut off, tarfile just stops."""
-    yield from (member for member in tar if member.isreg())
+    yield from (member for member in dense(tar) if member.isreg())
     assert tar.fileobj is not None  # it is open
     tar.fileobj.seek(tar.offset)
     if tar.fileobj.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -197,7 +197,7 @@ def read_validation_labels(source: Path, checksum: bool = True) -> dict[int, str
     """
     if source.is_dir():
         places = [path for name in (_TRUTH, _META) for path in (source / name, source / 'data' / name)]
-        return _parse_devkit({path.name: path.read_bytes() for path in places if path.is_file()}, source)
+        return _parse_devkit({path.name: read_bytes(path) for path in places if path.is_file()}, source)
     if not source.is_file():
         raise DataError(f'there is no {os.fspath(source)!r}; the labels are in {DEVKIT}, published beside the images')
     if source.name.endswith(('.tar.gz', '.tgz')):
@@ -207,7 +207,7 @@ def read_validation_labels(source: Path, checksum: bool = True) -> dict[int, str
             return _parse_devkit(read_tar(source, (_TRUTH, _META)), source)
         except BROKEN_TAR as error:
             raise DataError(f'{os.fspath(source)!r} cannot be read ({error}); fetch {DEVKIT} again') from error
-    return _parse_list(source.read_text(encoding='utf-8', errors='replace').splitlines(), source)
+    return _parse_list(read_bytes(source).decode('utf-8', 'replace').splitlines(), source)
 
 
 def _parse_list(lines: list[str], source: Path) -> dict[int, str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from binssl.core.files import replace_file
+from binssl.core.files import read_bytes, replace_file
 from binssl.datasets.file_index import FileIndex
 from binssl.datasets.folder_files import index_folder
 from binssl.datasets.imagenet import check_same_folders
@@ -23,6 +23,7 @@ from binssl.datasets.subsets import check_percent, draw_places
 from binssl.datasets.voc import CLASSES, EXPECTED, PUBLISHED, read_split, set_file
 from binssl.registry import DataError
 
+_LONGEST_LIST = 1 << 28  # bytes; one of all of ImageNet has 50 MB
 SPLITS = ('train', 'val')
 OFFICIAL = 'https://github.com/google-research/simclr, imagenet_subsets/1percent.txt and 10percent.txt'
 
@@ -135,7 +136,7 @@ def match_names(index: FileIndex, names_file: Path) -> list[int]:
         DataError: some are not there, or two images have one of the names.
     """
     try:
-        text = names_file.read_text(encoding='utf-8', errors='surrogateescape')
+        text = read_bytes(names_file, _LONGEST_LIST).decode('utf-8', 'surrogateescape')
     except OSError as error:
         raise DataError(f'{os.fspath(names_file)!r} cannot be read: {error.strerror}; it is from {OFFICIAL}') from error
     wanted = {os.path.basename(line.strip()) for line in text.split('\n') if line.strip()}

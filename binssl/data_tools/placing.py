@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from binssl.core.files import replace_file
+from binssl.core.files import remove_leftovers, replace_file
 from binssl.core.locks import hold
 from binssl.registry import DataError
 
@@ -31,8 +31,8 @@ def gathering(folder: Path) -> Iterator[Path]:
     with hold(lock, 'another run', f'{{}} is filling {os.fspath(part)!r} now; wait for it, or end it'):
         try:
             _check_absent(folder)  # another run may just have finished it
-            for unfinished in part.rglob('.*.tmp'):
-                unfinished.unlink()
+            for place in {file.parent for file in part.rglob('.*.tmp')}:
+                remove_leftovers(place)
             yield part
         except BaseException:
             if part.is_dir() and os.listdir(part) == [lock.name]:  # a run that has placed nothing leaves nothing

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image
 
 from binssl.core.console import progress_bar
-from binssl.core.files import read_json, replace_file, write_json
+from binssl.core.files import read_bytes, read_json, replace_file, write_json
 from binssl.data_tools.placing import copy_file, gathering
 from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import IMAGE_SUFFIXES
@@ -130,7 +130,7 @@ def _resize_one(source: Path, part: Path, size: int, quality: int, name: str) ->
 def _read_bad(folder: Path) -> dict[str, str]:
     """Names of bad files, and why they are."""
     listing = folder / BAD_FILES
-    content = listing.read_bytes() if listing.exists() else b''
+    content = read_bytes(listing, 1 << 28) if listing.exists() else b''
     return dict(_BAD_LINE.findall(content.decode('utf-8', 'surrogateescape')))
 
 

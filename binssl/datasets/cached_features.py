@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from binssl.core.files import load_array, read_json
 from binssl.datasets.base import BatchedDataset
 from binssl.registry import DATASETS, DataError, nearest_names
+
+#: what features.json must say; see :func:`binssl.core.files.read_json`
+FORM: dict[str, Any] = dict(layers={...: int}, files={...: str}, num_classes=(int, None), classes=([str], None))
 
 
 @DATASETS.register_module()
@@ -35,22 +38,26 @@ class CachedFeatures(BatchedDataset):
 
     def __init__(self, folder: str | Path, layer: str = 'neck', seed: int = 0) -> None:
         self.folder, self.seed = Path(folder), seed
-        try:
-            facts = json.loads((self.folder / 'features.json').read_text(encoding='utf-8'))
-        except (OSError, ValueError) as error:
+        facts = read_json(self.folder / 'features.json', **FORM)
+        if not facts:
             maker = 'benchmarks/dist_train_linear.sh CONFIG WEIGHTS --cache-features DIR'
-            raise DataError(f'{folder} holds no features (features.json: {error}); {maker} makes them') from error
+            raise DataError(f'{folder} holds no features (no features.json, or a damaged one); {maker} makes them')
         if layer not in facts['layers']:
             raise DataError(f'{folder} has no features of layer {layer!r}; {nearest_names(layer, facts["layers"])}')
         try:
-            self.features = np.load(self.folder / f'{layer}.npy', mmap_mode='r')
-            self.labels = np.load(self.folder / 'labels.npy')
-            if len(self.features) != len(self.labels) or self.features.shape[1] != facts['layers'][layer]:
-                raise ValueError(f'{len(self.features)} rows of features, {len(self.labels)} of labels')
+            self.features = load_array(self.folder / f'{layer}.npy', mmap_mode='r')
+            self.labels = load_array(self.folder / 'labels.npy')
+            rows, labels = self.features, self.labels
+            if rows.dtype != np.float32 or labels.dtype.kind != 'i' or rows.ndim != 2 or labels.ndim not in (1, 2):
+                raise ValueError(f'features {rows.dtype} {rows.shape} and labels {labels.dtype} {labels.shape}')
+            if len(rows) != len(labels) or rows.shape[1] != facts['layers'][layer]:
+                raise ValueError(f'{len(rows)} rows of features, {len(labels)} of labels')
+            self._sha256 = facts['files'][f'{layer}.npy'] + facts['files']['labels.npy']
+        except KeyError as error:
+            raise DataError(f'{folder} is not whole (no {error}): remove it, and it is made again') from error
         except (OSError, ValueError) as error:
             raise DataError(f'{folder} is not whole ({error}): remove it, and it is made again') from error
         self.num_classes, self.classes = facts['num_classes'], facts['classes']
-        self._sha256 = facts['files'][f'{layer}.npy'] + facts['files']['labels.npy']
 
     def __len__(self) -> int:
         return len(self.features)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import io
 import os
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from binssl.core.files import BROKEN_TAR, read_tar
+from binssl.core.files import BROKEN_TAR, read_bytes, read_tar
 from binssl.datasets.checks import warn_of_size
 from binssl.datasets.in_memory import PublishedImages, nothing_found
 from binssl.registry import DATASETS, DataError
@@ -24,6 +25,7 @@ from binssl.registry import DATASETS, DataError
 SITE = 'https://www.cs.toronto.edu/~kriz'
 IMAGES = dict(train=50_000, test=10_000)  # of either set
 _PIXELS = 3 * 32 * 32
+_MOST_BYTES = 1 << 28  # of a file; the largest published one has 155 MB
 
 
 class Version(NamedTuple):
@@ -40,21 +42,100 @@ class Version(NamedTuple):
         return f'{SITE}/{self.archive}'
 
 
-_PLAIN: dict[tuple[str, str], Callable] = {
-    ('numpy', 'ndarray'): np.ndarray,
-    ('numpy', 'dtype'): np.dtype,
-    ('_codecs', 'encode'): lambda text, _: text.encode('latin1'),  # how Python 3 writes bytes for Python 2
-    **{(f'numpy.{core}.multiarray', '_reconstruct'): np.empty(0).__reduce__()[0] for core in ('core', '_core')},  # type: ignore[misc]
+class _Type:
+    """What stands for ``numpy.dtype``: integers alone."""
+
+    def __init__(self, name: Any, *_: Any) -> None:
+        self.order = '='
+        self.name = name.decode('ascii') if isinstance(name, bytes) else str.lstrip(name, '|')
+        if not re.fullmatch('[iu][1248]', self.name):
+            raise pickle.UnpicklingError(f'it holds numbers of type {self.name:.20}, not integers')
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        order = state[1].decode('ascii') if isinstance(state[1], bytes) else state[1]
+        self.order = {'<': '<', '>': '>'}.get(order, '=')
+
+
+class _Array:
+    """What stands for ``numpy.ndarray``: made of a type, a shape and bytes, all of which are checked."""
+
+    def __new__(cls, *_: Any) -> _Array:
+        return super().__new__(cls)
+
+    def __setstate__(self, state: Sequence[Any]) -> None:
+        _, shape, kind, by_columns, content = state
+        if (
+            type(kind) is not _Type
+            or type(content) is not bytes
+            or not all(type(side) is int and side >= 0 for side in shape)
+        ):
+            raise pickle.UnpicklingError('it holds an array that is not made of integers')
+        values = np.frombuffer(content, dtype=kind.order + kind.name)
+        self.values = values.reshape(shape, order='F' if by_columns is True else 'C')
+
+
+class _Bytes:
+    """How Python 3 writes bytes for Python 2."""
+
+    def __new__(cls, text: str, _: str) -> bytes:  # type: ignore[misc]
+        return text.encode('latin1')
+
+
+class _Dictionary(dict):
+    """Keys are names: to hash a deep nest of tuples would overrun the stack."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if not isinstance(key, (bytes, str)):
+            raise pickle.UnpicklingError('it has a key that is no name')
+        super().__setitem__(key, value)
+
+    def fill(self, items: Sequence[Any]) -> None:
+        """Keys and values in turn."""
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            self[key] = value
+
+
+_PLAIN: dict[tuple[str, str], Any] = {
+    ('numpy', 'ndarray'): _Array,
+    ('numpy', 'dtype'): _Type,
+    ('_codecs', 'encode'): _Bytes,
+    **{(f'numpy.{core}.multiarray', '_reconstruct'): _Array for core in ('core', '_core')},
 }
 
 
-class ArrayUnpickler(pickle.Unpickler):
-    """Knows what arrays are made of, and refuses every other name: no code can run."""
+_Unpickler: Any = pickle._Unpickler  # that in C takes as much memory as a file asks for
 
-    def find_class(self, module: str, name: str) -> Callable:
+
+class ArrayUnpickler(_Unpickler):
+    """Plain values, and arrays of integers that are built here: no other name, so no code, and no more memory."""
+
+    def _load_dictionary(self) -> None:
+        items: list[Any] = self.pop_mark()
+        self.append(_Dictionary())
+        self.stack[-1].fill(items)
+
+    dispatch = {
+        code: load
+        for code, load in _Unpickler.dispatch.items()
+        if bytes([code])
+        not in (pickle.EMPTY_SET, pickle.ADDITEMS, pickle.FROZENSET, pickle.EXT1, pickle.EXT2, pickle.EXT4)
+    }
+    dispatch[pickle.EMPTY_DICT[0]] = lambda self: self.append(_Dictionary())
+    dispatch[pickle.DICT[0]] = _load_dictionary
+
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _PLAIN:
             raise pickle.UnpicklingError(f'it names {module}.{name}, which is no plain data')
         return _PLAIN[module, name]
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """The array of a pickle, or of a list of integers in it."""
+    if isinstance(value, _Array):
+        return value.values
+    if not isinstance(value, list) or not all(type(each) is int for each in value):
+        raise pickle.UnpicklingError(f'a {type(value).__name__} is neither an array nor a list of integers')
+    return np.array(value, dtype=np.int64)
 
 
 class _CIFAR(PublishedImages):
@@ -110,7 +191,7 @@ class _CIFAR(PublishedImages):
         whole = [f'{name}{version.suffix}' for files in self.files.values() for name in files]
         try:
             if place.is_dir():
-                contents = {name: (place / name).read_bytes() for name in whole if (place / name).is_file()}
+                contents = {name: read_bytes(place / name, _MOST_BYTES) for name in whole if (place / name).is_file()}
             else:
                 contents = read_tar(place, whole)
         except BROKEN_TAR as error:
@@ -136,7 +217,7 @@ class _CIFAR(PublishedImages):
         if pickled:
             try:
                 batch = ArrayUnpickler(io.BytesIO(content), encoding='bytes').load()
-                rows, labels = np.asarray(batch[b'data']), np.asarray(batch[self.label_key])
+                rows, labels = _numbers(batch[b'data']), _numbers(batch[self.label_key])
             except Exception as error:  # a damaged pickle may raise anything
                 form = f"cannot be unpickled as a dictionary with b'data' and {self.label_key!r}"
                 raise ValueError(f'{name} {form} ({error!r}): cut off, or another file') from error

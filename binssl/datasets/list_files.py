@@ -13,10 +13,12 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import print_log
 
+from binssl.core.files import open_regular
 from binssl.datasets.file_index import UNKNOWN, FileIndex, PackedNames
 from binssl.datasets.folder_files import list_folder
 from binssl.registry import DataError
 
+_LONGEST_LINE = 1 << 16  # bytes; file systems take names of 4,096
 _BYTE_ORDER_MARK = b'\xef\xbb\xbf'
 
 
@@ -106,8 +108,11 @@ def _read_lines(list_file: str | Path) -> Iterator[tuple[int, bytes, int | None]
     """Line number, path and label of each line that is not blank; at least one."""
     empty = True
     try:
-        with open(list_file, 'rb') as lines:
-            for number, line in enumerate(lines, start=1):
+        with open_regular(list_file) as lines:
+            for number, line in enumerate(iter(lambda: lines.readline(_LONGEST_LINE), b''), start=1):
+                if len(line) == _LONGEST_LINE:
+                    rule = 'a list has one image a line, with Unix line ends'
+                    raise DataError(f'{_where(list_file, number)} has {_LONGEST_LINE:,} bytes or more; {rule}')
                 text = (line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line).strip()
                 if b'\0' in text or b'\r' in text:
                     problem = 'this is no text of one image a line, or is UTF-16, or has line ends of old Macs'

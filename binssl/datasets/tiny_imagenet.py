@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-from binssl.core.files import replace_file
+from binssl.core.files import load_array, read_bytes, replace_file
 from binssl.datasets.checks import warn_of_size
 from binssl.datasets.decode import UNREADABLE, read_image
 from binssl.datasets.folder_files import class_folders
@@ -57,7 +57,7 @@ def read_classes(root: Path) -> list[str]:
     """The WNIDs in the order of their labels; the class folders of train are just these."""
     if not (root / 'wnids.txt').is_file():
         raise DataError(nothing_found('TinyImageNet', root, 'there is no wnids.txt', URL))
-    classes = sorted((root / 'wnids.txt').read_text(encoding='utf-8').split())
+    classes = sorted(read_bytes(root / 'wnids.txt').decode('utf-8', 'replace').split())
     folders = class_folders(root / 'train') if (root / 'train').is_dir() else []
     if not classes:
         raise _broken(root / 'wnids.txt', 'names no class')
@@ -88,7 +88,7 @@ def index_val(root: Path, classes: Sequence[str]) -> tuple[list[str], np.ndarray
     if not listing.is_file():
         sorted_in = 'its validation images were sorted into class folders (which ImageFolder reads)'
         raise _broken(listing, f'is not there: the set was extracted in part, or {sorted_in}')
-    rows = [line.split('\t') for line in listing.read_text(encoding='utf-8').splitlines() if line.strip()]
+    rows = [line.split('\t') for line in read_bytes(listing).decode('utf-8', 'replace').splitlines() if line.strip()]
     label_of = {name: label for label, name in enumerate(classes)}
     for number, row in enumerate(rows, start=1):
         if len(row) < 2 or row[1] not in label_of:
@@ -156,7 +156,7 @@ def _map(cache: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """The array in ``cache``, shared by all processes; None where it is missing or damaged."""
     try:
         # copy on write: nothing is ever written, but torch wants an array that could be
-        pixels = np.load(cache, mmap_mode='c', allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        pixels = load_array(cache, mmap_mode='c')
+    except (OSError, ValueError):
         return None
     return pixels if pixels.shape == shape and pixels.dtype == np.uint8 else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from binssl.core.files import load_array, read_bytes
 from binssl.datasets.checks import check_split, warn_of_size
 from binssl.datasets.file_index import FileIndex, PackedNames
 from binssl.datasets.folder_files import find_root
@@ -83,8 +84,8 @@ def _read(root: Path, split: str) -> tuple[FileIndex, np.ndarray]:
 
 def _read_targets(file: Path, images: int) -> np.ndarray:
     try:
-        targets = np.load(file, allow_pickle=False)
-        if targets.shape != (images, len(CLASSES)):
+        targets = load_array(file)
+        if targets.shape != (images, len(CLASSES)) or targets.dtype.kind not in 'iu':
             raise ValueError(f'it holds targets {targets.shape}, for {images:,} images and {len(CLASSES)} classes')
         if not np.isin(targets, (1, 0, -1)).all():
             raise ValueError('it holds other targets than 1, 0 and -1')
@@ -112,7 +113,7 @@ def _read_column(file: Path, ids: list[str], year: str) -> list[int]:
     if not file.is_file():
         raise DataError(f'there is no {os.fspath(file)!r}; {REMEDY.format(year)}')
     values: dict[str, int] = {}
-    for number, line in enumerate(file.read_text(encoding='utf-8').splitlines(), start=1):
+    for number, line in enumerate(read_bytes(file).decode('utf-8', 'replace').splitlines(), start=1):
         match line.split():
             case []:
                 pass
@@ -130,7 +131,7 @@ def read_ids(devkit: Path, year: str, split: str) -> list[str]:
     file = set_file(devkit, year, split)
     if not file.is_file():
         raise DataError(f'there is no {os.fspath(file)!r} (in {os.getcwd()!r}); {EXPECTED}: name it by dataset.root')
-    ids = file.read_text(encoding='utf-8').split()
+    ids = read_bytes(file).decode('utf-8', 'replace').split()
     if not ids:
         raise DataError(f'{os.fspath(file)!r} names no image; {REMEDY.format(year)}')
     return ids

@@ -134,6 +134,8 @@ def _loader_problems(name: str, loader: Mapping[str, Any]) -> Iterator[str]:
     missing = [key for key in ('dataset', 'batch_size', 'sampler') if key not in loader]
     if missing:
         yield f'{name} needs {", ".join(missing)}'
+    if loader.get('drop_last') and name != 'train_dataloader':
+        yield f'{name}.drop_last leaves images out of the score: remove it'
     collate = loader.get('collate_fn')
     kind = collate.get('type') if isinstance(collate, Mapping) else None
     if collate is not None and (kind is None or FUNCTIONS.get(kind) is None):

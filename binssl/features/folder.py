@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import inspect
-import json
 import os
 import platform
 import shutil
@@ -21,9 +20,10 @@ from mmengine.dist import barrier
 import binssl
 from binssl.checkpoints import load_model, read_trained
 from binssl.checkpoints.weights import inference_config
-from binssl.core.files import file_sha256, write_json
+from binssl.core.files import file_sha256, load_array, read_json, write_json
 from binssl.core.processes import by_the_first
 from binssl.datasets import ImageDataset, build_dataset
+from binssl.datasets.cached_features import FORM
 from binssl.engine.config import config_hash, plain
 from binssl.features.layers import LayerReader
 from binssl.features.rows import LABELS, RowFile, RowMaker, check_plain_views
@@ -50,17 +50,19 @@ class FeatureFolder:
 
     @classmethod
     def open(cls, path: Path) -> FeatureFolder:
-        """The folder at ``path``; a ConfigError where there is none."""
+        """The folder at ``path``; a ConfigError where there is none, or a damaged one."""
         if not (path / FACTS).is_file():
             raise ConfigError(f'{path} holds no features: it has no {FACTS}')
-        facts = json.loads((path / FACTS).read_text(encoding='utf-8'))
-        return cls(path, np.load(path / f'{LABELS}.npy'), facts)
+        facts = read_json(path / FACTS, **FORM, **dict.fromkeys(('weights', 'data', 'pool'), str), views=(list, dict))
+        if not facts:
+            raise ConfigError(f'{path / FACTS} is damaged: remove the folder {path}, and it is made again')
+        return cls(path, _load(path / f'{LABELS}.npy'), facts)
 
     def layer(self, name: str) -> np.ndarray:
         """Features of one layer, float32 (N, D), read-only and left on the disk until they are read."""
         if name not in self.facts['layers']:
             raise ConfigError(f'{self.path} has no layer {name!r}; it has {", ".join(self.facts["layers"])}')
-        return np.load(self.path / f'{name}.npy', mmap_mode='r')
+        return _load(self.path / f'{name}.npy', mmap_mode='r')
 
     def check(self) -> None:
         """Raises a ConfigError where a file is gone, or has another SHA-256 than it was written with."""
@@ -69,6 +71,13 @@ class FeatureFolder:
                 raise ConfigError(
                     f'{self.path / name} is not as it was written: remove the folder, and it is made again'
                 )
+
+
+def _load(file: Path, mmap_mode: str | None = None) -> np.ndarray:
+    try:
+        return load_array(file, mmap_mode)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f'{file} is damaged ({error}): remove the folder, and it is made again') from error
 
 
 def extract_features(
@@ -214,5 +223,5 @@ def _finish(unfinished: Path, folder: Path, facts: dict[str, Any]) -> None:
 
 def _write_facts(folder: Path, facts: dict[str, Any], files: dict[str, str]) -> None:
     stems = [Path(name).stem for name in files if name != f'{LABELS}.npy']
-    layers = {name: int(np.load(folder / f'{name}.npy', mmap_mode='r').shape[1]) for name in stems}
+    layers = {name: int(load_array(folder / f'{name}.npy', mmap_mode='r').shape[1]) for name in stems}
     write_json(folder / FACTS, {**facts, 'layers': layers, 'files': files})

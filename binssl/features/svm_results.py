@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -40,13 +41,15 @@ class Results:
 
     def find(self, layer: str, part: Part) -> dict[str, Any] | None:
         """The result, if it is there and was made from the same."""
-        kept = read_json(self._file(layer, part))
-        return kept['record'] if kept.get('source') == self._key(layer, part) else None
+        kept = read_json(self._file(layer, part), source=str, sha256=str, record=dict)
+        whole = kept and kept['source'] == self._key(layer, part) and kept['sha256'] == config_hash(kept['record'])
+        return kept['record'] if whole else None
 
     def keep(self, layer: str, part: Part, record: Mapping[str, Any]) -> None:
         """Write a result, whole or not at all."""
         now = time.monotonic()
         content = dict(source=self._key(layer, part), seconds=round(now - self._started, 1), record=record)
+        content['sha256'] = config_hash(json.loads(json.dumps(record)))
         self._started = now
         write_json(self._file(layer, part), content)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,12 @@ from typing import Any
 from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
-from binssl.core.files import read_json, replace_file, write_json, write_text
+from binssl.core.files import name_again, read_json, write_json, write_text
 from binssl.core.processes import GreatestNumber
 from binssl.core.signals import Listener, Stopped
 from binssl.registry import HOOKS, ConfigError
+
+_NAME = re.compile(r'(epoch|iter)_(0|[1-9][0-9]{0,17})\.pth')
 
 
 @HOOKS.register_module()
@@ -22,8 +23,8 @@ class CheckpointHook(Hook):
     """Writes ``epoch_N.pth`` and ``iter_N.pth``, the pointer ``last_checkpoint`` and the link ``latest.pth``.
 
     A kill at any moment leaves a file to go on from: a new checkpoint is complete before the pointer names
-    it, and the old ones go after that. The best one is a second name of a written file, never a second
-    writing.
+    it, and the old ones that a run wrote go after that. The best one is a second name of a written file, never
+    a second writing.
 
     A signal that asks to stop is noted by ``listener``, while the run has it listen. The run then ends by
     :class:`Stopped` after the optimiser step in hand, with a checkpoint; with several processes, which have to
@@ -110,9 +111,9 @@ class CheckpointHook(Hook):
         if not is_main_process():
             return
         folder = Path(runner.work_dir)
-        replace_file(folder / 'latest.pth', lambda beside: beside.symlink_to(name), durable=False)
         write_text(folder / 'last_checkpoint', name + '\n')
-        files = [*folder.glob('epoch_*.pth'), *folder.glob('iter_*.pth')]
+        name_again(folder / 'latest.pth', folder / name, symbolic=True)
+        files = _written(folder, epoch=epoch, iter=iteration)
         kept = len(files) if self.max_keep_ckpts is None else self.max_keep_ckpts
         for old in sorted(files, key=lambda file: file.stat().st_mtime_ns)[:-kept]:
             if old.name != name:
@@ -132,14 +133,15 @@ class CheckpointHook(Hook):
             self._write(runner, name, runner.epoch, runner.iter)
         if is_best and is_main_process():
             best = f'best_{self.save_best}.pth'
-            replace_file(folder / best, lambda beside: _link_or_copy(folder / name, beside))
+            name_again(folder / best, folder / name)
             write_json(folder / 'best.json', dict(metric=self.save_best, value=value, epoch=runner.epoch, file=best))
             runner.say('best %s so far: %.4g, kept as %s', self.save_best, value, best)
 
     def _is_best(self, runner: Any, value: float) -> bool:
-        best = read_json(Path(runner.work_dir) / 'best.json')
-        # a record of an epoch that is trained again after a resume does not count
-        return not best or best['epoch'] > runner.epoch or best['value'] < value
+        best = read_json(Path(runner.work_dir) / 'best.json', metric=str, value=float, epoch=int)
+        # a record of another metric, or of an epoch that is trained again after a resume, does not count
+        counts = best and best['metric'] == self.save_best and 0 <= best['epoch'] <= runner.epoch
+        return not counts or best['value'] < value
 
 
 def _stopped(number: int, runner: Any, done: int) -> Stopped:
@@ -148,8 +150,8 @@ def _stopped(number: int, runner: Any, done: int) -> Stopped:
     return Stopped(number, f'{kept}, with a checkpoint in {runner.work_dir}; {told}')
 
 
-def _link_or_copy(written: Path, name: Path) -> None:
-    try:
-        os.link(written, name)
-    except OSError:  # a file system without hard links
-        shutil.copyfile(written, name)
+def _written(folder: Path, **done: int) -> list[Path]:
+    """The checkpoints that a run has written until now; a person's own copies have other names, or are links."""
+    found = ((file, _NAME.fullmatch(file.name)) for file in folder.iterdir())
+    named = [file for file, match in found if match and int(match[2]) <= done[match[1]]]
+    return [file for file in named if file.is_file() and not file.is_symlink()]

@@ -118,6 +118,12 @@ def describe_plan(planned: Sequence[Planned]) -> str:
     return '\n'.join([text, *_obstacles(planned)]).strip()
 
 
+#: of the table, as :func:`read_json` takes it
+_ROW = dict(
+    task=str, protocol=str, config=str, data=str, shows={...: str}, seeds=[int], metrics=[{...: float}], seconds=[float]
+)
+
+
 def write_evaluation(
     planned: Sequence[Planned], jobs: Sequence[tuple[Planned, Sequence[Job]]], weights: Path, work_dir: Path
 ) -> str:
@@ -140,7 +146,8 @@ def write_evaluation(
         torch=torch.__version__,
     )
     rows = [_row(entry, own) for entry, own in jobs]
-    before, now = read_json(work_dir / 'evaluation.json'), {row['task'] for row in rows}
+    before = read_json(work_dir / 'evaluation.json', sha256=str, tasks=[_ROW])
+    now = {row['task'] for row in rows}
     if before.get('sha256') == facts['sha256']:
         rows = [*(row for row in before['tasks'] if row['task'] not in now and row['metrics']), *rows]
     seeds = ', '.join(map(str, sorted({seed for row in rows for seed in row['seeds']}))) or 'none'

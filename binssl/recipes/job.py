@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from binssl.core.files import current_commit, file_sha256, read_json, write_json
+from binssl.core.files import current_commit, file_sha256, has_form, read_json, write_json
 from binssl.engine.config import RUNTIME_KEYS, config_hash, known_part, load_config, plain
 from binssl.recipes.recipe import WEIGHTS, Step
 from binssl.registry import ConfigError
@@ -45,12 +44,22 @@ class Job:
     @property
     def metrics(self) -> dict[str, float]:
         """The numbers that a test, or what ends in one, came to."""
-        return json.loads(self.output.read_text())['metrics']
+        results = read_json(self.output, metrics={...: float})
+        if not results:
+            raise ConfigError(f'{self.output} is damaged: remove {self.folder}, and the step is run again')
+        return results['metrics']
 
     @property
     def record(self) -> dict[str, Any]:
-        """What ``done.json`` says; {} where it is not there."""
-        return read_json(self.folder / 'done.json')
+        """What ``done.json`` says; {} where it is not there, or damaged."""
+        form = dict(fingerprint=dict, outputs=dict, seconds=float, commit=(str, None), commands=[str])
+        record = read_json(self.folder / 'done.json', **form)
+        return record if has_form(record.get('core_seconds', 0.0), float) else {}
+
+    @property
+    def begun(self) -> dict[str, Any]:
+        """What ``step.json`` says; {} where it is not there, or damaged."""
+        return read_json(self.folder / 'step.json', fingerprint=dict, started=float, seconds_before=float)
 
     def input_files(self) -> dict[str, Path]:
         """The files that the step takes, by the option that they are given to."""
@@ -88,9 +97,10 @@ class Job:
             'starts', 'goes on', or 'starts anew' and the folder's name now, where something that it is made from, or
             what it made, has changed.
         """
-        record, now = read_json(self.folder / 'step.json'), self.fingerprint()
+        record, now = self.begun, self.fingerprint()
         if self.folder.is_dir() and any(self.folder.iterdir()) and not record:
-            raise ConfigError(f'{self.folder} holds something that no recipe made: remove it, or change --work-dir')
+            told = 'holds something that no recipe made, or a damaged step.json'
+            raise ConfigError(f'{self.folder} {told}: remove it, or change --work-dir')
         was_done = (self.folder / 'done.json').is_file()  # its output has changed since, and is to be made anew
         if record and (record['fingerprint'] != now or was_done):
             names = (self.folder.with_name(f'{self.folder.name}.before{count}') for count in itertools.count(1))
@@ -112,7 +122,11 @@ class Job:
         The processor time of ``commands`` is written only where nothing was interrupted: that of a killed process is
         not known.
         """
-        record = read_json(self.folder / 'step.json')
+        record = self.begun
+        if not record:
+            raise ConfigError(
+                f'{self.folder / "step.json"} was damaged meanwhile: remove {self.folder}, and start again'
+            )
         seconds = record['seconds_before'] + time.time() - record['started']
         done = dict(
             fingerprint=record['fingerprint'],

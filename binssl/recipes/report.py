@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from binssl.checkpoints import load_model
-from binssl.core.files import write_json, write_text
+from binssl.core.files import has_form, write_json, write_text
 from binssl.core.tables import markdown, summarise
 from binssl.datasets import build_dataset
 from binssl.features.pictures import embed_features, new_figure
@@ -68,9 +69,11 @@ def read_curves(run: Path) -> dict[str, list[tuple[float, float]]]:
     """
     points: dict[int, dict[str, float]] = {}
     for file in sorted(run.glob('*/vis_data/scalars.json')):
-        for line in file.read_text().splitlines():
-            values = json.loads(line)
-            points.setdefault(values['step'], {}).update(values)
+        for line in file.read_text(errors='replace').splitlines():
+            with suppress(ValueError, RecursionError):  # the last line of a run that was killed, or a damaged one
+                values = json.loads(line)
+                if has_form(values, dict(step=int)) and has_form(values, {...: float}):
+                    points.setdefault(values['step'], {}).update(values)
     epochs = max((values['epoch'] for values in points.values() if 'epoch' in values), default=0)
     per_epoch = max(points) / epochs if epochs else 1.0
     curves: dict[str, list[tuple[float, float]]] = {}

@@ -89,7 +89,7 @@ def test_a_half_file_of_a_killed_run_is_replaced(tmp_path, train_tar):
     name = next(iter(photos))
     half = tmp_path / 'train.part' / name
     half.parent.mkdir(parents=True)
-    half.with_name(f'.{half.name}.tmp').write_bytes(b'half')
+    half.with_name(f'.{half.name}.77.0123abcd.tmp').write_bytes(b'half')
     unpack('train', train_tar, tmp_path / 'train', checksum=False)
     assert files_below(tmp_path / 'train') == photos
 

@@ -329,3 +329,19 @@ def test_a_long_list_is_read_fast(tmp_path):
     index = index_list(list_file, [folder])
     assert time.process_time() - start < 1.5
     assert len(index) == 50_000
+
+
+@pytest.mark.parametrize('place', [0, 1])
+def test_a_line_without_an_end_is_refused_and_not_read(photos, tmp_path, place):
+    lines = ['a/1.JPEG 0', 'a/2.JPEG 0']
+    lines[place] = 'x' * 2_000_000
+    with pytest.raises(DataError, match=f'line {place + 1} has 65,536 bytes or more') as caught:
+        index_list(write_list(tmp_path, *lines), [photos])
+    assert len(str(caught.value)) < 300
+
+
+def test_a_list_that_is_no_file_is_refused_without_waiting(photos, tmp_path):
+    os.mkfifo(tmp_path / 'pipe')
+    for file in (tmp_path / 'pipe', '/dev/zero'):
+        with pytest.raises(DataError, match='cannot be read: is no regular file'):
+            index_list(file, [photos])

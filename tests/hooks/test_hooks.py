@@ -198,6 +198,49 @@ def test_record_of_an_epoch_that_is_trained_again_does_not_count(tmp_path):
     assert hook._is_best(at(6), 91.0)
 
 
+@pytest.mark.parametrize(
+    'record',
+    [
+        '',
+        '[' * 100_000,
+        '{"metric": "x", "value": "90", "epoch": 3}',
+        '{"metric": "x", "value": 90.0, "epoch": [3]}',
+        '{"metric": "x", "value": 90.0, "epoch": -1}',
+        '{"metric": "x", "value": 90.0}',
+        '{"metric": "x", "value": NaN, "epoch": 3}',
+        '{"metric": "x", "value": 1e300, "epoch": 3}',
+        '{"metric": "y", "value": 90.0, "epoch": 3}',
+    ],
+)
+def test_a_damaged_record_of_the_best_does_not_count(tmp_path, record):
+    (tmp_path / 'best.json').write_text(record)
+    assert CheckpointHook(save_best='x')._is_best(SimpleNamespace(work_dir=str(tmp_path), epoch=4), 10.0)
+
+
+def test_only_what_the_run_wrote_goes(tmp_path):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'mine.pth').write_bytes(b'mine')
+    own = ['epoch_5_copy.pth', 'epoch_mine.pth', 'iter_1.pth.bak.pth', 'epoch_01.pth', 'epoch_.pth', 'epoch_400.pth']
+    for name in own:
+        (tmp_path / 'run' / name).write_bytes(b'mine')
+    (tmp_path / 'run/epoch_2.pth').symlink_to(tmp_path / 'mine.pth')
+    (tmp_path / 'run/iter_3.pth').mkdir()
+    run(classifier(tmp_path, epochs=1, default_hooks__checkpoint=dict(EVERY_STEP, interval_iters=2)))
+    for name in own:
+        assert (tmp_path / 'run' / name).read_bytes() == b'mine'
+    assert (tmp_path / 'run/iter_3.pth').is_dir()
+    assert (tmp_path / 'run/epoch_2.pth').is_symlink()
+
+
+@pytest.mark.parametrize('links', [(), ('symlink',), ('symlink', 'link')])
+def test_without_links_the_pointer_and_the_newest_are_there(tmp_path, monkeypatch, links):
+    for name in links:
+        monkeypatch.setattr(os, name, lambda *paths, **more: (_ for _ in ()).throw(OSError('not here')))
+    run(classifier(tmp_path, epochs=2))
+    assert (tmp_path / 'run/last_checkpoint').read_text() == 'epoch_2.pth\n'
+    assert read_checkpoint(tmp_path / 'run/latest.pth')['meta']['epoch'] == 2
+
+
 def test_temporary_file_of_a_killed_writer_goes_with_the_next_writing(tmp_path):
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run/.epoch_1.pth.4242.tmp').write_bytes(b'half a checkpoint')

@@ -256,7 +256,9 @@ def test_records_hold_the_numbers_of_every_seed_of_the_rows_that_ran(recipe, tmp
     ran = [Job(step, seed, tmp_path / 'out') for seed in (0, 1) for step in steps]
     for job in ran:
         job.folder.mkdir(parents=True)
-        (job.folder / 'done.json').write_text(json.dumps(dict(seconds=10.0 + job.seed, core_seconds=9.0)))
+        done = dict(fingerprint={}, outputs={}, commit=None, commands=[])
+        done |= dict(seconds=10.0 + job.seed, core_seconds=9.0)
+        (job.folder / 'done.json').write_text(json.dumps(done))
         (job.folder / 'results.json').write_text(json.dumps(dict(metrics=dict(linear_top1=90.0 + job.seed))))
     expected = [
         dict(linear_top1=90.0, seconds=10.0, core_seconds=9.0),
