@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, get_world_size, is_main_process
+from mmengine.dist import barrier, broadcast_object_list, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
 from binssl.core.files import name_again, read_json, write_json, write_text
@@ -145,6 +145,7 @@ class CheckpointHook(Hook):
 
 
 def _stopped(number: int, runner: Any, done: int) -> Stopped:
+    barrier()  # a launcher may end all with the first that ends: the pointer is written by then
     kept = f'stopped by {signal.Signals(number).name} after iteration {done} of {runner.max_iters}'
     told = 'the same command with --resume auto goes on from there'
     return Stopped(number, f'{kept}, with a checkpoint in {runner.work_dir}; {told}')
