@@ -39,7 +39,7 @@ CONFIG, TEST = 'configs/supervised/reactnet_digits.py', 'configs/benchmarks/feat
 EPOCHS, INTERVAL = 3, 4  # epochs of a training, iterations between its checkpoints
 OPTIONS = {'train_cfg.max_epochs': EPOCHS, 'default_hooks.progress.interval': 1}
 OPTIONS |= {'default_hooks.checkpoint.interval_iters': INTERVAL}
-SECONDS_TO_END, SECONDS_TO_LEAVE, MARK = 120.0, 15.0, 'BINSSL_CHAOS'
+SECONDS_UNDISTURBED, SECONDS_TO_END, SECONDS_TO_LEAVE, MARK = 1800.0, 120.0, 15.0, 'BINSSL_CHAOS'
 
 
 def commands(folder: Path, trained: Path) -> dict[str, list[str]]:
@@ -90,10 +90,10 @@ class Attempt:
                 preexec_fn=lambda: [signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGHUP)],
             )
 
-    def end(self) -> int | None:
-        """The exit code; None where it does not end, and is killed."""
+    def end(self, seconds: float) -> int | None:
+        """The exit code; None where it does not end in so many ``seconds``, and is killed."""
         try:
-            return self.process.wait(SECONDS_TO_END)
+            return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -107,7 +107,7 @@ def undisturbed(name: str, base: Path) -> dict[str, Any]:
     if not record:
         shutil.rmtree(folder, ignore_errors=True)
         attempt = Attempt(commands(folder, base / 'whole_training/latest.pth')[name], folder)
-        if (code := attempt.end()) != 0:
+        if (code := attempt.end(SECONDS_UNDISTURBED)) != 0:
             raise TrainingError(f'{name}, undisturbed, ends with exit code {code}: see {attempt.log}')
         record = dict(end=end_of(folder), seconds=time.monotonic() - attempt.begun)
         write_json(folder.with_suffix('.json'), record)
@@ -169,7 +169,7 @@ def disturb(index: int, seed: int, base: Path) -> dict[str, Any]:
     met = attempt.process.poll() is None
     if met:
         os.kill(target, number)
-    code = attempt.end()
+    code = attempt.end(SECONDS_TO_END + whole['seconds'])  # a signal may have come too late for it
     deadline = time.monotonic() + SECONDS_TO_LEAVE
     while (left := processes_of(attempt.mark)) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -179,7 +179,7 @@ def disturb(index: int, seed: int, base: Path) -> dict[str, Any]:
     last, starts = code, 0
     while last != 0 and starts < 3:
         starts += 1
-        last = Attempt(every[name], folder).end()
+        last = Attempt(every[name], folder).end(SECONDS_TO_END + 3 * whole['seconds'])
     lost = max(0, reported - iterations(folder)[1]) if starts and 'test' not in name else 0
     record: dict[str, Any] = dict(
         command=name, signal=number.name, to='first' if target == attempt.process.pid else 'another'
