@@ -131,7 +131,7 @@ def _is_archive(path: Path) -> bool:
 
 
 def _why_unreadable(path: Path, error: Exception) -> str:
-    if zipfile.is_zipfile(path) and any('/code/' in name for name in zipfile.ZipFile(path).namelist()):
+    if 'TorchScript' in str(error):
         remedy = f"torch.save(torch.jit.load('{path.name}').state_dict(), 'weights.pth')"
         return f'{path} is a TorchScript program (torch.jit), which is run and not read; where you trust it: {remedy}'
     if forbidden := re.search(r'(?:GLOBAL|unsupported global) ([\w.]+)', str(error)):
