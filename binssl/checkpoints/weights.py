@@ -55,6 +55,10 @@ def load_model(path: str | os.PathLike, device: str | torch.device = 'cpu') -> n
     trained = read_trained(path)
     model = build_inference_model(inference_config(trained.model))
     weights = {key: value for key, value in trained.state_dict.items() if in_parts(key, INFERENCE_PARTS)}
+    if not weights and trained.state_dict:
+        first = next(iter(trained.state_dict))
+        wanted = ' or '.join(f'{part}.' for part in INFERENCE_PARTS)
+        raise CheckpointError(f'{path}: its keys are as {first!r}, none begins with {wanted}: rename them')
     _explain(path, lambda: load_weights(model, weights))
     return model.to(device).eval()
 

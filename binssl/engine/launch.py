@@ -96,6 +96,8 @@ def processes(launcher: str = 'none', device: str = 'auto', timeout_minutes: flo
     """
     if launcher != 'none':
         _map_environment(launcher)
+    elif 'TORCHELASTIC_RUN_ID' in os.environ and read_number('WORLD_SIZE', 1) > 1:
+        raise ConfigError('torchrun has started several processes, which would all do the same: add --launcher pytorch')
     if problem := check_devices(1 if launcher == 'none' else processes_here(), device):
         raise ConfigError(problem)
     on_gpu = uses_gpu(device)
@@ -217,4 +219,7 @@ def _first_slurm_node(node_list: str) -> str:
         hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
         return hosts.stdout.split()[0]
     except (OSError, subprocess.CalledProcessError, IndexError) as error:
-        raise ValueError(f'SLURM_NODELIST is {node_list!r}, which scontrol does not expand: {error}') from None
+        remedy = 'set MASTER_ADDR to the first node'
+        raise ValueError(
+            f'SLURM_NODELIST is {node_list!r}, which scontrol does not expand: {remedy} ({error})'
+        ) from None

@@ -188,6 +188,9 @@ def problems_of(cfg: Config) -> list[str]:
         if not os.path.isfile(cfg.pretrained):
             return [f'pretrained is missing: {cfg.pretrained}']
     problems = check_parts(cfg) or list(_kind_problems(cfg))
+    there = next(folder for folder in (Path(cfg.work_dir), *Path(cfg.work_dir).absolute().parents) if folder.exists())
+    if not there.is_dir():
+        return [*problems, f'--work-dir {cfg.work_dir}: {there} is a file; name a folder']
     resumed = goes_on(cfg)
     problems += _missing_files(cfg, resumed)
     if resumed and not cfg.get('resume'):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from binssl.checkpoints import TRUNK, LoadReport, extract_weights, load_weights, read_trained
+from binssl.checkpoints import TRUNK, CheckpointError, LoadReport, extract_weights, load_weights, read_trained
 from binssl.checkpoints.match import in_parts
 from binssl.checkpoints.weights import check_output, inference_config, parts_table, write_weights
 from binssl.engine.config import load_config, plain
@@ -23,7 +23,12 @@ FOLLOWERS = ('teacher', 'momentum_teacher', 'queue')
 def start_from(model: nn.Module, path: str) -> LoadReport:
     """Load all that ``model`` learns from the file at ``path`` (``load_from``), or raise and load nothing."""
     followers = [name for name in FOLLOWERS if hasattr(model, name)]
-    return _start_with(model, read_trained(path).state_dict, followers)
+    weights = read_trained(path).state_dict
+    try:
+        return _start_with(model, weights, followers)
+    except CheckpointError as error:
+        remedy = f'to start with its backbone and neck alone: --pretrained {path} in place of load_from'
+        raise CheckpointError(f'{path} is no start for this model ({remedy}): {error}') from error
 
 
 def start_from_trunk(model: nn.Module, path: str) -> LoadReport:

@@ -43,9 +43,10 @@ class SampleMetric(BaseMetric):
         """Raises an EvaluationError where a batch lacks something that the metric reads."""
         missing = [key for key in (*self.needs, 'indices') if batch.get(key) is None]
         if missing:
+            headless = '; a network without a head has no scores: test the checkpoint of a run with one, not its trunk'
             raise EvaluationError(
                 f'{type(self).__name__} needs {", ".join(map(repr, missing))} of every '
-                f'sample; the data set and the model give only {sorted(batch)}'
+                f'sample; the data set and the model give only {sorted(batch)}{headless if "scores" in missing else ""}'
             )
 
     def keep(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -99,7 +99,9 @@ def chosen_data(args: argparse.Namespace, layers: Sequence[str]) -> tuple[Config
     for name in names:
         if not cfg.get(name):
             there = [split for split in SPLITS if cfg.get(f'{split}_dataloader')]
-            raise ConfigError(f'{args.config} has no {name}; it has data for {", ".join(there) or "nothing"}')
+            flag = '--views-of' if name != names[0] else '--split'
+            remedy = f'give {flag} {" or ".join(there)}' if there else 'it has no data at all'
+            raise ConfigError(f'{args.config} has no {name}: {remedy}')
     refuse('the data cannot be read', check_parts(Config({name: cfg[name] for name in names})))
     check_layers(args.weights, layers, args.pool)
     loader = cfg[names[0]].to_dict()

@@ -81,7 +81,7 @@ def test_training_images_take_the_views_of_the_validation(files: list[str], tmp_
         ('f', [], 'a file without an ending'),
         ('there.npz', [], 'there.npz exists; remove it, name another file, or give --force'),
         ('.', [], 'not as'),
-        ('f.npz', ['--split', 'test'], 'has no test_dataloader; it has data for train, val'),
+        ('f.npz', ['--split', 'test'], 'has no test_dataloader: give --split train or val'),
         ('f.npz', ['--layers', 'backbone.stemm'], "did you mean 'backbone.stem"),
         ('f.npz', ['--cfg-options', 'val_dataloader.dataset.percents=3'], "did you mean 'percent'"),
     ],
