@@ -55,10 +55,6 @@ def load_model(path: str | os.PathLike, device: str | torch.device = 'cpu') -> n
     trained = read_trained(path)
     model = build_inference_model(inference_config(trained.model))
     weights = {key: value for key, value in trained.state_dict.items() if in_parts(key, INFERENCE_PARTS)}
-    if not weights and trained.state_dict:
-        first = next(iter(trained.state_dict))
-        wanted = ' or '.join(f'{part}.' for part in INFERENCE_PARTS)
-        raise CheckpointError(f'{path}: its keys are as {first!r}, none begins with {wanted}: rename them')
     _explain(path, lambda: load_weights(model, weights))
     return model.to(device).eval()
 
@@ -109,7 +105,8 @@ def _check_network(trained: Trained, path: str | os.PathLike) -> None:
     if not weights and expected:
         held = ', '.join(dict.fromkeys(key.split('.')[0] for key in trained.state_dict)) or 'nothing'
         remedy = 'take the checkpoint or weights file of the run that trained the backbone'
-        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; {remedy}')
+        first = next(iter(trained.state_dict), 'none')
+        raise CheckpointError(f'{path} holds no trunk to start from, but {held}; {remedy} (first key: {first})')
     _explain(path, lambda: check_match(expected, weights))
 
 
