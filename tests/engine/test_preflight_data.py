@@ -14,6 +14,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from binssl.engine import preflight_data
+from binssl.engine.preflight import check_parts
 from binssl.engine.preflight_data import check_labels, loader_problems, settle_classes
 from binssl.registry import DATASETS, ConfigError
 
@@ -146,3 +147,12 @@ def test_label_beyond_the_classes_of_its_set_is_told_with_the_image() -> None:
     data.num_classes = 9
     with pytest.raises(ConfigError, match=r'^Digits held_out \d+ of .* has label 9, and its set 9 classes'):
         check_labels(data, 10)
+
+
+@pytest.mark.parametrize('name', ['val_dataloader', 'test_dataloader'])
+def test_a_scored_loader_that_drops_its_last_batch_is_refused(tmp_path, name):
+    cfg = classifier(tmp_path)
+    cfg[name] = dict(cfg.train_dataloader.to_dict(), drop_last=True)
+    assert f'{name}.drop_last leaves images out of the score: remove it' in check_parts(cfg)
+    cfg[name].drop_last = False
+    assert not any('drop_last' in problem for problem in check_parts(cfg))
