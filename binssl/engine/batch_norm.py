@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -91,15 +90,15 @@ def _synchronised(layer: _BatchNorm, on_gpu: bool) -> nn.Module:
 
 
 def average_batch_norm(model: nn.Module) -> None:
-    """Give every process the mean of the processes' running statistics; a no-op for one process.
+    """Give every process the mean of the processes' running statistics, before they are saved or validated with.
 
-    Those of the model's ``frozen`` parts are alike already, and a mean of three may differ in its last bit.
+    Taken in float64, it leaves statistics alone that are alike already, to the last bit.
     """
     if get_world_size() == 1:
         return
-    parts: Any = getattr(model, 'frozen', ())
-    frozen = {module for part in parts for module in model.get_submodule(part).modules()}
     for module in model.modules():
-        if isinstance(module, _BatchNorm) and module.running_mean is not None and module not in frozen:
-            all_reduce(module.running_mean, op='mean')
-            all_reduce(module.running_var, op='mean')
+        if isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None:
+            for statistic in (module.running_mean, module.running_var):
+                mean = statistic.double()
+                all_reduce(mean, op='mean')
+                statistic.copy_(mean)

@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
 from binssl.core.processes import unwrap
+from binssl.engine.batch_norm import average_batch_norm
 from binssl.engine.prefetch import prefetch
 from binssl.engine.preflight_data import check_labels, check_views
 from binssl.registry import LOOPS, ConfigError
@@ -68,6 +69,8 @@ class EpochLoop(EpochBasedTrainLoop):
         self.runner.model.train()
         for index, batch in enumerate(self._batches(start), start):
             self.run_iter(index, batch)
+        if self._validates(self._epoch + 1):
+            average_batch_norm(unwrap(self.runner.model))
         self.runner.call_hook('after_train_epoch')
         self._epoch += 1
 

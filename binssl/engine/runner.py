@@ -238,10 +238,12 @@ class Runner(_Runner):
         BatchNorm statistics that processes keep apart are averaged first, on all of them, so that a resumed
         run, which gives every process the same file, is the run that was not interrupted.
         """
-        average_batch_norm(unwrap(self.model))
-        content = training_checkpoint(self, epoch, iteration) if is_main_process() else {}
+        model = unwrap(self.model)
+        average_batch_norm(model)
+        whole = is_main_process()  # the others only ask their hooks, which may want to change the weights
+        content = training_checkpoint(self, epoch, iteration) if whole else dict(state_dict=model.state_dict(), meta={})
         self.call_hook('before_save_checkpoint', checkpoint=content)
-        if is_main_process():
+        if whole:
             write_checkpoint(content, Path(out_dir) / filename)
         barrier()
 

@@ -119,16 +119,16 @@ def resume_training(runner: Any, path: Path) -> tuple[int, int]:
         raise CheckpointError(f'{path} holds weights, not the state of a training run: {remedy}')
     _check_counters(read_record(content, path), path)
     _check_same_experiment(runner, path, meta)
-    model = unwrap(runner.model)
     for key in ('state_dict', 'raw_state_dict'):  # the latter where a hook has put an average in the first place
         if key == 'state_dict' or key in content:
-            load_weights(model, find_state_dict({'state_dict': content.get(key)}, path))
-    runner.call_hook('after_load_checkpoint', checkpoint=content)
+            find_state_dict({'state_dict': content.get(key)}, path)
+    runner.call_hook('after_load_checkpoint', checkpoint=content)  # may put the raw weights back into that place
     if 'raw_state_dict' in content:
         raise CheckpointError(
             f'{path} was written with WeightAverageHook (decay {meta.get("weight_average_decay")}), which the config '
             'lacks: resume with the hook, or start a new run from the average (load_from)'
         )
+    load_weights(unwrap(runner.model), find_state_dict({'state_dict': content['state_dict']}, path))
     _check_optimiser(runner.optim_wrapper, content['optimizer'], path)
     runner.optim_wrapper.load_state_dict(content['optimizer'])
     schedulers, states = runner.param_schedulers or [], content.get('param_schedulers')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from torch import Tensor
 
@@ -44,13 +45,15 @@ class WeightAverageHook(Hook):
         self._average: dict[str, Tensor] = {}
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        if checkpoint.pop('raw_state_dict', None) is None:  # already in the model; taken out, or resuming refuses
+        if 'raw_state_dict' not in checkpoint:
             raise ConfigError(
                 'the checkpoint to resume from was written without WeightAverageHook and holds no average: resume '
                 'without the hook, or start a new run from its weights (load_from)'
             )
-        saved = checkpoint['state_dict']
+        saved, checkpoint['state_dict'] = checkpoint['state_dict'], checkpoint.pop('raw_state_dict')
         self._weights = _learning(runner)
+        if wrong := [name for name, w in self._weights.items() if getattr(saved.get(name), 'shape', None) != w.shape]:
+            raise ConfigError(f'the average in the checkpoint has no {wrong[0]} of the right shape: take another file')
         self._average = {name: saved[name].to(weight) for name, weight in self._weights.items()}
 
     def before_train(self, runner: Any) -> None:
@@ -82,7 +85,7 @@ class WeightAverageHook(Hook):
         self._exchange()
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        if checkpoint:  # only the first process writes
+        if is_main_process():  # which writes
             raw = checkpoint['state_dict']
             checkpoint['raw_state_dict'] = raw
             checkpoint['state_dict'] = {**raw, **{name: average.cpu() for name, average in self._average.items()}}

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from contracts.small import write_teacher
-from engine.runs import Watch
+from engine.runs import VALIDATION, Watch, build, classifier
 from mmengine.config import Config
 from torch import nn
 from two_processes import in_two_processes
 
-from binssl.engine import ProcessBatchNorm, Runner, load_config, synchronise_batch_norm
+from binssl.engine import ProcessBatchNorm, Runner, batch_norm, load_config, synchronise_batch_norm
 from binssl.registry import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -172,3 +172,48 @@ def test_only_what_is_named_is_synchronised_and_a_name_without_norms_is_an_error
     assert type(model['body'][0]) is nn.BatchNorm2d
     with pytest.raises(ConfigError, match="'neck'"):
         synchronise_batch_norm(model, ['neck'], on_gpu=False)
+
+
+@pytest.mark.parametrize('processes', [2, 3, 5])
+def test_mean_of_the_statistics_is_the_processes_own_where_they_are_alike(processes, monkeypatch):
+    """Each process on its own; a sum over processes is made of what they would send."""
+    draw = torch.Generator().manual_seed(2)
+    statistics = [torch.rand(2, 5, generator=draw) * 100 for _ in range(processes)]
+
+    def averaged(own: torch.Tensor, everyone: list[torch.Tensor]) -> torch.Tensor:
+        norm = nn.BatchNorm1d(5)
+        norm.running_mean, norm.running_var = own.clone().unbind()
+        sent = iter([torch.stack([each[row] for each in everyone]) for row in (0, 1)])
+        monkeypatch.setattr(batch_norm, 'get_world_size', lambda: processes)
+        monkeypatch.setattr(
+            batch_norm, 'all_reduce', lambda mean, op: mean.copy_(next(sent).to(mean).sum(0) / processes)
+        )
+        batch_norm.average_batch_norm(nn.Sequential(norm))
+        return torch.stack([norm.running_mean, norm.running_var])
+
+    wanted = torch.stack(statistics).double().mean(dim=0).float()
+    assert torch.equal(averaged(statistics[0], statistics), wanted)
+    assert torch.equal(averaged(wanted, [wanted] * processes), wanted)
+
+
+def test_validation_sees_the_mean_statistics_also_between_checkpoints(tmp_path, monkeypatch):
+    """A second process is made up whose running means are 1 larger: the mean is 0.5 more, once an epoch."""
+    seen = []
+
+    class Look(Watch):
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+            self.last = runner.model.state_dict()[name].clone()
+
+        def before_val_epoch(self, runner) -> None:
+            seen.append(runner.model.state_dict()[name] - self.last)
+
+    cfg = classifier(
+        tmp_path, epochs=2, default_hooks__checkpoint=dict(type='CheckpointHook', interval=2), **VALIDATION
+    )
+    runner = build(cfg, Look())
+    name = next(key for key in runner.model.state_dict() if key.endswith('running_mean'))
+    monkeypatch.setattr(batch_norm, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(batch_norm, 'all_reduce', lambda mean, op: mean.add_(0.5))
+    runner.train()
+    torch.testing.assert_close(seen[0], torch.full_like(seen[0], 0.5))  # no checkpoint was written in this epoch
+    torch.testing.assert_close(seen[1], torch.full_like(seen[1], 1.0))  # one was, after the statistics were averaged
