@@ -60,7 +60,8 @@ def test_a_damaged_file_is_refused_or_gives_the_weights_that_it_had(trained, tmp
         (tmp_path / 'damaged.pth').write_bytes(damaged(data, seed)[1])
         ended.add(outcome(tmp_path / 'damaged.pth', right))
     assert ended <= {'refused', 'right'}
-    assert 'refused' in ended
+    if KINDS[kind].__name__ in ('cut', 'mark_folder'):  # of the others, some hit what nobody reads
+        assert ended == {'refused'}
 
 
 def test_a_damaged_training_is_refused_or_goes_on_as_it_was(trained, tmp_path):
