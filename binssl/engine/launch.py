@@ -217,8 +217,11 @@ def _first_slurm_node(node_list: str) -> str:
         return node_list.split(',')[0] or '127.0.0.1'
     try:
         hosts = subprocess.run(['scontrol', 'show', 'hostname', node_list], capture_output=True, text=True, check=True)
-        return hosts.stdout.split()[0]
-    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        [first, *_] = hosts.stdout.split()
+        if ']' in first:
+            raise ValueError('half a bracket')
+        return first
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
         remedy = 'set MASTER_ADDR to the first node'
         raise ValueError(
             f'SLURM_NODELIST is {node_list!r}, which scontrol does not expand: {remedy} ({error})'
