@@ -12,6 +12,7 @@ import difflib
 import importlib
 import inspect
 import math
+import re
 import sys
 import traceback
 import typing
@@ -145,8 +146,8 @@ def check_values(name: str, values: Any, hints: Mapping[str, Any]) -> None:
 
 def _check_type(name: str, value: Any, hint: Any) -> None:
     if not _fits(value, hint):
-        rule = 'a number' if value != value else inspect.formatannotation(hint)
-        raise ConfigError(f'{name} is {value!r}; it must be {rule}')
+        kinds = re.sub(r'\w+\.', '', inspect.formatannotation(hint)).replace(' | ConfigDict', '')
+        raise ConfigError(f'{name} is {value!r}; it must be {"a number" if value != value else kinds}')
 
 
 def _check_keys(name: str, part: Any, given: set[str]) -> None:

@@ -45,7 +45,7 @@ def test_the_convolution_sees_the_real_values(name):
 
 @pytest.mark.parametrize('slope', [-0.1, 1, float('nan')])
 def test_a_slope_outside_0_to_1_is_refused(slope):
-    with pytest.raises(ConfigError, match=r"LeakyClip's slope is .*; it must be a number from 0 to below 1"):
+    with pytest.raises(ConfigError, match=r'LeakyClip.* slope is .*; it must be a number'):
         BINARIZERS.build({'type': 'LeakyClip', 'slope': slope})
 
 

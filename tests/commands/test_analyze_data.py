@@ -109,7 +109,7 @@ def test_two_processes_find_what_one_does(tmp_path, photos, monkeypatch):
 class Killed:
     """A pool whose processes are killed at once."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, initializer: object, initargs: tuple) -> None:
         self.shut = False
 
     def submit(self, *work: object) -> None:

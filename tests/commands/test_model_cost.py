@@ -73,7 +73,7 @@ def test_json_is_plain_data_at_the_size_asked_for(model_cost):
             'widths is 4; it must be Sequence[int]',
         ),
         ('model = dict(type="Encoder", backbone=5)\n', (), 'names no backbone'),
-        ('model = 5\n', (), 'model must be a dict, not 5'),
+        ('model = 5\n', (), 'model is 5; it must be dict'),
     ],
 )
 def test_bad_input_is_one_sentence(model_cost, tmp_path, text, options, message):
