@@ -146,7 +146,7 @@ def test_scheduled_numbers_are_in_no_checkpoint():
         (dict(temperature=-1.0), 'temperature -1.0 of BURNHead must be above 0'),
         (dict(kl_weight=1.5), 'kl_weight 1.5 of BURNHead must be at least 0 and at most 1'),
         (dict(kl_weight=-0.1), 'kl_weight -0.1'),
-        (dict(kl_weight=float('nan')), 'kl_weight nan'),
+        (dict(kl_weight=float('nan')), 'kl_weight is nan; it must be a number'),
         (dict(feature_similarity='logits'), "feature_similarity 'logits' is unknown"),
         (dict(distance='cosin'), "distance 'cosin' is unknown; did you mean 'cosine'"),
         (dict(kl=False, feature_similarity=None), 'leave BURNHead without a loss'),
