@@ -59,7 +59,7 @@ MODULES = {
     'umap-learn': 'umap',
 }
 #: what binssl/ may come to
-MOST_LINES, MOST_FILES = 22_500, 170
+MOST_LINES, MOST_FILES = 22_600, 170
 #: parts whose forward runs on the device at every step
 ON_DEVICE = ('binary', 'backbones', 'necks', 'heads', 'algorithms')
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from binssl.engine.config import load_config
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight_parts import check_parts
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / 'README.md').read_text()

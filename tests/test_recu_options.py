@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight_parts import check_parts
 from binssl.engine.training import parse_training, training_config
 from binssl.registry import HOOKS
 

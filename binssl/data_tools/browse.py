@@ -18,7 +18,8 @@ from binssl.data_tools.contact_sheet import SHEET_ROWS, Layout, Sample, draw_she
 from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.download import download_data
 from binssl.engine.config import load_config
-from binssl.engine.preflight import check_parts, refuse
+from binssl.engine.preflight import refuse
+from binssl.engine.preflight_parts import check_parts
 from binssl.registry import ALGORITHMS, ConfigError
 
 SPLITS = ('train', 'val', 'test')

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import difflib
-import hashlib
-import json
 import os
 import re
 import traceback
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -85,13 +83,6 @@ DEFAULT_HOOKS: dict[str, dict] = dict(
 )
 #: these, and those that a run adds where it needs them
 REMOVABLE_HOOKS = (*DEFAULT_HOOKS, 'momentum', 'frozen', 'anneal', 'param_scheduler')
-
-#: what makes two runs the same experiment; logging, workers and the like may differ on resume
-EXPERIMENT_KEYS = (
-    'model train_dataloader optim_wrapper schedules train_cfg global_batch_size sync_bn randomness param_scheduler '
-    'custom_hooks'.split()
-)
-RUNTIME_KEYS = 'num_workers persistent_workers pin_memory prefetch_factor checkpoint'.split()
 
 
 def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> Config:
@@ -279,44 +270,6 @@ def _literal(node: ast.expr) -> Any:
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_literal(item) for item in node.elts]
     return ast.literal_eval(node)
-
-
-def plain(value: Any, leave_out: Collection[str] = ()) -> Any:
-    """``value`` as data that JSON can hold (dicts, lists, numbers, strings, None), without the keys ``leave_out``."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, leave_out) for key, item in value.items() if key not in leave_out}
-    if isinstance(value, (list, tuple)):
-        return [plain(item, leave_out) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    raise ConfigError(f'a config holds plain data (numbers, strings, lists, dicts), not {value!r}')
-
-
-def known_part(cfg: Config) -> dict[str, Any]:
-    """All of ``cfg`` that something reads, as plain data; helper variables are left out."""
-    return {key: plain(value) for key, value in cfg.to_dict().items() if key in KNOWN_KEYS}
-
-
-def experiment(cfg: Config | Mapping[str, Any]) -> dict[str, Any]:
-    """The part of ``cfg`` that decides what is trained, as plain data (see ``EXPERIMENT_KEYS``)."""
-    parts = {key: plain(cfg[key], RUNTIME_KEYS) for key in EXPERIMENT_KEYS if cfg.get(key) is not None}
-    # with a global_batch_size the number of processes decides how many batches make a step
-    if parts.get('global_batch_size') and isinstance(parts.get('optim_wrapper'), dict):
-        parts['optim_wrapper'].pop('accumulative_counts', None)
-    return parts
-
-
-def config_hash(data: Any) -> str:
-    """SHA-256 of plain data in its canonical JSON form."""
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
-
-
-def differing_keys(ours: Any, theirs: Any, where: str = '') -> list[str]:
-    """Dotted names of what differs between two pieces of plain data, with both values."""
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        both = [(f'{where}.{key}'.strip('.'), ours.get(key), theirs.get(key)) for key in sorted({*ours, *theirs})]
-        return [row for name, own, other in both for row in differing_keys(own, other, name)]
-    return [] if ours == theirs else [f'{where}: {theirs!r} there, {ours!r} here']
 
 
 def metric_config(cfg: Config, section: str, name: str) -> dict[str, Any] | None:

@@ -28,7 +28,8 @@ from binssl.core.processes import by_the_first, processes_here, unwrap
 from binssl.core.signals import leave_to_parent
 from binssl.datasets import build_dataset
 from binssl.engine.batch_norm import average_batch_norm, synchronise_batch_norm
-from binssl.engine.config import DEFAULT_HOOKS, known_part
+from binssl.engine.config import DEFAULT_HOOKS
+from binssl.engine.experiment import known_part
 from binssl.engine.launch import uses_gpu
 from binssl.engine.loops import accumulation, batch_per_process
 from binssl.engine.optimiser import DEFAULT_WRAPPER

@@ -15,7 +15,8 @@ from binssl.core.files import file_sha256, write_json
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
-from binssl.engine.preflight import check_parts, refuse
+from binssl.engine.preflight import refuse
+from binssl.engine.preflight_parts import check_parts
 from binssl.engine.runner import Runner
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.registry import ConfigError

@@ -23,7 +23,7 @@ from binssl.checkpoints import (
     read_record,
 )
 from binssl.core.processes import unwrap
-from binssl.engine.config import config_hash, differing_keys, experiment, known_part, plain
+from binssl.engine.experiment import config_hash, differing_keys, experiment, known_part, plain
 
 
 def training_checkpoint(runner: Any, epoch: int, iteration: int) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from binssl.checkpoints import TRUNK, CheckpointError, LoadReport, extract_weights, load_weights, read_trained
 from binssl.checkpoints.match import in_parts
 from binssl.checkpoints.weights import check_output, inference_config, parts_table, write_weights
-from binssl.engine.config import load_config, plain
+from binssl.engine.config import load_config
+from binssl.engine.experiment import plain
 from binssl.registry import ALGORITHMS, ConfigError
 
 #: what a student's file cannot hold: copies of the student, and keys that were queued for it

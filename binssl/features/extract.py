@@ -21,7 +21,8 @@ from binssl.data_tools.browse import SPLITS
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
-from binssl.engine.preflight import check_parts, refuse
+from binssl.engine.preflight import refuse
+from binssl.engine.preflight_parts import check_parts
 from binssl.features.folder import FeatureFolder, check_layers, extract_features, with_views_of
 from binssl.features.layers import POOLS
 from binssl.registry import ConfigError

@@ -24,7 +24,7 @@ from binssl.core.files import file_sha256, load_array, read_json, write_json
 from binssl.core.processes import by_the_first
 from binssl.datasets import ImageDataset, build_dataset
 from binssl.datasets.cached_features import FORM
-from binssl.engine.config import config_hash, plain
+from binssl.engine.experiment import config_hash, plain
 from binssl.features.layers import LayerReader
 from binssl.features.rows import LABELS, RowFile, RowMaker, check_plain_views
 from binssl.registry import ALGORITHMS, DATASETS, ConfigError

@@ -17,7 +17,8 @@ from binssl.datasets import build_dataset
 from binssl.datasets.download import add_download_flag, download_data
 from binssl.engine.config import load_config, metric_config, parse_options
 from binssl.engine.launch import add_launch_flags, check_devices, processes
-from binssl.engine.preflight import check_parts, refuse
+from binssl.engine.preflight import refuse
+from binssl.engine.preflight_parts import check_parts
 from binssl.engine.training import default_work_dir, weights_name
 from binssl.engine.weights import write_initial_weights
 from binssl.evaluation import LinearSVM

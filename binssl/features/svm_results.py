@@ -13,7 +13,7 @@ import torch
 
 from binssl.core.files import current_commit, file_sha256, read_json, write_json, write_text
 from binssl.core.tables import markdown
-from binssl.engine.config import config_hash
+from binssl.engine.experiment import config_hash
 from binssl.evaluation import LinearSVM
 from binssl.evaluation.linear_svm import ALL, Part
 from binssl.features.folder import FeatureFolder

@@ -13,7 +13,8 @@ from typing import Any
 from mmengine.config import Config
 
 from binssl.core.files import current_commit, file_sha256, has_form, read_json, write_json
-from binssl.engine.config import RUNTIME_KEYS, config_hash, known_part, load_config, plain
+from binssl.engine.config import load_config
+from binssl.engine.experiment import RUNTIME_KEYS, config_hash, known_part, plain
 from binssl.recipes.recipe import WEIGHTS, Step
 from binssl.registry import ConfigError
 

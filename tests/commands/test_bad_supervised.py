@@ -8,7 +8,8 @@ import pytest
 from made_up_cifar import write_cifar10, write_cifar100
 from methods.random_weights import write_random
 
-from binssl.engine.config import load_config, plain
+from binssl.engine.config import load_config
+from binssl.engine.experiment import plain
 from binssl.engine.training import parse_training, train
 from binssl.registry import ALGORITHMS, ConfigError
 

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 
 from binssl.checkpoints import write_checkpoint
-from binssl.engine.config import plain
+from binssl.engine.experiment import plain
 from binssl.registry import ALGORITHMS, BACKBONES
 
 BATCH = 8

@@ -10,7 +10,7 @@ from mmengine.config import Config
 
 from binssl.engine.config import load_config
 from binssl.engine.config_index import stands_for
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight_parts import check_parts
 from binssl.registry import ALGORITHMS, ConfigError
 
 ROOT = Path(__file__).parents[2]

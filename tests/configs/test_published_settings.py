@@ -16,7 +16,7 @@ from binssl.checkpoints.convert import CONVERSIONS, rename_all
 from binssl.engine import synchronise_batch_norm
 from binssl.engine.config import load_config, parse_options
 from binssl.engine.optimiser import ParameterGroups
-from binssl.engine.preflight import check_parts
+from binssl.engine.preflight_parts import check_parts
 from binssl.recipes.recipe import read_recipe
 from binssl.registry import ALGORITHMS
 

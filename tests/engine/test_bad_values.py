@@ -19,7 +19,8 @@ from binssl.datasets.sampler import EpochSampler
 from binssl.engine.config import KNOWN_KEYS, load_config
 from binssl.engine.loops import EpochLoop
 from binssl.engine.optimiser import PARAMWISE, OptimWrapper
-from binssl.engine.preflight import SECTIONS, problems_of, trial_problems
+from binssl.engine.preflight import problems_of, trial_problems
+from binssl.engine.preflight_parts import SECTIONS
 from binssl.hooks import CheckpointHook, NotANumberHook, ProgressHook, WeightSignHook
 from binssl.hooks.schedule import Schedule
 from binssl.registry import ConfigError

@@ -14,8 +14,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from binssl.engine import preflight_data
-from binssl.engine.preflight import check_parts
 from binssl.engine.preflight_data import check_labels, loader_problems, settle_classes
+from binssl.engine.preflight_parts import check_parts
 from binssl.registry import DATASETS, ConfigError
 
 LOADER = dict(batch_size=10, num_workers=4, prefetch_factor=3)

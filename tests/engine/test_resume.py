@@ -10,7 +10,7 @@ import torch
 from engine.runs import VALIDATION, assert_same, build, burn, classifier, everything, log_of, moco, run, run_until
 
 from binssl.checkpoints import CheckpointError, read_checkpoint, write_checkpoint
-from binssl.engine.config import experiment
+from binssl.engine.experiment import experiment
 from binssl.engine.preflight import problems_of
 
 EVERY_STEP = dict(type='CheckpointHook', interval_iters=2)

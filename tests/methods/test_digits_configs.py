@@ -15,8 +15,9 @@ from methods.stopped import assert_a_stop_changes_nothing
 from mmengine.config import Config
 
 from binssl.datasets import digits
-from binssl.engine.config import load_config, plain
-from binssl.engine.preflight import check_parts
+from binssl.engine.config import load_config
+from binssl.engine.experiment import plain
+from binssl.engine.preflight_parts import check_parts
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted(
