@@ -66,7 +66,7 @@ class GreatestNumber:
     """
 
     def __init__(self) -> None:
-        self._under_way: tuple[Tensor, Any] | None = None
+        self._under_way: tuple[Tensor, Callable[[], object]] | None = None
 
     def give(self, number: int) -> int:
         """Called by all: the greatest number of the call before, 0 at the first; of this call, with one process."""
@@ -75,19 +75,21 @@ class GreatestNumber:
         before, self._under_way = self._under_way, self._send(number)
         if before is None:
             return 0
-        before[1].synchronize() if isinstance(before[1], torch.cuda.Event) else before[1].wait()
-        return int(before[0])
+        greatest, wait = before
+        wait()
+        return int(greatest)
 
     @staticmethod
-    def _send(number: int) -> tuple[Tensor, Any]:
+    def _send(number: int) -> tuple[Tensor, Callable[[], object]]:
+        """Where the greatest number will stand on the CPU, and what waits for it."""
         if torch.distributed.get_backend() != 'nccl':
             sent = torch.tensor(number)
-            return sent, torch.distributed.all_reduce(sent, torch.distributed.ReduceOp.MAX, async_op=True)
+            return sent, torch.distributed.all_reduce(sent, torch.distributed.ReduceOp.MAX, async_op=True).wait
         sent = torch.full((), number, device='cuda')
         torch.distributed.all_reduce(sent, torch.distributed.ReduceOp.MAX)
         received, event = sent.to('cpu', non_blocking=True), torch.cuda.Event()
         event.record()
-        return received, event
+        return received, event.synchronize
 
 
 def processes_here() -> int:

@@ -17,13 +17,13 @@ STILL_THE_START = 0.05  # a larger share of the first weights in the last averag
 
 @HOOKS.register_module()
 class WeightAverageHook(Hook):
-    """Exponential moving average of what learns: ``a <- decay a + (1 - decay) w`` after each optimiser step
-    that is taken (loss scaling may skip one).
+    """Exponential moving average of what learns: ``a <- decay a + (1 - decay) w`` after each optimiser step.
 
-    It starts as the weights that the run starts with. Validation sees it, and a checkpoint holds it as ``state_dict``,
-    so that tests, extraction, a teacher and ``load_from`` take it; ``raw_state_dict`` holds the weights that a resumed
-    run goes on with. Only parameters are averaged: what else a network keeps, BatchNorm's statistics above all, is in
-    both as training left it. For binary weights the average is of the real ones behind the signs.
+    A step that loss scaling skips leaves it alone. It starts as the weights that the run starts with. Validation sees
+    it, and a checkpoint holds it as ``state_dict``, so that tests, extraction, a teacher and ``load_from`` take it;
+    ``raw_state_dict`` holds the weights that a resumed run goes on with. Only parameters are averaged: what else a
+    network keeps, BatchNorm's statistics above all, is in both as training left it. For binary weights the average is
+    of the real ones behind the signs.
 
     Args:
         decay: share that a step leaves, in (0, 1); the average is over about 1 / (1 - decay) steps.
