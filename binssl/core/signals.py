@@ -6,6 +6,7 @@ Imports nothing slow: a launcher of processes starts at once.
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import threading
@@ -72,11 +73,20 @@ class Listener:
 def leave_to_parent(*unused: Any) -> None:
     """Called in a worker: what asks all processes of a group to stop ends it with its parent, which may need it still.
 
-    A second SIGTERM ends it: its parent's, who is done with it.
+    A SIGTERM is the parent's, who is done with it, or somebody else's: who sent it tells (but on macOS).
     """
     for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.signal(number, signal.SIG_DFL))
+    parent = multiprocessing.parent_process()
+    if parent is not None and hasattr(signal, 'sigwaitinfo'):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])  # and in the threads that come
+        threading.Thread(target=_end_at_sigterm_of, args=(parent.pid,), daemon=True).start()
+
+
+def _end_at_sigterm_of(process: int) -> None:
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != process:
+        pass
+    os._exit(0)
 
 
 def die_with_parent(parent: int, number: int = signal.SIGKILL) -> None:

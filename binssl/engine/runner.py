@@ -99,7 +99,15 @@ class Runner(_Runner):
             for hook in self.hooks:
                 if isinstance(hook, CheckpointHook):
                     stack.enter_context(hook.listener)
+            stack.callback(self._end_workers)
             return super().train()
+
+    def _end_workers(self) -> None:
+        """End the workers that stay from epoch to epoch; left to the garbage, their queues may go before them."""
+        for loop in (self._train_loop, self._val_loop):
+            iterator = getattr(getattr(loop, 'dataloader', None), '_iterator', None)
+            if iterator is not None:
+                iterator._shutdown_workers()
 
     # what mmengine builds, built our way
 
