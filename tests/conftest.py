@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import multiprocessing.process
 import os
 import shlex
@@ -84,6 +85,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         running.pop()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if getattr(config.option, 'numprocesses', None):
+        start_server()  # one for all workers
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # a million objects of the libraries and the list of tests, which no collection need look at again
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,9 +20,11 @@ PYTHON = os.path.abspath(__file__)
 #: the environment's names for the server's socket, and for the interpreter with the libraries
 SOCKET, PLAIN = 'WARM_PYTHON_SOCKET', 'WARM_PYTHON_PLAIN'
 
+running: list[object] = []  # the server, whose standard input is open while we run
+
 
 def start_server() -> None:
-    """Start this process's server, unless it runs; it ends with this process."""
+    """Start this process's server, unless one was started for it; who asks waits until it answers. It ends with us."""
     import subprocess
 
     if SOCKET in os.environ:
@@ -30,23 +32,20 @@ def start_server() -> None:
     os.environ[PLAIN] = sys.executable
     if sys.platform == 'linux':
         os.environ[SOCKET] = f'warm_python_{os.getpid()}'
-        server = subprocess.Popen(
-            [sys.executable, PYTHON, '--serve'],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, 'OMP_NUM_THREADS': '1'},
-        )
-        assert server.stdout is not None
-        assert server.stdout.readline() == b'ready\n'
+        environment = {**os.environ, 'OMP_NUM_THREADS': '1'}
+        running.append(subprocess.Popen([sys.executable, PYTHON, '--serve'], stdin=subprocess.PIPE, env=environment))
 
 
 def ask(arguments: list[str]) -> int:
     """Have a process with ``arguments`` started; its exit status, negative for a signal."""
     import json
     import signal
+    import time
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
-        server.connect('\0' + os.environ[SOCKET])
+        deadline = time.monotonic() + 60
+        while server.connect_ex('\0' + os.environ[SOCKET]) and time.monotonic() < deadline:
+            time.sleep(0.05)  # it imports still
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, lambda number, _: server.send(b'%d' % number))
@@ -71,7 +70,6 @@ def serve() -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind('\0' + os.environ[SOCKET])  # a name without a file
         listener.listen(64)
-        os.write(1, b'ready\n')
         while 0 not in select.select([listener.fileno(), 0], [], [])[0]:
             client, _ = listener.accept()
             if os.fork() == 0:
